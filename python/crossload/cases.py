@@ -1,0 +1,150 @@
+"""The shapes at which a conversion is compared, made from the traced sample by its program's symbols."""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass
+class Case:
+    """inputs: {name: tensor}; label: `2 x 13` (batch and text length) or the sizes that vary; traced: as exported."""
+
+    inputs: dict
+    label: str
+    traced: bool
+
+
+TEXT_SHAPES = [(1, 1), (2, 16), (3, 33), (5, 200)]
+
+
+def make_cases(program, sample, text_limit=None, traced_only=False):
+    """The traced sample, another batch, another length, batch 1, and for text TEXT_SHAPES cut to the model's limits.
+
+    Symbols that had the same size in the sample change together (a sample's sizes differ by role). Contents are the
+    sample's, tiled with an offset, so values stay in range; 2-D integer masks become right padding with one full row.
+    """
+    from .programs import input_axes, ranges
+
+    axes = input_axes(program)
+    roles = _roles(axes, sample)
+    cases = [Case(sample, _label(roles, {r: r[0] for r in roles}, axes, sample), True)]
+    if traced_only or not roles:
+        return cases
+    batch = _batch_role(axes, sample, roles)
+    others = [r for r in roles if r != batch]
+    if batch is not None and len(others) <= 1 and "input_ids" in sample:
+        wanted = [{batch: b, **{length: n for length in others}} for b, n in TEXT_SHAPES]
+    else:
+        wanted = [{batch: batch[0] + 1}] if batch is not None else []
+        wanted += [{r: r[0] + max(1, r[0] // 3) + r[1] for r in others}] if others else []
+        wanted += [{batch: 1}] if batch is not None else []
+    seen = {cases[0].label}
+    limits = _limits(roles, ranges(program), text_limit if "input_ids" in sample else None, batch)
+    for sizes in wanted:
+        sizes = {r: min(sizes.get(r, r[0]), limits[r]) for r in roles}
+        label = _label(roles, sizes, axes, sample)
+        if label not in seen:
+            seen.add(label)
+            cases.append(Case(_resized(axes, roles, sample, sizes, len(cases)), label, False))
+    return cases
+
+
+def _roles(axes, sample):
+    """{role: [symbols that play it]}, for axes that are one plain symbol.
+
+    A role is (sample size, n): axes of one size play one role across inputs, but n counts different symbols of that
+    size within one input, such as the height and width of a square image.
+    """
+    roles = {}
+    for name, shape in axes.items():
+        own = []
+        for axis, size in enumerate(shape):
+            if getattr(size, "is_Symbol", False) and name in sample and size not in own:
+                own.append(size)
+                length = sample[name].shape[axis]
+                known = next((r for r, symbols in roles.items() if size in symbols), None)
+                count = sum(sample[name].shape[shape.index(s)] == length for s in own) - 1
+                symbols = roles.setdefault(known or (length, count), [])
+                if size not in symbols:
+                    symbols.append(size)
+    return roles
+
+
+def _batch_role(axes, sample, roles):
+    """The role of the first axis, when it is the same in every input whose first axis varies."""
+    first = {_role(roles, shape[0]) for n, shape in axes.items() if n in sample and shape}
+    first.discard(None)
+    return first.pop() if len(first) == 1 else None
+
+
+def _role(roles, symbol):
+    return next((role for role, symbols in roles.items() if symbol in symbols), None)
+
+
+def _limits(roles, bounds, text_limit, batch):
+    limits = {}
+    for role, symbols in roles.items():
+        greatest = min(bounds.get(str(s), (0, math.inf))[1] for s in symbols)
+        if text_limit and role != batch:
+            greatest = min(greatest, max(text_limit, role[0]))
+        limits[role] = greatest
+    return limits
+
+
+def _label(roles, sizes, axes, sample):
+    """Sizes of the varying axes in the order in which the inputs show them; the shape of the first input without any."""
+    order = []
+    for name, shape in axes.items():
+        for size in shape:
+            role = _role(roles, size) if name in sample else None
+            if role is not None and role not in order:
+                order.append(role)
+    if order:
+        return " x ".join(str(sizes[r]) for r in order)
+    return " x ".join(map(str, next(iter(sample.values())).shape)) if sample else "scalar"
+
+
+def _resized(axes, roles, sample, sizes, number):
+    values = {symbol: sizes[role] for role, symbols in roles.items() for symbol in symbols}
+    found = {}
+    for name, tensor in sample.items():
+        shape = axes.get(name)
+        if shape is None:
+            found[name] = tensor
+            continue
+        new = [s if isinstance(s, int) else int(s.subs(values)) for s in shape]
+        found[name] = _padding(tensor, new) if is_mask(name, tensor) else tiled(tensor, new, number)
+    return found
+
+
+def is_mask(name, tensor):
+    """Whether an input is a padding mask: [..., length], whole numbers or booleans that are 0 or 1, `mask` in its
+    name."""
+    import torch
+
+    whole = tensor.dtype in (torch.int64, torch.int32, torch.bool, torch.uint8)
+    return whole and tensor.dim() in (2, 3) and "mask" in name and bool(((tensor == 0) | (tensor == 1)).all())
+
+
+def _padding(tensor, shape):
+    """Right padding: the first row is full, the others lose a third, two thirds, ... of their length in turn."""
+    import torch
+
+    mask = torch.ones(shape, dtype=tensor.dtype)
+    length = shape[-1]
+    rows = mask.view(-1, length)
+    if bool((tensor != 0).all()):
+        return mask
+    for row in range(1, len(rows)):
+        rows[row, max(1, length - (length * (row % 3 or 1)) // 3) :] = 0
+    return mask
+
+
+def tiled(tensor, shape, offset=0):
+    """The tensor wrapped around to a shape, starting `offset` further along every axis that changed size."""
+    import torch
+
+    for axis, size in enumerate(shape):
+        old = tensor.shape[axis]
+        if old != size and old:
+            tensor = tensor.index_select(axis, (torch.arange(size) + offset) % old)
+    return tensor.contiguous()

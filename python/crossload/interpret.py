@@ -1,0 +1,128 @@
+"""Running an exported program node by node, as it is and with every float in double precision."""
+
+import contextlib
+import threading
+
+_default_dtype = threading.RLock()
+
+
+class Run:
+    """One run of a program on given values; `step(node)` computes the nodes in graph order.
+
+    values: {placeholder name: value}, see `arguments`. Each is copied (and widened) at its first use, since in-place
+    nodes may write into it; parameters are not copied. A value is dropped after its last use, so a double run of a
+    large model holds few doubles at a time. double: module is a `double_graph`; float64 is then the default dtype.
+    """
+
+    def __init__(self, module, values, double=False):
+        import torch
+
+        self._interpreter = torch.fx.Interpreter(module, garbage_collect_values=False)
+        self._interpreter.env = {}
+        self._values, self._double = values, double
+        self.nodes = {node.name: node for node in module.graph.nodes}
+        self._uses_left = {node: len(node.users) for node in module.graph.nodes}
+
+    def step(self, node):
+        """Compute one node of this run's own graph (see `nodes`) and return its value.
+
+        A placeholder's value is what it is before any node has written into it.
+        """
+        import torch
+
+        env = self._interpreter.env
+        if node.op == "placeholder":
+            value = self._values[node.name]
+            return to_double(value) if self._double and isinstance(value, torch.Tensor) else value
+        for used in node.all_input_nodes:
+            if used.op == "placeholder" and used not in env:
+                env[used] = self._own(self._values[used.name])
+        with torch.no_grad(), double_default() if self._double else contextlib.nullcontext():
+            value = self._interpreter.run_node(node)
+        if self._uses_left[node]:
+            env[node] = value
+        for used in node.all_input_nodes:
+            self._uses_left[used] -= 1
+            if not self._uses_left[used]:
+                env.pop(used, None)
+        return value
+
+    def _own(self, value):
+        import torch
+
+        if not isinstance(value, torch.Tensor):
+            return value
+        wide = to_double(value) if self._double else value
+        return wide.clone() if wide is value and not isinstance(value, torch.nn.Parameter) else wide.detach()
+
+    def outputs(self):
+        """Run everything; the flat list of output values."""
+        value = None
+        for node in self.nodes.values():
+            if node.op != "placeholder":
+                value = self.step(node)
+        return list(value)
+
+
+@contextlib.contextmanager
+def double_default():
+    """float64 as PyTorch's default dtype."""
+    import torch
+
+    with _default_dtype:
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float64)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(before)
+
+
+def arguments(program, state, inputs):
+    """{placeholder name: value} of a program: weights from `state` (FQN -> tensor; the program's own where absent),
+    constants, and `inputs` (input name -> tensor)."""
+    from .programs import user_inputs
+
+    named = iter(user_inputs(program))
+    values = {}
+    for spec in program.graph_signature.input_specs:
+        if spec.kind.name == "USER_INPUT":
+            name, node = next(named)
+            value = inputs[name] if node is not None else getattr(spec.arg, "value", None)
+        else:
+            places = (state, program.constants, program.state_dict)
+            value = next(place[spec.target] for place in places if place.get(spec.target) is not None)
+        values[spec.arg.name] = value
+    return values
+
+
+def to_double(value):
+    """A tensor with float dtypes widened to float64, complex64 to complex128; others as they are."""
+    import torch
+
+    if value.is_complex():
+        return value.to(torch.complex128)
+    return value.to(torch.float64) if value.is_floating_point() else value
+
+
+def double_graph(module):
+    """A copy of a GraphModule in which no node pins a float below float64; node names stay."""
+    import torch
+
+    narrow = {torch.float32: torch.float64, torch.complex64: torch.complex128}
+    narrow |= {torch.float16: torch.float64, torch.bfloat16: torch.float64}
+    graph, copies = torch.fx.Graph(), {}
+    for node in module.graph.nodes:
+        if node.op == "call_function" and "_assert_tensor_metadata" in str(node.target) and not node.users:
+            continue
+        copy = graph.node_copy(node, copies.__getitem__)
+        copy.args, copy.kwargs = (
+            torch.fx.node.map_aggregate(part, lambda a: narrow.get(a, a) if isinstance(a, torch.dtype) else a)
+            for part in (copy.args, copy.kwargs)
+        )
+        copies[node] = copy
+    result = torch.fx.GraphModule(module, graph)
+    for name, child in module.named_children():
+        if isinstance(child, torch.fx.GraphModule) and hasattr(result, name):
+            setattr(result, name, double_graph(child))
+    return result

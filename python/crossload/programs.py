@@ -1,0 +1,287 @@
+"""Exported programs: making them, storing them without weights, naming their inputs and outputs."""
+
+import contextlib
+import math
+import os
+
+from . import pytree_names
+from .errors import WorkerError, first_line, last_lines
+
+SUFFIX = ".pt2"
+
+
+def export(loaded, inputs, request, progress=lambda *a, **k: None):
+    """Export a model; returns (ExportedProgram, static_reason), where static_reason is None unless every axis had to
+    be fixed because the dynamic export failed.
+
+    inputs: dict of keyword inputs, or a tuple of positional ones (plain modules only).
+    """
+    dynamic = bool(request.get("dynamic", True))
+    try:
+        return _export_once(loaded, inputs, request, dynamic), None
+    except Exception as error:
+        if not dynamic:
+            raise _cannot_export(loaded, error, inputs, request) from error
+        reason = f"{first_line(error)}{_where(loaded, error)}"
+    progress("trace", "exporting again with fixed axes", None)
+    try:
+        return _export_once(loaded, inputs, request, False), reason
+    except Exception as error:
+        raise _cannot_export(loaded, error, inputs, request, [f"with dynamic axes: {reason}"]) from error
+
+
+def file_identity(path):
+    """What tells one program file from another, also after a rename of its folder."""
+    found = os.stat(path)
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def is_transformers_model(module):
+    """Whether Transformers' exporter can take the module."""
+    from .session import require_torch
+
+    require_torch()
+    try:
+        from transformers import PreTrainedModel
+    except ImportError:
+        return False
+    return isinstance(module, PreTrainedModel)
+
+
+def output_flags(request):
+    """The output flags of a request, as Transformers' forward and config call them."""
+    flags = {"use_cache": bool(request.get("cache"))}
+    if request.get("hidden_states"):
+        flags["output_hidden_states"] = True
+    if request.get("attentions"):
+        flags["output_attentions"] = True
+    return flags
+
+
+@contextlib.contextmanager
+def flags_set(model, request):
+    """The model with the request's output flags in its config, and the attention that can return its weights."""
+    if not is_transformers_model(model):
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        if request.get("attentions"):
+            stack.enter_context(attention(model, "eager"))
+        stack.enter_context(_config_flags(model, {**output_flags(request), "return_dict": True}))
+        yield
+
+
+@contextlib.contextmanager
+def _config_flags(model, flags):
+    """Flags set in the model's config and, since parts of a model may have copies of it, in those of its modules.
+
+    `use_cache` is only ever switched off in the parts: an encoder refuses it.
+    """
+    configs = {id(c): c for c in (getattr(m, "config", None) for m in model.modules()) if c is not None}
+    before = []
+    for config in configs.values():
+        for name, value in flags.items():
+            if hasattr(config, name) and not (value and name == "use_cache" and config is not model.config):
+                before.append((config, name, getattr(config, name)))
+                setattr(config, name, value)
+    try:
+        yield
+    finally:
+        for config, name, value in reversed(before):
+            setattr(config, name, value)
+
+
+@contextlib.contextmanager
+def attention(model, name):
+    """The model with another attention implementation; yields False where it has no such choice."""
+    before = getattr(getattr(model, "config", None), "_attn_implementation", None)
+    changed = False
+    if before != name and hasattr(model, "set_attn_implementation"):
+        try:
+            model.set_attn_implementation(name)
+            changed = model.config._attn_implementation == name
+        except Exception:  # noqa: BLE001 (models without that implementation refuse in many ways)
+            changed = False
+    try:
+        yield changed
+    finally:
+        if changed:
+            model.set_attn_implementation(before)
+
+
+def _export_once(loaded, inputs, request, dynamic):
+    import torch
+
+    model = loaded.model
+    if is_transformers_model(model) and isinstance(inputs, dict):
+        from transformers.exporters.exporter_dynamo import DynamoConfig, DynamoExporter
+
+        with flags_set(model, request):
+            result = DynamoExporter().export_program(
+                model, {**inputs, **output_flags(request)}, DynamoConfig(dynamic=dynamic)
+            )
+        return result[0] if isinstance(result, tuple) else result
+    args, kwargs = (inputs, {}) if isinstance(inputs, tuple) else ((), dict(inputs))
+    shapes = None
+    if dynamic:
+        shapes = torch.utils._pytree.tree_map(_auto_axes, args or kwargs)
+    with torch.no_grad():
+        return torch.export.export(model, args, kwargs, dynamic_shapes=shapes, strict=False)
+
+
+def _auto_axes(value):
+    import torch
+
+    return dict.fromkeys(range(value.dim()), torch.export.Dim.AUTO) if isinstance(value, torch.Tensor) else None
+
+
+def _cannot_export(loaded, error, inputs, request, more=()):
+    failure = _eager_failure(loaded, inputs, request)
+    if failure is not None:
+        return WorkerError(
+            "bad-input",
+            f"{loaded.class_name}{_where(loaded, failure)}: the model itself fails on the sample inputs "
+            f"({first_line(failure)}); give others with --inputs FILE.npz",
+            [*(f"{name}: {_shape(v)}" for name, v in _named(inputs)), *last_lines(failure)],
+        )
+    where = f"{loaded.class_name}{_where(loaded, error)}"
+    return WorkerError(
+        "unsupported",
+        f"{where}: PyTorch cannot export the model ({first_line(error)}); see the details, and report it to PyTorch "
+        "or Transformers with them",
+        [*more, *last_lines(error)],
+    )
+
+
+def _eager_failure(loaded, inputs, request):
+    """The exception that the model itself raises on the inputs, or None when it runs."""
+    import torch
+
+    args, kwargs = (inputs, {}) if isinstance(inputs, tuple) else ((), dict(inputs))
+    try:
+        with torch.no_grad(), flags_set(loaded.model, request):
+            loaded.model(*args, **kwargs)
+    except Exception as error:  # noqa: BLE001 (any exception of a model is what is asked for)
+        return error
+    return None
+
+
+def _named(inputs):
+    return enumerate(inputs) if isinstance(inputs, tuple) else inputs.items()
+
+
+def _shape(value):
+    return f"{list(value.shape)} {value.dtype}" if hasattr(value, "shape") else type(value).__name__
+
+
+def _where(loaded, error):
+    """` (modeling_x.py:123)`: the innermost line of the model's own source in the exception's traceback, or ''."""
+    import sys
+    import traceback
+
+    files = {getattr(sys.modules.get(type(module).__module__), "__file__", None) for module in loaded.model.modules()}
+    own = [f for f in files if f and "/torch/" not in f]
+    found = None
+    while error is not None:
+        for frame in traceback.extract_tb(error.__traceback__):
+            if frame.filename in own:
+                found = f" ({os.path.basename(frame.filename)}:{frame.lineno})"
+        error = error.__cause__
+    return found or ""
+
+
+def save(program, path):
+    """Write the program as a `.pt2` archive without its weights; returns (program as saved, decomposed).
+
+    Parameters are stored as zeros of the true shape that share one element a dtype, so the archive holds their
+    shapes and dtypes but not their values. Persistent buffers, other buffers and constants keep their values.
+    A program that torch cannot serialise is decomposed into core operations first.
+    """
+    try:
+        _save_light(program, path)
+        return program, False
+    except Exception as error:
+        if "Serialize" not in type(error).__name__ and "serializ" not in str(error).lower():
+            raise
+        first = error
+    try:
+        decomposed = program.run_decompositions({})
+        _save_light(decomposed, path)
+    except Exception as error:
+        raise WorkerError(
+            "unsupported",
+            f"{path}: PyTorch cannot save the exported program ({first_line(first)}); report it to PyTorch",
+            [*last_lines(first), *last_lines(error)],
+        ) from error
+    return decomposed, True
+
+
+def _save_light(program, path):
+    import torch
+
+    state = program._state_dict
+    real = dict(state)
+    one = {}
+    try:
+        for name in program.graph_signature.inputs_to_parameters.values():
+            value = real[name]
+            zero = one.setdefault(value.dtype, torch.zeros((), dtype=value.dtype))
+            state[name] = torch.nn.Parameter(zero.expand(value.shape), requires_grad=False)
+        torch.export.save(program, str(path))
+    finally:
+        state.update(real)
+
+
+def weight_names(program):
+    """FQNs of parameters and persistent buffers, in the order of the graph's inputs."""
+    signature = program.graph_signature
+    fixed = set(signature.non_persistent_buffers)
+    found = []
+    for spec in signature.input_specs:
+        if spec.kind.name == "PARAMETER" or (spec.kind.name == "BUFFER" and spec.target not in fixed):
+            found.append(spec.target)
+    return found
+
+
+def user_inputs(program):
+    """[(name, placeholder node or None)] of the tensor inputs in order; None for a constant (None, bool, int, str).
+
+    Names are torch.export's forward_arg_names, and below a nested input the path of its leaf.
+    """
+    nodes = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
+    specs = [s for s in program.graph_signature.input_specs if s.kind.name == "USER_INPUT"]
+    call = program.module_call_graph[0].signature
+    names = pytree_names.input_names(call.in_spec, call.forward_arg_names)
+    if len(names) != len(specs):
+        names = [getattr(s.arg, "name", f"input_{i}") for i, s in enumerate(specs)]
+    return [
+        (name, nodes.get(spec.arg.name) if type(spec.arg).__name__ == "TensorArgument" else None)
+        for name, spec in zip(names, specs, strict=True)
+    ]
+
+
+def output_names(program):
+    """Names of the user outputs, in order (also of those that are not tensors)."""
+    return pytree_names.output_names(program.module_call_graph[0].signature.out_spec)
+
+
+def input_axes(program):
+    """{input name: [size or sympy expression of each axis]} of the tensor inputs."""
+    found = {}
+    for name, node in user_inputs(program):
+        if node is not None and node.meta.get("val") is not None:
+            shape = node.meta["val"].shape
+            found[name] = [s.node.expr if hasattr(s, "node") and not isinstance(s, int) else int(s) for s in shape]
+    return found
+
+
+def ranges(program):
+    """{symbol name: (least, greatest size)} of the program's symbols; greatest is math.inf when open."""
+    found = {}
+    for symbol, bounds in program.range_constraints.items():
+        least, greatest = (
+            int(bound) if getattr(bound, "is_Integer", isinstance(bound, int)) else None
+            for bound in (bounds.lower, bounds.upper)
+        )
+        found[str(symbol)] = (least or 0, math.inf if greatest is None or greatest >= 2**62 else greatest)
+    return found

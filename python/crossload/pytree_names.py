@@ -1,0 +1,69 @@
+"""Names for the leaves of a pytree: `last_hidden_state`, `hidden_states.3`, `past_key_values.layers.0.keys`."""
+
+
+def leaf_names(spec):
+    """One dotted name a leaf, left to right, of a torch TreeSpec; the root itself has the empty name.
+
+    Mappings and dataclass-like outputs (types whose context is a list of keys) give their keys, sequences their
+    indices, Transformers' caches the attribute path that their context records.
+    """
+    return [".".join(path) for path in _paths(spec, ())]
+
+
+def output_names(spec):
+    """Names of the outputs: field names; `output.<i>` for a plain tuple and `output.0` for a single tensor."""
+    if spec.is_leaf():
+        return ["output.0"]
+    names = leaf_names(spec)
+    keyed = isinstance(spec.context, (list, tuple)) or _is_recorded(spec.context)
+    return names if keyed and spec.type not in (list, tuple) else [f"output.{name}" for name in names]
+
+
+def input_names(in_spec, arg_names):
+    """Names of a program's inputs in order; arg_names are torch.export's `forward_arg_names`."""
+    args, kwargs = in_spec.children()
+    children = list(args.children()) + list(kwargs.children())
+    given = list(arg_names or [])
+    own = [f"args_{i}" for i in range(len(args.children()))] + list(kwargs.context or [])
+    if len(given) != len(children):
+        given = own
+    return [".".join((name, *path)) for name, child in zip(given, children, strict=True) for path in _paths(child, ())]
+
+
+def _paths(spec, prefix):
+    if spec.is_leaf():
+        return [prefix]
+    children = list(spec.children())
+    context = spec.context
+    if _is_recorded(context):
+        found = {}
+        _recorded_paths(context, (), found)
+        steps = [found.get(i, (str(i),)) for i in range(len(children))]
+    elif spec.type not in (list, tuple) and isinstance(context, (list, tuple)) and len(context) == len(children):
+        steps = [(str(key),) for key in context]
+    else:
+        steps = [(str(i),) for i in range(len(children))]
+    return [path for step, child in zip(steps, children, strict=True) for path in _paths(child, prefix + step)]
+
+
+def _is_recorded(context):
+    return isinstance(context, dict) and "_t" in context
+
+
+def _recorded_paths(node, path, found):
+    if isinstance(node, list):
+        for i, item in enumerate(node):
+            _recorded_paths(item, (*path, str(i)), found)
+    elif isinstance(node, dict):
+        tag = node.get("_t")
+        if tag in ("tensor", "sym"):
+            found[node["i"]] = path
+        elif tag == "items":
+            for key, value in node["v"]:
+                _recorded_paths(value, (*path, str(key)), found)
+        elif tag in ("obj", "map", "seq"):
+            inner = node["s"] if tag == "obj" else node["v"]
+            _recorded_paths(inner, path, found)
+        elif tag is None:
+            for key, value in node.items():
+                _recorded_paths(value, (*path, str(key)), found)

@@ -1,0 +1,255 @@
+"""The request `reference`: what PyTorch computes, for the verifier (see README.md for the files)."""
+
+import contextlib
+import time
+from pathlib import Path
+
+from . import programs
+from .cases import make_cases
+from .errors import WorkerError, first_line
+from .interpret import Run, arguments, double_default, double_graph, to_double
+from .loading import load
+from .tensor_file import TensorFile
+
+SEED = 20
+
+
+def reference(request, progress, session):
+    """Write reference values of the traced program into the folder `out`.
+
+    Returns {"cases": [{"file","inputs","traced","label","runs","truth","skipped"}], "stages", "seconds"}. A shape at
+    which PyTorch's own eager model fails is listed with `file` null and the reason in `skipped`.
+    """
+    out = Path(request["out"])
+    if not out.is_dir():
+        raise WorkerError("bad-input", f"{out}: no such folder; create it first")
+    start = time.time()
+    subject = _subject(request, progress, session)
+    cases = make_cases(subject.program, subject.sample, subject.text_limit())
+    results = []
+    for number, case in enumerate(cases):
+        progress("reference", f"running PyTorch at {case.label}", number / (len(cases) + 1))
+        results.append(_write_case(subject, case, out / f"case_{number}.safetensors"))
+    stages = None
+    if request.get("stages"):
+        progress("reference", "recording every value", len(cases) / (len(cases) + 1))
+        stages = "stages.safetensors"
+        _write_stages(subject, cases[0], out / stages)
+    return {"cases": results, "stages": stages, "seconds": round(time.time() - start, 3)}
+
+
+class _Subject:
+    """The program under reference, its weights and, unless only a `.pt2` is known, the eager model."""
+
+    def __init__(self, program, state, sample, loaded=None, request=None):
+        self.program, self.state, self.sample = program, state, sample
+        self.loaded, self.request = loaded, request or {}
+        self.double = double_graph(program.graph_module)
+        self.names = programs.output_names(program)
+
+    def text_limit(self):
+        config = getattr(getattr(self.loaded, "model", None), "config", None)
+        limits = [getattr(config, n, None) for n in ("max_position_embeddings", "n_positions")]
+        return min([v for v in limits if isinstance(v, int) and v > 0], default=None)
+
+    def eager(self, inputs, model=None):
+        """{output name: tensor} of the PyTorch model itself."""
+        import torch
+
+        model = model or self.loaded.model
+        specs = [s for s in self.program.graph_signature.input_specs if s.kind.name == "USER_INPUT"]
+        leaves = [
+            inputs[name].clone() if node is not None else getattr(spec.arg, "value", None)
+            for spec, (name, node) in zip(specs, programs.user_inputs(self.program), strict=True)
+        ]
+        in_spec = self.program.module_call_graph[0].signature.in_spec
+        args, kwargs = torch.utils._pytree.tree_unflatten(leaves, in_spec)
+        with torch.no_grad(), programs.flags_set(model, self.request):
+            torch.manual_seed(SEED)
+            result = model(*args, **kwargs)
+        return self.named(torch.utils._pytree.tree_leaves(result))
+
+    def named(self, leaves):
+        import torch
+
+        if len(leaves) != len(self.names):
+            raise ValueError(f"{len(leaves)} outputs where the exported program has {len(self.names)}")
+        return {n: v for n, v in zip(self.names, leaves, strict=True) if isinstance(v, torch.Tensor)}
+
+    def run(self, inputs, double=False):
+        """{output name: tensor} of the exported program, node by node."""
+        import torch
+
+        torch.manual_seed(SEED)
+        module = self.double if double else self.program.graph_module
+        values = Run(module, arguments(self.program, self.state, inputs), double).outputs()
+        user = [
+            value
+            for spec, value in zip(self.program.graph_signature.output_specs, values, strict=True)
+            if spec.kind.name == "USER_OUTPUT"
+        ]
+        return self.named(user)
+
+
+def _subject(request, progress, session):
+    model = request.get("model")
+    if request.get("trace") is None:
+        if not str(model).endswith(programs.SUFFIX):
+            raise WorkerError("bad-input", "request: `trace` is missing; trace the model first, or give a `.pt2` file")
+        return _archive_subject(model, request)
+    folder = Path(request["trace"])
+    loaded = load(request, session, progress)
+    from .session import require_torch
+
+    require_torch()
+    if not (folder / "program.pt2").is_file():
+        raise WorkerError("bad-input", f"{folder}: no `program.pt2`; trace the model first")
+    if session.program_key != programs.file_identity(folder / "program.pt2"):
+        progress("reference", "loading the traced program", 0.0)
+        from .archive import open_program
+
+        if programs.is_transformers_model(loaded.model):
+            from transformers.exporters.exporter_dynamo import register_cache_pytrees_for_model
+
+            register_cache_pytrees_for_model(loaded.model)
+        session.program = open_program(folder / "program.pt2")
+        session.program_key = programs.file_identity(folder / "program.pt2")
+    from safetensors.torch import load_file
+
+    sample = load_file(folder / "sample.safetensors")
+    return _Subject(session.program, loaded.model.state_dict(keep_vars=True), sample, loaded, request)
+
+
+def _archive_subject(path, request):
+    from .archive import open_program
+    from .samples import from_metadata, read_npz
+    from .session import require_torch
+
+    require_torch()
+    program = open_program(path)
+    given = read_npz(request["inputs"]) if request.get("inputs") else {}
+    sample = from_metadata(program)
+    unknown = [name for name in given if name not in sample]
+    if unknown:
+        raise WorkerError("bad-input", f"{request['inputs']}: has `{unknown[0]}`; the inputs are {', '.join(sample)}")
+    return _Subject(program, program.state_dict, {**sample, **given}, None, request)
+
+
+def _write_case(subject, case, path):
+    entry = {
+        "file": path.name, "inputs": {n: list(v.shape) for n, v in case.inputs.items()}, "traced": case.traced,
+        "label": case.label, "runs": [], "truth": None, "skipped": None,
+    }  # fmt: skip
+    try:
+        first = subject.eager(case.inputs) if subject.loaded else subject.run(case.inputs)
+    except Exception as error:
+        if case.traced:
+            raise WorkerError(
+                "bad-input",
+                f"PyTorch: the model fails on its own sample ({first_line(error)}); give other --inputs",
+            ) from error
+        return {**entry, "file": None, "skipped": f"PyTorch itself fails here: {first_line(error)}"}
+    names = [f"input/{n}" for n in case.inputs] + [f"truth/{n}" for n in first]
+    names += [f"run/{k}/{n}" for k in range(4) for n in first]
+    with TensorFile(path, names) as file:
+        for name, value in case.inputs.items():
+            file.write(f"input/{name}", value)
+        for kind, values in _runs(subject, case, first):
+            for name, value in values.items():
+                file.write(f"run/{len(entry['runs'])}/{name}", value)
+            entry["runs"].append(kind)
+        kind, values = _truth(subject, case)
+        entry["truth"] = kind
+        for name, value in values.items():
+            file.write(f"truth/{name}", value)
+    return entry
+
+
+def _runs(subject, case, first):
+    """(kind, outputs) of each float32 run; runs other than the first that fail or differ in shape are left out."""
+    import torch
+
+    yield "eager model" if subject.loaded else "exported program", first
+
+    def same_shapes(values):
+        return {n: v.shape for n, v in values.items()} == {n: v.shape for n, v in first.items()}
+
+    attempts = []
+    if subject.loaded:
+        attempts = [("eager attention", _eager_attention), ("exported program", lambda s, c: s.run(c.inputs))]
+    attempts.append(("other thread count", _other_threads))
+    for kind, attempt in attempts:
+        with contextlib.suppress(Exception):
+            values = attempt(subject, case)
+            if values is not None and same_shapes(values):
+                yield kind, values
+    torch.manual_seed(SEED)
+
+
+def _eager_attention(subject, case):
+    with programs.attention(subject.loaded.model, "eager") as changed:
+        return subject.eager(case.inputs) if changed else None
+
+
+def _other_threads(subject, case):
+    import torch
+
+    count = torch.get_num_threads()
+    torch.set_num_threads(1 if count > 1 else 2)
+    try:
+        return subject.eager(case.inputs) if subject.loaded else subject.run(case.inputs)
+    finally:
+        torch.set_num_threads(count)
+
+
+def _truth(subject, case):
+    """("exported program" | "eager model" | None, outputs): the float64 run; None when neither can be computed."""
+    import copy
+
+    try:
+        return "exported program", subject.run(case.inputs, double=True)
+    except Exception:  # noqa: BLE001 (a program may not hold at every shape; the eager model is next)
+        if not subject.loaded:
+            return None, {}
+    try:
+        model = copy.deepcopy(subject.loaded.model).double()
+        with double_default():
+            return "eager model", subject.eager({n: to_double(v) for n, v in case.inputs.items()}, model)
+    except Exception:  # noqa: BLE001 (then there is no truth here, which the result says)
+        return None, {}
+
+
+def _write_stages(subject, case, path):
+    """`value/<node>` of every tensor node and input, and `noise/<node>` of the floating ones, in graph order.
+
+    The float32 and the float64 run advance together, so only live values are in memory.
+    """
+    import torch
+
+    program = subject.program
+    inputs = {spec.arg.name for spec in program.graph_signature.input_specs if spec.kind.name == "USER_INPUT"}
+    torch.manual_seed(SEED)
+    values = arguments(program, subject.state, case.inputs)
+    single, wide = Run(program.graph_module, values), Run(subject.double, values, double=True)
+    names = [f"{kind}/{name}" for kind in ("value", "noise") for name in single.nodes]
+    truth_holds = True
+    with TensorFile(path, names) as file:
+        for name, node in single.nodes.items():
+            if node.op == "placeholder" and name not in inputs:
+                continue
+            state = torch.get_rng_state()
+            value = single.step(node)
+            exact = None
+            if truth_holds and name in wide.nodes:
+                torch.set_rng_state(state)
+                try:
+                    exact = wide.step(wide.nodes[name])
+                except Exception:  # noqa: BLE001 (values without noise are still of use)
+                    truth_holds = False
+            if node.op == "output" or not isinstance(value, torch.Tensor) or value.dtype == torch.complex128:
+                continue
+            file.write(f"value/{name}", value)
+            if isinstance(exact, torch.Tensor) and value.is_floating_point() and exact.shape == value.shape:
+                same = (value == exact) | (value.isnan() & exact.isnan())  # also equal infinities
+                noise = torch.where(same, 0.0, (value.to(torch.float64) - exact).abs())
+                file.write(f"noise/{name}", noise.to(torch.float32))

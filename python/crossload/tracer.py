@@ -1,0 +1,100 @@
+"""The request `trace`: export a model and write a trace folder (see README.md for its files)."""
+
+import json
+import platform
+import time
+from pathlib import Path
+
+from . import __version__, programs
+from .errors import WorkerError
+from .loading import load
+from .weights import find_places
+
+FORMAT = 1
+
+
+def trace(request, progress, session):
+    """Export the request's model into the folder `out`.
+
+    Returns the content of trace.json plus `note` (how the class was guessed, or null). Fails with WorkerError of kind
+    bad-input, unsupported or environment; then the folder's content is of no use.
+    """
+    from . import samples
+
+    out = Path(request["out"])
+    if not out.is_dir():
+        raise WorkerError("bad-input", f"{out}: no such folder; create it first")
+    session.seconds = {}
+    loaded = load(request, session, progress)
+    inputs = samples.sample_inputs(loaded, request, session)
+    progress("trace", f"exporting {loaded.class_name}", 0.3)
+    start = time.time()
+    program, static_reason = programs.export(loaded, inputs, request, progress)
+    session.seconds["export"] = round(time.time() - start, 3)
+    progress("trace", "saving the program", 0.8)
+    start = time.time()
+    program, decomposed = programs.save(program, out / "program.pt2")
+    named = samples.named_tensors(program)
+    _write_tensors(named, out / "sample.safetensors")
+    places = find_places(loaded, programs.weight_names(program))
+    _write_tensors(places.carried, out / "carried.safetensors")
+    session.seconds["save"] = round(time.time() - start, 3)
+    session.program, session.program_key = program, programs.file_identity(out / "program.pt2")
+    result = {
+        "format": FORMAT,
+        "class": loaded.class_name,
+        "model_type": loaded.model_type,
+        "dynamic": bool(request.get("dynamic", True)) and static_reason is None,
+        "static_reason": static_reason,
+        "decomposed": decomposed,
+        "opened_modules": [],
+        "weights": places.weights,
+        "checkpoint": places.checkpoint,
+        "unused": places.unused,
+        "missing": places.missing,
+        "modules": {
+            name: {"class": type(m).__name__} for name, m in loaded.model.named_modules(remove_duplicate=False)
+        },
+        "hidden_states": hidden_state_modules(loaded.model),
+        "versions": versions(),
+        "seconds": {k: session.seconds.get(k, 0.0) for k in ("import", "load", "export", "save")},
+    }
+    (out / "trace.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return {**result, "note": loaded.note}
+
+
+def versions():
+    """Versions of what a trace depends on; null where a package is not installed. Imports none of them."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for name in ("torch", "transformers"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return {**found, "python": platform.python_version(), "crossload": __version__}
+
+
+def hidden_state_modules(model):
+    """Paths of the modules whose outputs Transformers records as hidden_states, in the order of the module tree."""
+    found = []
+    for prefix, owner in model.named_modules():
+        recorders = (getattr(type(owner), "_can_record_outputs", None) or {}).get("hidden_states")
+        for recorder in recorders if isinstance(recorders, list) else [recorders]:
+            target = getattr(recorder, "target_class", recorder)
+            if not isinstance(target, type):
+                continue
+            layer = getattr(recorder, "layer_name", None)
+            for path, module in owner.named_modules(prefix=prefix):
+                if isinstance(module, target) and (not layer or layer in path) and path not in found:
+                    found.append(path)
+    return found
+
+
+def _write_tensors(tensors, path):
+    from .tensor_file import TensorFile
+
+    with TensorFile(path, tensors) as file:
+        for name, tensor in tensors.items():
+            file.write(name, tensor)

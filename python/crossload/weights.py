@@ -1,0 +1,124 @@
+"""Where the bytes of each program parameter are: in a checkpoint file, in another parameter, or nowhere but here.
+
+A place is found by name (the checkpoint key itself, or what Transformers' own renaming makes of it) and confirmed by
+bytes. It is never found by bytes alone: a trace is reused for other checkpoints of the same architecture.
+"""
+
+import json
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from .errors import WorkerError
+from .tensor_file import raw_bytes
+
+
+@dataclass
+class Places:
+    """weights: {FQN: {"key": K} | {"carried": True} | {"tied_to": FQN}}; checkpoint: {key: dtype, shape, file};
+    unused: checkpoint keys; missing: FQNs; carried: {FQN: tensor}."""
+
+    weights: dict = field(default_factory=dict)
+    checkpoint: dict = field(default_factory=dict)
+    unused: list = field(default_factory=list)
+    missing: list = field(default_factory=list)
+    carried: dict = field(default_factory=dict)
+
+
+def find_places(loaded, names):
+    """Places of the program's parameters and persistent buffers `names` (FQNs in loaded.model's state_dict)."""
+    state = loaded.model.state_dict(keep_vars=True)
+    with ExitStack() as files:
+        checkpoint = _open_checkpoint(loaded.folder, files)
+        renamed = _renamed_keys(loaded.model, checkpoint) if checkpoint else {}
+        key_of = {}
+        for key, name in renamed.items():
+            if name in state and _same_bytes(checkpoint[key][1].get_tensor(key), state[name]):
+                key_of.setdefault(name, key)
+        places = Places(checkpoint={key: entry[0] for key, entry in checkpoint.items()})
+        canonical = _canonical_names(loaded.model, state, key_of)
+        for name in names:
+            owner = canonical.get(name, name)
+            if owner != name:
+                places.weights[name] = {"tied_to": owner}
+            if owner not in places.weights:
+                if owner in key_of:
+                    places.weights[owner] = {"key": key_of[owner]}
+                else:
+                    places.weights[owner] = {"carried": True}
+                    places.carried[owner] = state[owner].detach()
+        unexpected = set(loaded.unexpected)
+        places.unused = sorted(key for key, name in renamed.items() if name in unexpected)
+        places.missing = sorted(name for name in loaded.missing if canonical.get(name, name) == name)
+    return places
+
+
+def _open_checkpoint(folder, files):
+    """{key: ({"dtype","shape","file"}, open file)} of a folder's safetensors files; {} where there are none."""
+    from pathlib import Path
+
+    if folder is None:
+        return {}
+    folder = Path(folder)
+    index = folder / "model.safetensors.index.json"
+    if (folder / "model.safetensors").is_file():
+        shards = ["model.safetensors"]
+    elif index.is_file():
+        shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    else:
+        return {}
+    from safetensors import SafetensorError, safe_open
+
+    found = {}
+    for shard in shards:
+        try:
+            opened = files.enter_context(safe_open(str(folder / shard), framework="pt"))
+            for key in opened.keys():  # noqa: SIM118 (not a dict)
+                view = opened.get_slice(key)
+                found[key] = ({"dtype": view.get_dtype(), "shape": list(view.get_shape()), "file": shard}, opened)
+        except (OSError, SafetensorError) as error:
+            raise WorkerError("bad-input", f"{folder / shard}: cannot be read ({error}); download it again") from error
+    return found
+
+
+def _renamed_keys(model, checkpoint):
+    """{checkpoint key: name in the model}, by Transformers' own renaming; keys that it merges or splits are absent,
+    unless no tensor of the model would be theirs (so that unused ones are still told)."""
+    from transformers import core_model_loading as engine
+    from transformers.conversion_mapping import get_model_conversion_mapping
+
+    mapping = get_model_conversion_mapping(model)
+    renamings = [entry for entry in mapping if isinstance(entry, engine.WeightRenaming)]
+    converters = [entry for entry in mapping if isinstance(entry, engine.WeightConverter)]
+    prefix = model.base_model_prefix
+    state = model.state_dict()
+    renamed = {}
+    for key in sorted(checkpoint, key=engine.dot_natural_key):
+        name, converter = engine.rename_source_key(key, renamings, converters, prefix, state)
+        if name not in state and key in state:
+            name, converter = engine.rename_source_key(key, [], [], prefix, state)
+        if converter is None or name not in state:
+            renamed[key] = name
+    return renamed
+
+
+def _same_bytes(stored, value):
+    import torch
+
+    if stored.dtype != value.dtype or stored.shape != value.shape:
+        return False
+    return torch.equal(raw_bytes(stored), raw_bytes(value))
+
+
+def _canonical_names(model, state, key_of):
+    """{name: the name that stands for its storage}: one that the checkpoint holds, else the tie's source."""
+    groups = {}
+    for name, tensor in state.items():
+        if hasattr(tensor, "untyped_storage") and tensor.numel():
+            where = (tensor.untyped_storage().data_ptr(), tensor.storage_offset(), tuple(tensor.shape), tensor.dtype)
+            groups.setdefault(where, []).append(name)
+    sources = set((getattr(model, "all_tied_weights_keys", None) or {}).values())
+    canonical = {}
+    for group in groups.values():
+        best = min(group, key=lambda n: (n not in key_of, n not in sources, group.index(n)))
+        canonical.update(dict.fromkeys(group, best))
+    return canonical

@@ -1,0 +1,131 @@
+"""`python -m crossload.worker`: one JSON request a line on standard input, JSON events on standard output.
+
+See README.md beside this file for the protocol. Whatever libraries print goes to standard error.
+"""
+
+import json
+import os
+import sys
+import traceback
+
+from .errors import WorkerError, first_line
+from .session import Session
+
+
+def handle(request, progress, memory):
+    """Answer one request (a dict with `do`) in this process; returns the result, raises WorkerError.
+
+    progress(stage, text, fraction) is called now and then, fraction is 0 to 1 or None; memory is the Session.
+    """
+    do = request.get("do") if isinstance(request, dict) else None
+    if do not in HANDLERS:
+        raise WorkerError("bad-input", f"request: `do` is {json.dumps(do)}; one of {', '.join(HANDLERS)} is expected")
+    missing = [name for name in NEEDED.get(do, ()) if not request.get(name)]
+    if missing and not (missing == ["model"] and memory.module is not None):
+        raise WorkerError("bad-input", f"request `{do}`: `{missing[0]}` is missing; see python/crossload/README.md")
+    try:
+        return HANDLERS[do](request, progress, memory)
+    except WorkerError:
+        raise
+    except OSError as error:
+        raise WorkerError("environment", f"{do}: {first_line(error)}; check disk space and permissions") from error
+    except MemoryError as error:
+        raise WorkerError("environment", f"{do}: out of memory; use a smaller model or more memory") from error
+
+
+def _trace(request, progress, memory):
+    from .tracer import trace
+
+    return trace(request, progress, memory)
+
+
+def _reference(request, progress, memory):
+    from .reference import reference
+
+    return reference(request, progress, memory)
+
+
+def _resolve(request, progress, memory):
+    from .hub import resolve
+
+    progress("resolve", f"fetching {request['model']}", None)
+    return resolve(request)
+
+
+def _versions(request, progress, memory):
+    from .tracer import versions
+
+    return versions()
+
+
+HANDLERS = {"trace": _trace, "reference": _reference, "resolve": _resolve, "versions": _versions}
+NEEDED = {"trace": ("model", "out"), "reference": ("model", "out"), "resolve": ("model",)}
+
+
+def silence():
+    """Switch off progress bars and warnings of the libraries; call before they are imported."""
+    import logging
+    import warnings
+
+    for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "TRANSFORMERS_NO_ADVISORY_WARNINGS", "TQDM_DISABLE"):
+        os.environ.setdefault(name, "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    warnings.filterwarnings("ignore")
+    logging.lastResort.setLevel(logging.CRITICAL)
+    logging.getLogger("torch").setLevel(logging.CRITICAL)
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+
+
+def main():
+    """Serve requests until standard input ends or a signal comes; exit code 0 at the end, 128 + n after signal n."""
+    import signal
+
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    silence()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+    memory = Session()
+    try:
+        for line in sys.stdin.buffer:
+            if line.strip():
+                _answer(line, answers, memory)
+    except BrokenPipeError:
+        os._exit(0)  # the reader is gone: nobody is left to tell
+
+
+def _answer(line, answers, memory):
+    def emit(event):
+        answers.write(json.dumps(event, ensure_ascii=False) + "\n")
+        answers.flush()
+
+    def progress(stage, text, fraction=None):
+        emit({"event": "progress", "stage": stage, "text": text, "fraction": fraction})
+
+    try:
+        try:
+            request = json.loads(line)
+        except ValueError as error:
+            raise WorkerError("bad-input", f"request: is not JSON ({error}); send one JSON object a line") from error
+        result = handle(request, progress, memory)
+        emit({"event": "done", **result})
+    except WorkerError as error:
+        emit({"event": "error", "kind": error.kind, "message": error.message, "details": error.details})
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 (a defect of ours or a library's: tell it whole)
+        details = traceback.format_exc().splitlines()[-12:]
+        message = f"worker: {first_line(error)}; please report it with the details"
+        emit({"event": "error", "kind": "environment", "message": message, "details": details})
+
+
+def _stop(number, frame):
+    import signal
+
+    signal.signal(number, lambda n, f: os._exit(128 + n))
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+#include "app/python_side.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <vector>
+
+#include "app/interrupt.h"
+#include "base/error.h"
+
+extern char** environ;
+
+namespace crossload::app {
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+fs::path on_path(const std::string& name) {
+  const char* path = std::getenv("PATH");
+  std::stringstream folders(path == nullptr ? "" : path);
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    const fs::path candidate = fs::path(folder) / name;
+    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
+  }
+  return {};
+}
+
+// A virtual environment's packages lie beside its bin folder. Outside of one the interpreter knows; it is asked only then.
+fs::path site_packages_of(const fs::path& interpreter) {
+  std::error_code ignored;
+  const fs::path lib = interpreter.parent_path().parent_path() / "lib";
+  for (const auto& entry : fs::directory_iterator(lib, ignored)) {
+    const std::string name = entry.path().filename().string();
+    const fs::path packages = entry.path() / "site-packages";
+    if (name.starts_with("python3") && fs::is_directory(packages, ignored)) return packages;
+  }
+  const std::string command =
+      "'" + interpreter.string() + "' -c 'import sysconfig; print(sysconfig.get_paths()[\"purelib\"])' 2>/dev/null";
+  std::string printed;
+  if (FILE* pipe = ::popen(command.c_str(), "r")) {
+    char chunk[512];
+    while (std::fgets(chunk, sizeof chunk, pipe) != nullptr) printed += chunk;
+    ::pclose(pipe);
+  }
+  while (!printed.empty() && (printed.back() == '\n' || printed.back() == '\r')) printed.pop_back();
+  return printed;
+}
+
+std::string tail_of(const fs::path& file, std::size_t lines) {
+  std::ifstream in(file);
+  std::vector<std::string> all;
+  for (std::string line; std::getline(in, line);) {
+    if (!line.empty()) all.push_back(line);
+  }
+  std::string out;
+  for (std::size_t i = all.size() > lines ? all.size() - lines : 0; i < all.size(); ++i) out += all[i] + "\n";
+  return out;
+}
+
+}  // namespace
+
+std::string PythonEnvironment::version_of(const std::string& package) const {
+  std::error_code ignored;
+  const std::string prefix = package + "-", suffix = ".dist-info";
+  for (const auto& entry : fs::directory_iterator(site_packages, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(prefix) && name.ends_with(suffix)) {
+      return name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
+    }
+  }
+  return {};
+}
+
+fs::path PythonEnvironment::tensorflow() const {
+  if (const char* given = std::getenv("CROSSLOAD_TENSORFLOW")) return given;
+  return site_packages / "tensorflow";
+}
+
+PythonEnvironment find_python(const std::string& given) {
+  PythonEnvironment environment;
+  if (!given.empty()) {
+    environment.interpreter = given.find('/') == std::string::npos ? on_path(given) : fs::path(given);
+    if (environment.interpreter.empty() || ::access(environment.interpreter.c_str(), X_OK) != 0) {
+      fail(ErrorKind::kEnvironment, "python: `{}` is no program that can be started; check --python", given);
+    }
+  } else {
+    std::error_code ignored;
+    const fs::path self = fs::read_symlink("/proc/self/exe", ignored);
+    for (const char* name : {"python3", "python"}) {
+      const fs::path beside = self.parent_path() / name;
+      if (environment.interpreter.empty() && ::access(beside.c_str(), X_OK) == 0) environment.interpreter = beside;
+    }
+    if (environment.interpreter.empty()) environment.interpreter = on_path("python3");
+  }
+  if (!environment.interpreter.empty()) environment.site_packages = site_packages_of(environment.interpreter);
+  return environment;
+}
+
+void WorkerProcess::start() {
+  if (environment_.interpreter.empty()) {
+    fail(ErrorKind::kEnvironment, "python: no `python3` found; install Python 3.11 or give --python PATH");
+  }
+  int in[2], out[2];
+  if (::pipe2(in, O_CLOEXEC) != 0 || ::pipe2(out, O_CLOEXEC) != 0) {
+    fail(ErrorKind::kEnvironment, "python: no pipe to the worker: {}", std::strerror(errno));
+  }
+  error_log_ = fs::temp_directory_path() / fmt::format("crossload-worker-{}.log", ::getpid());
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, in[0], 0);
+  posix_spawn_file_actions_adddup2(&actions, out[1], 1);
+  posix_spawn_file_actions_addopen(&actions, 2, error_log_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  // A group of its own, so that an interrupt at the terminal reaches it through us, once.
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  std::string program = environment_.interpreter.string();
+  char module_flag[] = "-m", module[] = "crossload.worker";
+  char* arguments[] = {program.data(), module_flag, module, nullptr};
+  const int status = ::posix_spawn(&pid_, program.c_str(), &actions, &attributes, arguments, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  ::close(in[0]);
+  ::close(out[1]);
+  to_child_ = in[1];
+  from_child_ = out[0];
+  if (status != 0) {
+    pid_ = -1;
+    fail(ErrorKind::kEnvironment, "python: `{}` cannot be started: {}", program, std::strerror(status));
+  }
+}
+
+WorkerProcess::~WorkerProcess() {
+  if (to_child_ >= 0) ::close(to_child_);
+  if (pid_ > 0) {
+    ::kill(pid_, SIGTERM);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  if (from_child_ >= 0) ::close(from_child_);
+  std::error_code ignored;
+  if (!error_log_.empty()) fs::remove(error_log_, ignored);
+}
+
+void WorkerProcess::report_death() {
+  int status = 0;
+  ::waitpid(pid_, &status, 0);
+  pid_ = -1;
+  const std::string how = WIFSIGNALED(status) ? fmt::format("was killed by signal {}", WTERMSIG(status))
+                                              : fmt::format("ended with exit code {}", WEXITSTATUS(status));
+  const std::string log = tail_of(error_log_, 5);
+  const bool is_missing = log.find("No module named") != std::string::npos;
+  std::vector<std::string> details;
+  std::istringstream lines(log);
+  for (std::string line; std::getline(lines, line);) details.push_back(line);
+  throw Error(ErrorKind::kEnvironment,
+              fmt::format("python: the worker (`{} -m crossload.worker`) {}; {}", environment_.interpreter.string(), how,
+                          is_missing ? "install the Python package with `pip install .`, or give --python PATH"
+                                     : "see its last lines"),
+              details);
+}
+
+std::string WorkerProcess::read_line() {
+  while (true) {
+    if (const auto end = buffer_.find('\n'); end != std::string::npos) {
+      std::string line = buffer_.substr(0, end);
+      buffer_.erase(0, end + 1);
+      return line;
+    }
+    pollfd waiting{from_child_, POLLIN, 0};
+    const int ready = ::poll(&waiting, 1, 200);
+    throw_if_interrupted();
+    if (ready == 0 || (ready < 0 && errno == EINTR)) continue;
+    char chunk[65536];
+    const ssize_t n = ::read(from_child_, chunk, sizeof chunk);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) report_death();
+    buffer_.append(chunk, static_cast<std::size_t>(n));
+  }
+}
+
+json WorkerProcess::ask(const json& request, const Progress& progress) {
+  if (pid_ < 0) start();
+  const std::string line = request.dump() + "\n";
+  std::size_t sent = 0;
+  while (sent < line.size()) {
+    const ssize_t n = ::write(to_child_, line.data() + sent, line.size() - sent);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) report_death();
+    sent += static_cast<std::size_t>(n);
+  }
+  while (true) {
+    const json event = json::parse(read_line());
+    const std::string kind = event.value("event", "");
+    if (kind == "done") return event;
+    if (kind == "error") {
+      throw Error(error_kind_from(event.value("kind", "")), event.value("message", ""),
+                  event.value("details", std::vector<std::string>{}));
+    }
+    const auto& fraction = event.contains("fraction") ? event.at("fraction") : json();
+    progress(event.value("stage", ""), event.value("text", ""), fraction.is_number() ? fraction.get<double>() : -1);
+  }
+}
+
+}  // namespace crossload::app

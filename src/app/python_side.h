@@ -1,0 +1,59 @@
+// What only Python has: tracing with PyTorch, reference values, the Hub.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace crossload::app {
+
+/// stage (`trace`, `verify`, …), what is being done, and the fraction done or -1.
+using Progress = std::function<void(const std::string& stage, const std::string& text, double fraction)>;
+
+/// Answers the requests that python/crossload/README.md describes, one at a time.
+class PythonSide {
+ public:
+  virtual ~PythonSide() = default;
+  /// Throws what Python reports, as an Error of the same kind.
+  virtual nlohmann::json ask(const nlohmann::json& request, const Progress& progress) = 0;
+};
+
+/// Where Python and its packages lie. Finding out starts no interpreter.
+struct PythonEnvironment {
+  std::filesystem::path interpreter;    // may be empty: none found
+  std::filesystem::path site_packages;  // may be empty
+  /// The installed version by the name of its `.dist-info` folder, empty when there is none.
+  std::string version_of(const std::string& package) const;
+  /// The folder of the tensorflow package: that of `CROSSLOAD_TENSORFLOW`, else the one in site-packages; may not exist.
+  std::filesystem::path tensorflow() const;
+};
+
+/// `given` (from --python), else the interpreter beside this program, else `python3` on the PATH.
+/// Throws `kEnvironment` when `given` does not exist.
+PythonEnvironment find_python(const std::string& given);
+
+/// `python -m crossload.worker` as a child, started by the first request and ended with the object.
+class WorkerProcess : public PythonSide {
+ public:
+  explicit WorkerProcess(PythonEnvironment environment) : environment_(std::move(environment)) {}
+  ~WorkerProcess() override;
+  WorkerProcess(const WorkerProcess&) = delete;
+  WorkerProcess& operator=(const WorkerProcess&) = delete;
+
+  nlohmann::json ask(const nlohmann::json& request, const Progress& progress) override;
+
+ private:
+  void start();
+  std::string read_line();
+  [[noreturn]] void report_death();
+
+  PythonEnvironment environment_;
+  int pid_ = -1;
+  int to_child_ = -1;
+  int from_child_ = -1;
+  std::filesystem::path error_log_;
+  std::string buffer_;
+};
+
+}  // namespace crossload::app

@@ -1,0 +1,16 @@
+// Program → Graph: what PyTorch computes, said in TensorFlow's operations.
+#pragma once
+
+#include "graph/graph.h"
+#include "program/program.h"
+
+namespace crossload::lower {
+
+/// Lowers the whole program; the graph has the module tree's names and is not optimised yet. Throws `kUnsupported` with
+/// one detail per call that has no lowering (operation, module, source line), all of them at once.
+graph::Graph lower(const program::Program& program);
+
+/// The targets of the program that have no lowering, with the number of their uses.
+std::vector<std::pair<std::string, int>> missing_ops(const program::Program& program);
+
+}  // namespace crossload::lower

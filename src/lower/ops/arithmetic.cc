@@ -1,0 +1,243 @@
+// Elementwise arithmetic. Operands are brought to the result's dtype first, which is PyTorch's type promotion as the
+// program already states it.
+
+#include <cmath>
+#include <limits>
+
+#include "lower/ops/families.h"
+
+namespace crossload::lower {
+namespace {
+
+Expr scaled_other(Call& call) {
+  const DType dtype = call.result_dtype();
+  const Expr other = call.operand("other", dtype);
+  const bool is_one = !call.is_float_scalar("alpha") ? call.sym("alpha") == Sym(1) : call.number("alpha") == 1;
+  return is_one ? other : other * call.scalar("alpha", dtype);
+}
+
+Expr add(Call& call) {
+  const Expr self = call.operand("self", call.result_dtype());
+  if (self.dtype() == DType::kBool) return call.tf("LogicalOr", {self, call.operand("other", DType::kBool)});
+  return self + scaled_other(call);
+}
+
+Expr sub(Call& call) { return call.operand("self", call.result_dtype()) - scaled_other(call); }
+Expr rsub(Call& call) {
+  const DType dtype = call.result_dtype();
+  const Expr self = call.operand("self", dtype);
+  const bool is_one = !call.is_float_scalar("alpha") ? call.sym("alpha") == Sym(1) : call.number("alpha") == 1;
+  return call.operand("other", dtype) - (is_one ? self : self * call.scalar("alpha", dtype));
+}
+
+Expr mul(Call& call) {
+  const DType dtype = call.result_dtype();
+  if (dtype == DType::kBool) return binary<"LogicalAnd">(call);
+  return call.operand("self", dtype) * call.operand("other", dtype);
+}
+
+Expr true_divide(Call& call) {
+  const DType dtype = call.result_dtype();
+  return call.operand("self", dtype) / call.operand("other", dtype);
+}
+
+Expr floor_quotient(Call& call, Expr a, Expr b) {
+  if (!is_floating(a.dtype())) return call.tf("FloorDiv", {a, b});
+  // PyTorch: (a - fmod(a, b)) / b, one less where the remainder and the divisor differ in sign, rounded; and a / b where b
+  // is zero.
+  Builder& builder = call.builder();
+  const Expr zero = builder.scalar(a.dtype(), 0.0);
+  const Expr remainder = call.tf("TruncateMod", {a, b});
+  const Expr quotient = (a - remainder) / b;
+  const Expr differs = call.tf("LogicalAnd", {call.tf("NotEqual", {remainder, zero}),
+                                              call.tf("NotEqual", {call.tf("Less", {b, zero}), call.tf("Less", {remainder, zero})})});
+  const Expr lowered = builder.select(differs, quotient - 1.0, quotient);
+  const Expr floored = call.tf("Floor", {lowered});
+  const Expr rounded = builder.select(call.tf("Greater", {lowered - floored, builder.scalar(a.dtype(), 0.5)}), floored + 1.0, floored);
+  return builder.select(call.tf("Equal", {b, zero}), a / b, rounded);
+}
+
+Expr divide_by_mode(Call& call) {
+  const DType dtype = call.result_dtype();
+  const Expr a = call.operand("self", dtype), b = call.operand("other", dtype);
+  if (call.is_none("rounding_mode")) return a / b;
+  if (call.text("rounding_mode") == "floor") return floor_quotient(call, a, b);
+  if (!is_floating(dtype)) return call.tf("TruncateDiv", {a, b});
+  const Expr quotient = a / b;
+  return call.tf("Sign", {quotient}) * call.tf("Floor", {call.tf("Abs", {quotient})});
+}
+
+Expr floor_divide(Call& call) {
+  const DType dtype = call.result_dtype();
+  return floor_quotient(call, call.operand("self", dtype), call.operand("other", dtype));
+}
+
+Expr pow(Call& call) {
+  const DType dtype = call.result_dtype();
+  Builder& b = call.builder();
+  if (!call.tensor_or_null("exponent")) {
+    const Expr x = call.operand("self", dtype);
+    const double exponent = call.number("exponent");
+    // The exponents of activations and norms: exact by products.
+    if (exponent == 0.5 && is_floating(dtype)) return call.tf("Sqrt", {x});
+    if (exponent == 1) return x;
+    if (exponent == 2) return call.tf("Square", {x});
+    if (exponent == 3) return (x * x) * x;
+    if (exponent == -1 && is_floating(dtype)) return call.tf("Reciprocal", {x});
+    if (exponent == -0.5 && is_floating(dtype)) return call.tf("Rsqrt", {x});
+    return call.tf("Pow", {x, call.scalar("exponent", dtype)});
+  }
+  return call.tf("Pow", {call.operand("self", dtype), b.cast(call.tensor("exponent"), dtype)});
+}
+
+Expr remainder(Call& call) {
+  const DType dtype = call.result_dtype();
+  return call.tf("FloorMod", {call.operand("self", dtype), call.operand("other", dtype)});
+}
+
+Expr clamp(Call& call) {
+  const DType dtype = call.result_dtype();
+  Expr x = call.operand("self", dtype);
+  if (!call.is_none("min")) x = call.tf("Maximum", {x, call.operand("min", dtype)});
+  if (!call.is_none("max")) x = call.tf("Minimum", {x, call.operand("max", dtype)});
+  return x;
+}
+Expr clamp_min(Call& call) {
+  return call.tf("Maximum", {call.operand("self", call.result_dtype()), call.operand("min", call.result_dtype())});
+}
+Expr clamp_max(Call& call) {
+  return call.tf("Minimum", {call.operand("self", call.result_dtype()), call.operand("max", call.result_dtype())});
+}
+
+Expr absolute(Call& call) {
+  const Expr x = call.tensor("self");
+  return x.dtype() == DType::kBool ? x : call.tf("Abs", {x});
+}
+
+// Integers have no fractional part to round.
+template <OpName Op>
+Expr rounded(Call& call) {
+  const Expr x = call.tensor("self");
+  return is_floating(x.dtype()) ? call.tf(Op.value, {x}) : x;
+}
+
+Expr trunc(Call& call) {
+  const Expr x = call.tensor("self");
+  if (!is_floating(x.dtype())) return x;
+  return call.builder().select(call.tf("Less", {x, call.builder().scalar(x.dtype(), 0.0)}), call.tf("Ceil", {x}),
+                               call.tf("Floor", {x}));
+}
+
+Expr log_base(Call& call, double base) {
+  return call.tf("Log", {call.operand("self", call.result_dtype())}) / std::log(base);
+}
+Expr log2(Call& call) { return log_base(call, 2); }
+Expr log10(Call& call) { return log_base(call, 10); }
+Expr exp2(Call& call) { return call.tf("Exp", {call.operand("self", call.result_dtype()) * std::log(2.0)}); }
+
+Expr addcmul(Call& call) {
+  const DType dtype = call.result_dtype();
+  const Expr product = call.operand("tensor1", dtype) * call.operand("tensor2", dtype);
+  return call.operand("self", dtype) + product * call.scalar("value", dtype);
+}
+
+Expr addcdiv(Call& call) {
+  const DType dtype = call.result_dtype();
+  const Expr quotient = call.operand("tensor1", dtype) / call.operand("tensor2", dtype);
+  return call.operand("self", dtype) + quotient * call.scalar("value", dtype);
+}
+
+Expr lerp(Call& call) {
+  const DType dtype = call.result_dtype();
+  const Expr start = call.operand("self", dtype), end = call.operand("end", dtype), w = call.operand("weight", dtype);
+  const Expr low = start + w * (end - start), high = end - (end - start) * (1.0 - w);
+  return call.builder().select(call.tf("Less", {call.tf("Abs", {w}), call.builder().scalar(dtype, 0.5)}), low, high);
+}
+
+constexpr OpRow kRows[] = {
+    {"aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", add},
+    {"aten::add.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", add},
+    {"aten::add_.Tensor(Tensor(a!) self, Tensor other, *, Scalar alpha=1) -> Tensor(a!)", add},
+    {"aten::add_.Scalar(Tensor(a!) self, Scalar other, Scalar alpha=1) -> Tensor(a!)", add},
+    {"aten::sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", sub},
+    {"aten::sub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", sub},
+    {"aten::sub_.Tensor(Tensor(a!) self, Tensor other, *, Scalar alpha=1) -> Tensor(a!)", sub},
+    {"aten::subtract.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", sub},
+    {"aten::rsub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", rsub},
+    {"aten::rsub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", rsub},
+    {"aten::mul.Tensor(Tensor self, Tensor other) -> Tensor", mul},
+    {"aten::mul.Scalar(Tensor self, Scalar other) -> Tensor", mul},
+    {"aten::mul_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)", mul},
+    {"aten::mul_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)", mul},
+    {"aten::multiply.Tensor(Tensor self, Tensor other) -> Tensor", mul},
+    {"aten::div.Tensor(Tensor self, Tensor other) -> Tensor", true_divide},
+    {"aten::div.Scalar(Tensor self, Scalar other) -> Tensor", true_divide},
+    {"aten::div_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)", true_divide},
+    {"aten::div_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)", true_divide},
+    {"aten::divide.Tensor(Tensor self, Tensor other) -> Tensor", true_divide},
+    {"aten::true_divide.Tensor(Tensor self, Tensor other) -> Tensor", true_divide},
+    {"aten::div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor", divide_by_mode},
+    {"aten::div.Scalar_mode(Tensor self, Scalar other, *, str? rounding_mode) -> Tensor", divide_by_mode},
+    {"aten::floor_divide(Tensor self, Tensor other) -> Tensor", floor_divide},
+    {"aten::floor_divide.Scalar(Tensor self, Scalar other) -> Tensor", floor_divide},
+    {"aten::floor_divide_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)", floor_divide},
+    {"aten::remainder.Scalar(Tensor self, Scalar other) -> Tensor", remainder},
+    {"aten::remainder.Tensor(Tensor self, Tensor other) -> Tensor", remainder},
+    {"aten::fmod.Scalar(Tensor self, Scalar other) -> Tensor", binary<"TruncateMod">},
+    {"aten::fmod.Tensor(Tensor self, Tensor other) -> Tensor", binary<"TruncateMod">},
+    {"aten::pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor", pow},
+    {"aten::pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor", pow},
+    {"aten::pow.Scalar(Scalar self, Tensor exponent) -> Tensor", pow},
+    {"aten::square(Tensor self) -> Tensor", unary<"Square">},
+    {"aten::sqrt(Tensor self) -> Tensor", unary<"Sqrt">},
+    {"aten::rsqrt(Tensor self) -> Tensor", unary<"Rsqrt">},
+    {"aten::reciprocal(Tensor self) -> Tensor", unary<"Reciprocal">},
+    {"aten::neg(Tensor self) -> Tensor", unary<"Neg">},
+    {"aten::abs(Tensor self) -> Tensor", absolute},
+    {"aten::sign(Tensor self) -> Tensor", unary<"Sign">},
+    {"aten::exp(Tensor self) -> Tensor", unary<"Exp">},
+    {"aten::exp2(Tensor self) -> Tensor", exp2},
+    {"aten::expm1(Tensor self) -> Tensor", unary<"Expm1">},
+    {"aten::log(Tensor self) -> Tensor", unary<"Log">},
+    {"aten::log1p(Tensor self) -> Tensor", unary<"Log1p">},
+    {"aten::log2(Tensor self) -> Tensor", log2},
+    {"aten::log10(Tensor self) -> Tensor", log10},
+    {"aten::sin(Tensor self) -> Tensor", unary<"Sin">},
+    {"aten::cos(Tensor self) -> Tensor", unary<"Cos">},
+    {"aten::tan(Tensor self) -> Tensor", unary<"Tan">},
+    {"aten::asin(Tensor self) -> Tensor", unary<"Asin">},
+    {"aten::acos(Tensor self) -> Tensor", unary<"Acos">},
+    {"aten::atan(Tensor self) -> Tensor", unary<"Atan">},
+    {"aten::atan2(Tensor self, Tensor other) -> Tensor", binary<"Atan2">},
+    {"aten::sinh(Tensor self) -> Tensor", unary<"Sinh">},
+    {"aten::cosh(Tensor self) -> Tensor", unary<"Cosh">},
+    {"aten::asinh(Tensor self) -> Tensor", unary<"Asinh">},
+    {"aten::acosh(Tensor self) -> Tensor", unary<"Acosh">},
+    {"aten::atanh(Tensor self) -> Tensor", unary<"Atanh">},
+    {"aten::erf(Tensor self) -> Tensor", unary<"Erf">},
+    {"aten::erfc(Tensor self) -> Tensor", unary<"Erfc">},
+    {"aten::floor(Tensor self) -> Tensor", rounded<"Floor">},
+    {"aten::ceil(Tensor self) -> Tensor", rounded<"Ceil">},
+    {"aten::round(Tensor self) -> Tensor", rounded<"Rint">},
+    {"aten::trunc(Tensor self) -> Tensor", trunc},
+    {"aten::maximum(Tensor self, Tensor other) -> Tensor", binary<"Maximum">},
+    {"aten::minimum(Tensor self, Tensor other) -> Tensor", binary<"Minimum">},
+    {"aten::max.other(Tensor self, Tensor other) -> Tensor", binary<"Maximum">},
+    {"aten::min.other(Tensor self, Tensor other) -> Tensor", binary<"Minimum">},
+    {"aten::clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor", clamp},
+    {"aten::clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor", clamp},
+    {"aten::clip(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor", clamp},
+    {"aten::clamp_(Tensor(a!) self, Scalar? min=None, Scalar? max=None) -> Tensor(a!)", clamp},
+    {"aten::clamp_min(Tensor self, Scalar min) -> Tensor", clamp_min},
+    {"aten::clamp_max(Tensor self, Scalar max) -> Tensor", clamp_max},
+    {"aten::addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor", addcmul},
+    {"aten::addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor", addcdiv},
+    {"aten::lerp.Scalar(Tensor self, Tensor end, Scalar weight) -> Tensor", lerp},
+    {"aten::lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tensor", lerp},
+};
+
+}  // namespace
+
+void add_arithmetic_ops(OpTable& table) { table.add("arithmetic", kRows); }
+
+}  // namespace crossload::lower

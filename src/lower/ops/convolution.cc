@@ -1,0 +1,203 @@
+// Convolutions. PyTorch keeps channels second, TensorFlow's CPU kernels want them last: the input is transposed, the
+// convolution done channels-last, the result transposed back. Passes cancel the transposes between two of them, and turn
+// the kernel's transpose into the order in which the variable is stored.
+
+#include <numeric>
+
+#include "lower/ops/families.h"
+
+namespace crossload::lower {
+namespace {
+
+std::vector<int> channels_last(int rank) {
+  std::vector<int> perm = {0};
+  for (int i = 2; i < rank; ++i) perm.push_back(i);
+  perm.push_back(1);
+  return perm;
+}
+
+std::vector<int> channels_second(int rank) {
+  std::vector<int> perm = {0, rank - 1};
+  for (int i = 1; i < rank - 1; ++i) perm.push_back(i);
+  return perm;
+}
+
+struct Geometry {
+  std::vector<int64_t> strides, dilations;
+  std::vector<std::pair<int64_t, int64_t>> pads;  // before and after, per spatial axis
+};
+
+std::vector<int64_t> per_axis(std::vector<int64_t> values, std::size_t axes) {
+  if (values.size() == 1) values.assign(axes, values[0]);
+  return values;
+}
+
+std::vector<int64_t> with_batch_and_channels(const std::vector<int64_t>& spatial) {
+  std::vector<int64_t> all = {1};
+  all.insert(all.end(), spatial.begin(), spatial.end());
+  all.push_back(1);
+  return all;
+}
+
+bool is_padded(const Geometry& g) {
+  for (const auto& [before, after] : g.pads) {
+    if (before != 0 || after != 0) return true;
+  }
+  return false;
+}
+
+Expr pad_spatial(Expr x, const Geometry& g) {
+  Builder& b = x.builder();
+  std::vector<int32_t> pads = {0, 0};
+  for (const auto& [before, after] : g.pads) {
+    pads.push_back(static_cast<int32_t>(before));
+    pads.push_back(static_cast<int32_t>(after));
+  }
+  pads.insert(pads.end(), {0, 0});
+  const Expr amounts = b.constant(Tensor::of<int32_t>(DType::kInt32, {x.rank(), 2}, pads));
+  return b.tf("Pad", {x, amounts});
+}
+
+// One convolution in two or three spatial axes, channels last, kernel [spatial…, in / groups, out].
+Expr convolve(Expr x, Expr kernel, const Geometry& g) {
+  Builder& b = x.builder();
+  if (x.rank() == 4) {
+    graph::Attrs attrs = {{"strides", with_batch_and_channels(g.strides)},
+                          {"dilations", with_batch_and_channels(g.dilations)},
+                          {"padding", std::string("VALID")}};
+    if (is_padded(g)) {
+      attrs["padding"] = std::string("EXPLICIT");
+      std::vector<int64_t> pads = {0, 0};
+      for (const auto& [before, after] : g.pads) pads.insert(pads.end(), {before, after});
+      pads.insert(pads.end(), {0, 0});
+      attrs["explicit_paddings"] = pads;
+    }
+    return b.tf("Conv2D", {x, kernel}, attrs);
+  }
+  return b.tf("Conv3D", {is_padded(g) ? pad_spatial(x, g) : x, kernel},
+              {{"strides", with_batch_and_channels(g.strides)},
+               {"dilations", with_batch_and_channels(g.dilations)},
+               {"padding", std::string("VALID")}});
+}
+
+// Every input channel with kernels of its own: kernel [h, w, in, out / in].
+Expr convolve_depthwise(Expr x, Expr kernel, const Geometry& g) {
+  graph::Attrs attrs = {{"strides", with_batch_and_channels(g.strides)},
+                        {"dilations", g.dilations},
+                        {"padding", std::string("VALID")}};
+  return x.builder().tf("DepthwiseConv2dNative", {is_padded(g) ? pad_spatial(x, g) : x, kernel}, attrs);
+}
+
+// `kernel` as PyTorch has it: [out, in / groups, spatial…].
+Expr convolution(Call& call, Expr x, Expr kernel, Expr bias, Geometry g, int64_t groups) {
+  Builder& b = call.builder();
+  const bool is_unbatched = x.rank() == kernel.rank() - 1;
+  if (is_unbatched) x = b.unsqueeze(x, 0);
+  const bool is_1d = x.rank() == 3;
+  if (is_1d) {  // as a picture of height 1
+    x = b.unsqueeze(x, 2);
+    kernel = b.unsqueeze(kernel, 2);
+    g.strides.insert(g.strides.begin(), 1);
+    g.dilations.insert(g.dilations.begin(), 1);
+    g.pads.insert(g.pads.begin(), {0, 0});
+  }
+  const int rank = x.rank();
+  const auto in = x.dim(1), out = kernel.dim(0);
+  const Expr last = b.transpose(x, channels_last(rank));
+  // [out, in, spatial…] → [spatial…, in, out]
+  std::vector<int> kernel_perm;
+  for (int i = 2; i < rank; ++i) kernel_perm.push_back(i);
+  kernel_perm.insert(kernel_perm.end(), {1, 0});
+
+  Expr y;
+  const bool equal_strides = rank != 4 || g.strides[0] == g.strides[1];
+  if (groups == 1) {
+    y = convolve(last, b.transpose(kernel, kernel_perm), g);
+  } else if (rank == 4 && in == Sym(groups) && equal_strides) {
+    Expr depthwise;
+    if (out == in) {
+      depthwise = b.transpose(kernel, {2, 3, 0, 1});
+    } else {
+      const Expr split = b.reshape(kernel, {in, floor_div(out, in), kernel.dim(2), kernel.dim(3)});
+      depthwise = b.transpose(split, {2, 3, 0, 1});
+    }
+    y = convolve_depthwise(last, depthwise, g);
+  } else {
+    if (!in.is_constant() || !out.is_constant()) call.unsupported("groups over a symbolic number of channels");
+    const Sym in_part(in.constant() / groups), out_part(out.constant() / groups);
+    Exprs parts;
+    for (int64_t i = 0; i < groups; ++i) {
+      const Expr part = b.slice(last, rank - 1, in_part * Sym(i), in_part * Sym(i + 1));
+      const Expr part_kernel = b.slice(kernel, 0, out_part * Sym(i), out_part * Sym(i + 1));
+      parts.push_back(convolve(part, b.transpose(part_kernel, kernel_perm), g));
+    }
+    y = b.concat(parts, rank - 1);
+  }
+  if (bias) y = b.tf("BiasAdd", {y, bias});
+  y = b.transpose(y, channels_second(rank));
+  SymDims dims = call.result_dims();
+  if (is_unbatched) dims.insert(dims.begin(), Sym(1));
+  if (is_1d) {
+    SymDims tall = dims;
+    tall.insert(tall.begin() + 2, Sym(1));
+    b.set_dims(y, tall);
+    y = b.squeeze(y, {2});
+  }
+  b.set_dims(y, dims);
+  return is_unbatched ? b.squeeze(y, {0}) : y;
+}
+
+Geometry geometry(Call& call, std::size_t axes) {
+  Geometry g;
+  g.strides = per_axis(call.integers("stride"), axes);
+  g.dilations = per_axis(call.integers("dilation"), axes);
+  return g;
+}
+
+Expr conv(Call& call) {
+  const Expr kernel = call.tensor("weight");
+  const auto axes = static_cast<std::size_t>(kernel.rank() - 2);
+  Geometry g = geometry(call, axes);
+  for (const int64_t p : per_axis(call.integers("padding"), axes)) g.pads.emplace_back(p, p);
+  return convolution(call, call.tensor("input"), kernel, call.tensor_or_null("bias"), g, call.integer("groups"));
+}
+
+// `same` puts the odd cell behind, as PyTorch does.
+Expr conv_with_named_padding(Call& call) {
+  const Expr kernel = call.tensor("weight");
+  const auto axes = static_cast<std::size_t>(kernel.rank() - 2);
+  Geometry g = geometry(call, axes);
+  const bool is_same = call.text("padding") == "same";
+  for (std::size_t i = 0; i < axes; ++i) {
+    const int64_t total = is_same ? g.dilations[i] * (kernel.dim(static_cast<int>(i) + 2).constant() - 1) : 0;
+    g.pads.emplace_back(total / 2, total - total / 2);
+  }
+  return convolution(call, call.tensor("input"), kernel, call.tensor_or_null("bias"), g, call.integer("groups"));
+}
+
+constexpr OpRow kRows[] = {
+    {"aten::conv1d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[1] stride=[1], SymInt[1] padding=[0], "
+     "SymInt[1] dilation=[1], SymInt groups=1) -> Tensor",
+     conv},
+    {"aten::conv1d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[1] stride=[1], str padding=\"valid\", "
+     "SymInt[1] dilation=[1], SymInt groups=1) -> Tensor",
+     conv_with_named_padding},
+    {"aten::conv2d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=[1], SymInt[2] padding=[0], "
+     "SymInt[2] dilation=[1], SymInt groups=1) -> Tensor",
+     conv},
+    {"aten::conv2d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=[1], str padding=\"valid\", "
+     "SymInt[2] dilation=[1], SymInt groups=1) -> Tensor",
+     conv_with_named_padding},
+    {"aten::conv3d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[3] stride=[1], SymInt[3] padding=[0], "
+     "SymInt[3] dilation=[1], SymInt groups=1) -> Tensor",
+     conv},
+    {"aten::conv3d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[3] stride=[1], str padding=\"valid\", "
+     "SymInt[3] dilation=[1], SymInt groups=1) -> Tensor",
+     conv_with_named_padding},
+};
+
+}  // namespace
+
+void add_convolution_ops(OpTable& table) { table.add("convolution", kRows); }
+
+}  // namespace crossload::lower

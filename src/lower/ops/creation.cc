@@ -1,0 +1,111 @@
+// Tensors made from sizes and numbers alone.
+
+#include <limits>
+
+#include "lower/ops/families.h"
+
+namespace crossload::lower {
+namespace {
+
+Expr filled(Call& call, Expr value) { return call.builder().fill(call.result_dtype(), call.result_dims(), value); }
+Expr zeros(Call& call) { return filled(call, call.builder().scalar(call.result_dtype(), 0)); }
+Expr ones(Call& call) { return filled(call, call.builder().scalar(call.result_dtype(), 1)); }
+Expr full(Call& call) { return filled(call, call.scalar("fill_value", call.result_dtype())); }
+Expr scalar_tensor(Call& call) { return call.scalar("s", call.result_dtype()); }
+Expr fill_scalar(Call& call) { return filled(call, call.scalar("value", call.result_dtype())); }
+Expr fill_tensor(Call& call) { return filled(call, call.tensor("value")); }
+
+// TensorFlow's Range knows int32, int64 and floats; other integers are made by a cast.
+Expr arange(Call& call, const char* start, const char* end, const char* step) {
+  Builder& b = call.builder();
+  const DType dtype = call.result_dtype();
+  const DType computed = is_floating(dtype) || dtype == DType::kInt64 ? dtype : DType::kInt32;
+  const Expr from = start != nullptr ? call.scalar(start, computed) : b.scalar(computed, 0);
+  const Expr by = step != nullptr ? call.scalar(step, computed) : b.scalar(computed, 1);
+  const Expr result = b.tf("Range", {from, call.scalar(end, computed), by});
+  b.set_dims(result, call.result_dims());
+  return b.cast(result, dtype);
+}
+Expr arange_end(Call& call) { return arange(call, nullptr, "end", nullptr); }
+Expr arange_start(Call& call) { return arange(call, "start", "end", nullptr); }
+Expr arange_step(Call& call) { return arange(call, "start", "end", "step"); }
+
+// PyTorch counts from both ends: start + i * step in the lower half, end - (n - 1 - i) * step in the upper.
+Expr linspace(Call& call) {
+  Builder& b = call.builder();
+  const DType dtype = call.result_dtype();
+  const DType computed = is_floating(dtype) ? dtype : DType::kFloat32;
+  const Sym count = call.result_dims().at(0);
+  const Expr start = call.operand("start", computed), end = call.operand("end", computed);
+  if (count == Sym(1)) return b.cast(b.reshape(start, {Sym(1)}), dtype);
+  const Expr last = b.size(count - Sym(1), computed);
+  const Expr step = (end - start) / last;
+  const Expr i = b.range(count, computed);
+  const Expr half = b.size(floor_div(count, Sym(2)), computed);
+  const Expr result = b.select(b.tf("Less", {i, half}), start + i * step, end - (last - i) * step);
+  b.set_dims(result, call.result_dims());
+  return b.cast(result, dtype);
+}
+
+Expr eye(Call& call) {
+  Builder& b = call.builder();
+  const SymDims& dims = call.result_dims();
+  const Expr rows = b.unsqueeze(b.range(dims[0], DType::kInt32), 1);
+  const Expr columns = b.unsqueeze(b.range(dims[1], DType::kInt32), 0);
+  return b.cast(b.tf("Equal", {rows, columns}), call.result_dtype());
+}
+
+// The part of a matrix on and below (`lower`) or on and above a diagonal.
+Expr triangle(Call& call, bool lower) {
+  Builder& b = call.builder();
+  const Expr x = call.tensor("self");
+  const Expr rows = b.unsqueeze(b.range(x.dim(-2), DType::kInt32), 1);
+  const Expr columns = b.unsqueeze(b.range(x.dim(-1), DType::kInt32), 0);
+  const Expr offset = columns - rows, diagonal = call.scalar("diagonal", DType::kInt32);
+  const Expr keep = b.tf(lower ? "LessEqual" : "GreaterEqual", {offset, diagonal});
+  return b.select(keep, x, b.scalar(x.dtype(), 0));
+}
+Expr tril(Call& call) { return triangle(call, true); }
+Expr triu(Call& call) { return triangle(call, false); }
+
+#define FACTORY "ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None"
+#define FACTORY_LIKE FACTORY ", MemoryFormat? memory_format=None"
+
+constexpr OpRow kRows[] = {
+    {"aten::zeros(SymInt[] size, *, " FACTORY ") -> Tensor", zeros},
+    {"aten::ones(SymInt[] size, *, " FACTORY ") -> Tensor", ones},
+    {"aten::full(SymInt[] size, Scalar fill_value, *, " FACTORY ") -> Tensor", full},
+    // What an uninitialised tensor holds is undefined, so zeros serve.
+    {"aten::empty.memory_format(SymInt[] size, *, " FACTORY_LIKE ") -> Tensor", zeros},
+    {"aten::zeros_like(Tensor self, *, " FACTORY_LIKE ") -> Tensor", zeros},
+    {"aten::ones_like(Tensor self, *, " FACTORY_LIKE ") -> Tensor", ones},
+    {"aten::full_like(Tensor self, Scalar fill_value, *, " FACTORY_LIKE ") -> Tensor", full},
+    {"aten::empty_like(Tensor self, *, " FACTORY_LIKE ") -> Tensor", zeros},
+    {"aten::new_zeros(Tensor self, SymInt[] size, *, " FACTORY ") -> Tensor", zeros},
+    {"aten::new_ones(Tensor self, SymInt[] size, *, " FACTORY ") -> Tensor", ones},
+    {"aten::new_full(Tensor self, SymInt[] size, Scalar fill_value, *, " FACTORY ") -> Tensor", full},
+    {"aten::new_empty(Tensor self, SymInt[] size, *, " FACTORY ") -> Tensor", zeros},
+    {"aten::scalar_tensor(Scalar s, *, " FACTORY ") -> Tensor", scalar_tensor},
+    {"aten::fill.Scalar(Tensor self, Scalar value) -> Tensor", fill_scalar},
+    {"aten::fill.Tensor(Tensor self, Tensor value) -> Tensor", fill_tensor},
+    {"aten::fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)", fill_scalar},
+    {"aten::fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)", fill_tensor},
+    {"aten::zero_(Tensor(a!) self) -> Tensor(a!)", zeros},
+    {"aten::arange(Scalar end, *, " FACTORY ") -> Tensor", arange_end},
+    {"aten::arange.start(Scalar start, Scalar end, *, " FACTORY ") -> Tensor", arange_start},
+    {"aten::arange.start_step(Scalar start, Scalar end, Scalar step=1, *, " FACTORY ") -> Tensor", arange_step},
+    {"aten::linspace(Scalar start, Scalar end, int steps, *, " FACTORY ") -> Tensor", linspace},
+    {"aten::eye(SymInt n, *, " FACTORY ") -> Tensor", eye},
+    {"aten::eye.m(SymInt n, SymInt m, *, " FACTORY ") -> Tensor", eye},
+    {"aten::tril(Tensor self, SymInt diagonal=0) -> Tensor", tril},
+    {"aten::triu(Tensor self, SymInt diagonal=0) -> Tensor", triu},
+};
+
+#undef FACTORY
+#undef FACTORY_LIKE
+
+}  // namespace
+
+void add_creation_ops(OpTable& table) { table.add("creation", kRows); }
+
+}  // namespace crossload::lower

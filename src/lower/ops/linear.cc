@@ -1,0 +1,118 @@
+// Matrix products. A dense layer is a product of rank 2 with a bias added before the activation: the only form that
+// TensorFlow's CPU kernels fuse.
+
+#include <numeric>
+
+#include "lower/ops/families.h"
+
+namespace crossload::lower {
+namespace {
+
+// x [..., in] times kernel [in, out] → [..., out]
+Expr dense(Expr x, Expr kernel, Expr bias) {
+  Builder& b = x.builder();
+  SymDims dims = x.dims();
+  const Sym in = dims.back();
+  Expr rows = x;
+  if (x.rank() != 2) {
+    dims.pop_back();
+    rows = b.reshape(x, {product(dims), in});
+    dims.push_back(in);
+  }
+  Expr y = b.tf("MatMul", {rows, kernel});
+  if (bias) y = b.tf("BiasAdd", {y, bias});
+  dims.back() = kernel.dim(-1);
+  return b.reshape(y, dims);
+}
+
+Expr linear(Call& call) {
+  const Expr weight = call.tensor("weight");
+  Builder& b = call.builder();
+  if (weight.rank() == 1) {
+    const Expr x = call.tensor("input");
+    Expr y = b.reduce("Sum", x * weight, {x.rank() - 1}, false);
+    const Expr bias = call.tensor_or_null("bias");
+    return bias ? y + bias : y;
+  }
+  return dense(call.tensor("input"), b.transpose(weight, {1, 0}), call.tensor_or_null("bias"));
+}
+
+Expr batched(Expr a, Expr b) { return a.builder().tf("BatchMatMulV2", {a, b}); }
+
+Expr matmul(Call& call) {
+  Builder& b = call.builder();
+  Expr x = call.tensor("self"), y = call.tensor("other");
+  if (x.rank() == 1 && y.rank() == 1) return b.reduce("Sum", x * y, {0}, false);
+  if (y.rank() == 2 && x.rank() >= 2) return dense(x, y, {});
+  const bool is_row = x.rank() == 1, is_column = y.rank() == 1;
+  if (is_row) x = b.unsqueeze(x, 0);
+  if (is_column) y = b.unsqueeze(y, 1);
+  Expr result = x.rank() == 2 && y.rank() == 2 ? b.tf("MatMul", {x, y}) : batched(x, y);
+  if (is_row || is_column) result = b.reshape(result, call.result_dims());
+  return result;
+}
+
+Expr mm(Call& call) { return call.tf("MatMul", {call.tensor("self"), call.tensor("mat2")}); }
+Expr bmm(Call& call) { return batched(call.tensor("self"), call.tensor("mat2")); }
+Expr mv(Call& call) {
+  Builder& b = call.builder();
+  return b.squeeze(call.tf("MatMul", {call.tensor("self"), b.unsqueeze(call.tensor("vec"), 1)}), {1});
+}
+Expr dot(Call& call) {
+  return call.builder().reduce("Sum", call.tensor("self") * call.tensor("tensor"), {0}, false);
+}
+Expr outer(Call& call) {
+  Builder& b = call.builder();
+  const DType dtype = call.result_dtype();
+  return b.unsqueeze(call.operand("self", dtype), 1) * b.unsqueeze(call.operand("vec2", dtype), 0);
+}
+
+// beta * self + alpha * product
+Expr added(Call& call, Expr result) {
+  const DType dtype = call.result_dtype();
+  if (call.number("alpha") != 1) result = result * call.scalar("alpha", dtype);
+  const double beta = call.number("beta");
+  if (beta == 0) return result;
+  const Expr self = call.operand("self", dtype);
+  return (beta == 1 ? self : self * call.scalar("beta", dtype)) + result;
+}
+
+Expr addmm(Call& call) {
+  const Expr self = call.tensor("self");
+  const Expr product = call.tf("MatMul", {call.tensor("mat1"), call.tensor("mat2")});
+  if (call.number("alpha") == 1 && call.number("beta") == 1 && self.rank() == 1 && self.dim(0) == product.dim(1)) {
+    return call.tf("BiasAdd", {product, self});
+  }
+  return added(call, product);
+}
+Expr baddbmm(Call& call) { return added(call, batched(call.tensor("batch1"), call.tensor("batch2"))); }
+
+// PyTorch writes a subscript for every axis; TensorFlow's Einsum knows the same language.
+Expr einsum(Call& call) {
+  std::string equation = call.text("equation");
+  std::erase(equation, ' ');
+  if (equation.find("->") == std::string::npos) call.unsupported("einsum without `->`");
+  const Exprs operands = call.tensors("tensors");
+  const Expr result = call.tf("Einsum", operands, {{"equation", equation}});
+  call.builder().set_dims(result, call.result_dims());
+  return result;
+}
+
+constexpr OpRow kRows[] = {
+    {"aten::linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", linear},
+    {"aten::matmul(Tensor self, Tensor other) -> Tensor", matmul},
+    {"aten::mm(Tensor self, Tensor mat2) -> Tensor", mm},
+    {"aten::bmm(Tensor self, Tensor mat2) -> Tensor", bmm},
+    {"aten::mv(Tensor self, Tensor vec) -> Tensor", mv},
+    {"aten::dot(Tensor self, Tensor tensor) -> Tensor", dot},
+    {"aten::outer(Tensor self, Tensor vec2) -> Tensor", outer},
+    {"aten::addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", addmm},
+    {"aten::baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", baddbmm},
+    {"aten::einsum(str equation, Tensor[] tensors, *, int[]? path=None) -> Tensor", einsum},
+};
+
+}  // namespace
+
+void add_linear_ops(OpTable& table) { table.add("linear", kRows); }
+
+}  // namespace crossload::lower

@@ -1,0 +1,84 @@
+// Boolean and bitwise operations, and choices by a condition.
+
+#include <limits>
+
+#include "lower/ops/families.h"
+
+namespace crossload::lower {
+namespace {
+
+// `a & b` is a logical operation on booleans, a bitwise one on integers.
+template <OpName Logical, OpName Bitwise>
+Expr either(Call& call) {
+  return call.result_dtype() == DType::kBool ? binary<Logical>(call) : binary<Bitwise>(call);
+}
+
+Expr bitwise_xor(Call& call) { return call.result_dtype() == DType::kBool ? binary<"NotEqual">(call) : binary<"BitwiseXor">(call); }
+Expr bitwise_not(Call& call) {
+  const Expr x = call.tensor("self");
+  return call.tf(x.dtype() == DType::kBool ? "LogicalNot" : "Invert", {x});
+}
+
+template <OpName Op>
+Expr logical(Call& call) {
+  return call.tf(Op.value, {call.operand("self", DType::kBool), call.operand("other", DType::kBool)});
+}
+Expr logical_not(Call& call) { return call.tf("LogicalNot", {call.operand("self", DType::kBool)}); }
+
+Expr where(Call& call) {
+  const DType dtype = call.result_dtype();
+  return call.builder().select(call.operand("condition", DType::kBool), call.operand("self", dtype), call.operand("other", dtype));
+}
+
+Expr masked_fill(Call& call) {
+  const DType dtype = call.result_dtype();
+  return call.builder().select(call.operand("mask", DType::kBool), call.operand("value", dtype), call.operand("self", dtype));
+}
+
+// NaN → nan, infinities → posinf and neginf; by default 0 and the dtype's largest finite values.
+Expr nan_to_num(Call& call) {
+  Builder& b = call.builder();
+  Expr x = call.tensor("self");
+  if (!is_floating(x.dtype())) return x;
+  const double largest = x.dtype() == DType::kFloat64    ? std::numeric_limits<double>::max()
+                         : x.dtype() == DType::kFloat16  ? 65504.0
+                         : x.dtype() == DType::kBFloat16 ? 3.3895313892515355e38
+                                                         : static_cast<double>(std::numeric_limits<float>::max());
+  const auto value = [&](const char* name, double otherwise) {
+    return b.scalar(x.dtype(), call.is_none(name) ? otherwise : call.number(name));
+  };
+  const double infinity = std::numeric_limits<double>::infinity();
+  const Expr original = x;
+  x = b.select(b.tf("IsNan", {original}), value("nan", 0), x);
+  x = b.select(b.tf("Equal", {original, b.scalar(x.dtype(), infinity)}), value("posinf", largest), x);
+  return b.select(b.tf("Equal", {original, b.scalar(x.dtype(), -infinity)}), value("neginf", -largest), x);
+}
+
+constexpr OpRow kRows[] = {
+    {"aten::__and__.Tensor(Tensor self, Tensor other) -> Tensor", either<"LogicalAnd", "BitwiseAnd">},
+    {"aten::__or__.Tensor(Tensor self, Tensor other) -> Tensor", either<"LogicalOr", "BitwiseOr">},
+    {"aten::__xor__.Tensor(Tensor self, Tensor other) -> Tensor", bitwise_xor},
+    {"aten::bitwise_and.Tensor(Tensor self, Tensor other) -> Tensor", either<"LogicalAnd", "BitwiseAnd">},
+    {"aten::bitwise_or.Tensor(Tensor self, Tensor other) -> Tensor", either<"LogicalOr", "BitwiseOr">},
+    {"aten::bitwise_xor.Tensor(Tensor self, Tensor other) -> Tensor", bitwise_xor},
+    {"aten::bitwise_not(Tensor self) -> Tensor", bitwise_not},
+    {"aten::logical_and(Tensor self, Tensor other) -> Tensor", logical<"LogicalAnd">},
+    {"aten::logical_or(Tensor self, Tensor other) -> Tensor", logical<"LogicalOr">},
+    {"aten::logical_xor(Tensor self, Tensor other) -> Tensor", logical<"NotEqual">},
+    {"aten::logical_not(Tensor self) -> Tensor", logical_not},
+    {"aten::where.self(Tensor condition, Tensor self, Tensor other) -> Tensor", where},
+    {"aten::where.ScalarOther(Tensor condition, Tensor self, Scalar other) -> Tensor", where},
+    {"aten::where.ScalarSelf(Tensor condition, Scalar self, Tensor other) -> Tensor", where},
+    {"aten::where.Scalar(Tensor condition, Scalar self, Scalar other) -> Tensor", where},
+    {"aten::masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor", masked_fill},
+    {"aten::masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor", masked_fill},
+    {"aten::masked_fill_.Scalar(Tensor(a!) self, Tensor mask, Scalar value) -> Tensor(a!)", masked_fill},
+    {"aten::masked_fill_.Tensor(Tensor(a!) self, Tensor mask, Tensor value) -> Tensor(a!)", masked_fill},
+    {"aten::nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor", nan_to_num},
+};
+
+}  // namespace
+
+void add_logic_ops(OpTable& table) { table.add("logic", kRows); }
+
+}  // namespace crossload::lower

@@ -1,0 +1,142 @@
+// Normalizations: (x - mean) / sqrt(variance + eps) over some axes, times a weight, plus a bias.
+
+#include <limits>
+#include <numeric>
+
+#include "base/error.h"
+#include "lower/ops/families.h"
+
+namespace crossload::lower {
+namespace {
+
+// Centred and scaled over `axes`; the variance is the biased one.
+Expr standardized(Expr x, const std::vector<int>& axes, double eps) {
+  Builder& b = x.builder();
+  const Expr centred = x - b.reduce("Mean", x, axes, true);
+  const Expr variance = b.reduce("Mean", b.tf("Square", {centred}), axes, true);
+  return centred * b.tf("Rsqrt", {variance + eps});
+}
+
+Expr scaled_and_shifted(Expr x, Expr weight, Expr bias) {
+  if (weight) x = x * weight;
+  if (bias) x = x + bias;
+  return x;
+}
+
+std::vector<int> last_axes(int rank, std::size_t count) {
+  std::vector<int> axes(count);
+  std::iota(axes.begin(), axes.end(), rank - static_cast<int>(count));
+  return axes;
+}
+
+// Half precision is computed in float32, as PyTorch's kernels do.
+DType computed(DType dtype) {
+  return dtype == DType::kFloat16 || dtype == DType::kBFloat16 ? DType::kFloat32 : dtype;
+}
+
+Expr layer_norm(Call& call) {
+  Builder& b = call.builder();
+  const DType dtype = computed(call.result_dtype());
+  const Expr x = call.operand("input", dtype);
+  const Expr y = standardized(x, last_axes(x.rank(), call.syms("normalized_shape").size()), call.number("eps"));
+  const Expr weight = call.is_none("weight") ? Expr() : call.operand("weight", dtype);
+  const Expr bias = call.is_none("bias") ? Expr() : call.operand("bias", dtype);
+  return b.cast(scaled_and_shifted(y, weight, bias), call.result_dtype());
+}
+
+// x / sqrt(mean(x^2) + eps); without eps the smallest step of the dtype.
+Expr rms_norm(Call& call) {
+  Builder& b = call.builder();
+  const DType dtype = computed(call.result_dtype());
+  const Expr x = call.operand("input", dtype);
+  const double eps = call.is_none("eps") ? (dtype == DType::kFloat64 ? 2.220446049250313e-16 : 1.1920928955078125e-07)
+                                         : call.number("eps");
+  const auto axes = last_axes(x.rank(), call.syms("normalized_shape").size());
+  const Expr y = x * b.tf("Rsqrt", {b.reduce("Mean", b.tf("Square", {x}), axes, true) + eps});
+  return b.cast(scaled_and_shifted(y, call.is_none("weight") ? Expr() : call.operand("weight", dtype), {}),
+                call.result_dtype());
+}
+
+// Groups of channels [n, c, …] are standardized apart.
+Expr group_norm(Call& call) {
+  Builder& b = call.builder();
+  const DType dtype = computed(call.result_dtype());
+  const Expr x = call.operand("input", dtype);
+  const Sym groups = call.sym("num_groups"), channels = x.dim(1);
+  SymDims grouped = {x.dim(0), groups, floor_div(channels, groups)};
+  for (int i = 2; i < x.rank(); ++i) grouped.push_back(x.dim(i));
+  std::vector<int> axes(grouped.size() - 2);
+  std::iota(axes.begin(), axes.end(), 2);
+  Expr y = b.reshape(standardized(b.reshape(x, grouped), axes, call.number("eps")), x.dims());
+  SymDims per_channel(static_cast<std::size_t>(x.rank()), Sym(1));
+  per_channel[1] = channels;
+  const auto shaped = [&](const char* name) {
+    return call.is_none(name) ? Expr() : b.reshape(call.operand(name, dtype), per_channel);
+  };
+  return b.cast(scaled_and_shifted(y, shaped("weight"), shaped("bias")), call.result_dtype());
+}
+
+// With the running statistics. On pictures as TensorFlow's own operation, channels last, which merges into a convolution
+// before it; elsewhere by its formula.
+Expr batch_norm(Call& call) {
+  Builder& b = call.builder();
+  if (call.flag("training")) call.unsupported("batch normalization in training mode; call `model.eval()` before exporting");
+  const Expr x = call.tensor("input");
+  const Expr mean = call.tensor("running_mean"), variance = call.tensor("running_var");
+  const auto or_filled = [&](const char* name, double value) {
+    if (!call.is_none(name)) return call.tensor(name);
+    return b.fill(mean.dtype(), mean.dims(), b.scalar(mean.dtype(), value));
+  };
+  const Expr weight = or_filled("weight", 1), bias = or_filled("bias", 0);
+  const double eps = call.number("eps");
+  // Its kernel refuses an epsilon below 1.001e-5 on some devices; on the CPU every value is taken as given.
+  if (x.rank() == 4 && x.dtype() == DType::kFloat32) {
+    const Expr last = b.transpose(x, {0, 2, 3, 1});
+    const Expr y = b.tf("FusedBatchNormV3", {last, weight, bias, mean, variance},
+                        {{"is_training", false}, {"epsilon", eps}});
+    return b.transpose(y, {0, 3, 1, 2});
+  }
+  SymDims per_channel(static_cast<std::size_t>(x.rank()), Sym(1));
+  per_channel[1] = mean.dim(0);
+  const Expr scale = weight * b.tf("Rsqrt", {variance + eps});
+  return (x - b.reshape(mean, per_channel)) * b.reshape(scale, per_channel) + b.reshape(bias, per_channel);
+}
+
+// The 1-, 2- or infinity-norm over some axes, or over all.
+Expr vector_norm(Call& call) {
+  Builder& b = call.builder();
+  const DType dtype = call.result_dtype();
+  const Expr x = call.operand("self", dtype);
+  const double order = call.number("ord");
+  std::vector<int> axes(static_cast<std::size_t>(x.rank()));
+  std::iota(axes.begin(), axes.end(), 0);
+  if (!call.is_none("dim")) axes = call.axes("dim", x.rank());
+  const bool keep = call.flag("keepdim");
+  if (order == 2) return b.tf("Sqrt", {b.reduce("Sum", b.tf("Square", {x}), axes, keep)});
+  if (order == 1) return b.reduce("Sum", b.tf("Abs", {x}), axes, keep);
+  if (order == std::numeric_limits<double>::infinity()) return b.reduce("Max", b.tf("Abs", {x}), axes, keep);
+  call.unsupported(fmt::format("a vector norm of order {}", order));
+}
+
+constexpr OpRow kRows[] = {
+    {"aten::layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? bias=None, "
+     "float eps=1e-05, bool cudnn_enable=True) -> Tensor",
+     layer_norm},
+    {"aten::rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor",
+     rms_norm},
+    {"aten::group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1e-05, "
+     "bool cudnn_enabled=True) -> Tensor",
+     group_norm},
+    {"aten::batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, "
+     "bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor",
+     batch_norm},
+    {"aten::linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, "
+     "ScalarType? dtype=None) -> Tensor",
+     vector_norm},
+};
+
+}  // namespace
+
+void add_normalization_ops(OpTable& table) { table.add("normalization", kRows); }
+
+}  // namespace crossload::lower

@@ -1,0 +1,186 @@
+// Reductions over axes: sums, means, extremes, and where the extremes are.
+
+#include <numeric>
+
+#include "lower/ops/families.h"
+
+namespace crossload::lower {
+namespace {
+
+// `dim` absent, None or empty: all axes.
+std::vector<int> reduced_axes(Call& call, int rank, bool has_dim) {
+  if (has_dim && !call.is_none("dim")) {
+    auto axes = call.axes("dim", rank);
+    if (rank == 0) axes.clear();
+    if (!axes.empty()) return axes;
+  }
+  std::vector<int> axes(static_cast<std::size_t>(rank));
+  std::iota(axes.begin(), axes.end(), 0);
+  return axes;
+}
+
+template <OpName Op>
+Expr over_all(Call& call) {
+  const Expr x = call.operand("self", call.result_dtype());
+  return call.builder().reduce(Op.value, x, reduced_axes(call, x.rank(), false), false);
+}
+
+template <OpName Op>
+Expr over_axes(Call& call) {
+  const Expr x = call.operand("self", call.result_dtype());
+  return call.builder().reduce(Op.value, x, reduced_axes(call, x.rank(), true), call.flag("keepdim"));
+}
+
+// Extremes of booleans are All and Any; TensorFlow's Max and Min know numbers only.
+template <OpName Number, OpName Bool>
+Expr extreme(Call& call, const std::vector<int>& axes, bool keep) {
+  const Expr x = call.tensor("self");
+  return call.builder().reduce(x.dtype() == DType::kBool ? Bool.value : Number.value, x, axes, keep);
+}
+template <OpName Number, OpName Bool>
+Expr extreme_of_all(Call& call) {
+  return extreme<Number, Bool>(call, reduced_axes(call, call.tensor("self").rank(), false), false);
+}
+template <OpName Number, OpName Bool>
+Expr extreme_over_axes(Call& call) {
+  return extreme<Number, Bool>(call, reduced_axes(call, call.tensor("self").rank(), true), call.flag("keepdim"));
+}
+
+Expr arg_along(Call& call, std::string_view op, Expr x, int axis, bool keep) {
+  Builder& b = call.builder();
+  if (x.rank() == 0) return b.scalar(DType::kInt64, 0);
+  if (x.dtype() == DType::kBool) x = b.cast(x, DType::kInt32);
+  const Expr index = call.tf(op, {x, b.scalar(DType::kInt32, axis)}, {{"output_type", DType::kInt64}});
+  return keep ? b.unsqueeze(index, axis) : index;
+}
+
+template <OpName Op>
+Expr arg_extreme(Call& call) {
+  Builder& b = call.builder();
+  Expr x = call.tensor("self");
+  const bool keep = call.flag("keepdim");
+  if (!call.is_none("dim")) return arg_along(call, Op.value, x, call.axis("dim", x.rank()), keep);
+  const Expr index = arg_along(call, Op.value, b.reshape(x, {product(x.dims())}), 0, false);
+  return keep ? b.reshape(index, call.result_dims()) : index;
+}
+
+// Values and where they are: two results.
+template <OpName Reduce, OpName Arg, OpName Bool>
+Exprs extreme_with_index(Call& call) {
+  const Expr x = call.tensor("self");
+  if (x.rank() == 0) return {x, call.builder().scalar(DType::kInt64, 0)};
+  const int axis = call.axis("dim", x.rank());
+  const bool keep = call.flag("keepdim");
+  return {extreme<Reduce, Bool>(call, {axis}, keep), arg_along(call, Arg.value, x, axis, keep)};
+}
+
+template <OpName Op>
+Expr truth_of_all(Call& call) {
+  const Expr x = call.operand("self", DType::kBool);
+  return call.builder().cast(call.builder().reduce(Op.value, x, reduced_axes(call, x.rank(), false), false), call.result_dtype());
+}
+template <OpName Op>
+Expr truth_over_axes(Call& call) {
+  const Expr x = call.operand("self", DType::kBool);
+  return call.builder().cast(call.builder().reduce(Op.value, x, reduced_axes(call, x.rank(), true), call.flag("keepdim")),
+                             call.result_dtype());
+}
+
+// Sum of squares about the mean over count - correction.
+Expr variance(Call& call, double correction) {
+  Builder& b = call.builder();
+  const Expr x = call.operand("self", call.result_dtype());
+  const auto axes = reduced_axes(call, x.rank(), true);
+  Sym count(1);
+  for (const int axis : axes) count = count * x.dim(axis);
+  const Expr centred = x - b.reduce("Mean", x, axes, true);
+  const Expr total = b.reduce("Sum", b.tf("Square", {centred}), axes, call.flag("keepdim"));
+  return total / (b.size(count, x.dtype()) - correction);
+}
+Expr var_unbiased(Call& call) { return variance(call, call.flag("unbiased") ? 1 : 0); }
+Expr var_correction(Call& call) { return variance(call, call.is_none("correction") ? 1 : call.number("correction")); }
+Expr std_unbiased(Call& call) { return call.tf("Sqrt", {var_unbiased(call)}); }
+Expr std_correction(Call& call) { return call.tf("Sqrt", {var_correction(call)}); }
+
+Expr logsumexp(Call& call) {
+  Builder& b = call.builder();
+  const Expr x = call.operand("self", call.result_dtype());
+  const auto axes = reduced_axes(call, x.rank(), true);
+  const Expr top = b.reduce("Max", x, axes, true);
+  const Expr shift = b.select(b.tf("IsFinite", {top}), top, b.scalar(x.dtype(), 0.0));
+  const Expr total = b.tf("Log", {b.reduce("Sum", b.tf("Exp", {x - shift}), axes, true)}) + shift;
+  return call.flag("keepdim") ? total : b.squeeze(total, axes);
+}
+
+Expr cumsum(Call& call) {
+  const Expr x = call.operand("self", call.result_dtype());
+  if (x.rank() == 0) return x;
+  return call.tf("Cumsum", {x, call.builder().scalar(DType::kInt32, call.axis("dim", x.rank()))});
+}
+Expr cumprod(Call& call) {
+  const Expr x = call.operand("self", call.result_dtype());
+  if (x.rank() == 0) return x;
+  return call.tf("Cumprod", {x, call.builder().scalar(DType::kInt32, call.axis("dim", x.rank()))});
+}
+
+Exprs topk(Call& call) {
+  Builder& b = call.builder();
+  const Expr x = call.tensor("self");
+  if (x.rank() == 0) return {x, b.scalar(DType::kInt64, 0)};
+  const int axis = call.axis("dim", x.rank());
+  const bool largest = call.flag("largest");
+  if (!largest && !is_floating(x.dtype())) call.unsupported("the smallest of integers");
+  const Expr last = b.swap_axes(x, axis, -1);
+  const Exprs found = b.tf_all("TopKV2", {largest ? last : -last, b.size(call.sym("k"))}, {{"index_type", DType::kInt64}});
+  SymDims dims = call.result_dims();
+  std::swap(dims[static_cast<std::size_t>(axis)], dims.back());
+  b.set_dims(found[0], dims);
+  b.set_dims(found[1], dims);
+  return {b.swap_axes(largest ? found[0] : -found[0], axis, -1), b.swap_axes(found[1], axis, -1)};
+}
+
+constexpr OpRow kRows[] = {
+    {"aten::sum(Tensor self, *, ScalarType? dtype=None) -> Tensor", over_all<"Sum">},
+    {"aten::sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+     over_axes<"Sum">},
+    {"aten::mean(Tensor self, *, ScalarType? dtype=None) -> Tensor", over_all<"Mean">},
+    {"aten::mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+     over_axes<"Mean">},
+    {"aten::prod(Tensor self, *, ScalarType? dtype=None) -> Tensor", over_all<"Prod">},
+    {"aten::prod.dim_int(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+     over_axes<"Prod">},
+    {"aten::max(Tensor self) -> Tensor", extreme_of_all<"Max", "Any">},
+    {"aten::min(Tensor self) -> Tensor", extreme_of_all<"Min", "All">},
+    {"aten::amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor", extreme_over_axes<"Max", "Any">},
+    {"aten::amin(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor", extreme_over_axes<"Min", "All">},
+    {"aten::max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+     extreme_with_index<"Max", "ArgMax", "Any">},
+    {"aten::min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+     extreme_with_index<"Min", "ArgMin", "All">},
+    {"aten::argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor", arg_extreme<"ArgMax">},
+    {"aten::argmin(Tensor self, int? dim=None, bool keepdim=False) -> Tensor", arg_extreme<"ArgMin">},
+    {"aten::all(Tensor self) -> Tensor", truth_of_all<"All">},
+    {"aten::all.dim(Tensor self, int dim, bool keepdim=False) -> Tensor", truth_over_axes<"All">},
+    {"aten::any(Tensor self) -> Tensor", truth_of_all<"Any">},
+    {"aten::any.dim(Tensor self, int dim, bool keepdim=False) -> Tensor", truth_over_axes<"Any">},
+    {"aten::any.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor", truth_over_axes<"Any">},
+    {"aten::_is_all_true(Tensor self) -> Tensor", truth_of_all<"All">},
+    {"aten::var.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor", var_unbiased},
+    {"aten::var.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor",
+     var_correction},
+    {"aten::std.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor", std_unbiased},
+    {"aten::std.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor",
+     std_correction},
+    {"aten::logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor", logsumexp},
+    {"aten::cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor", cumsum},
+    {"aten::cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor", cumprod},
+    {"aten::topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, "
+     "Tensor indices)",
+     topk},
+};
+
+}  // namespace
+
+void add_reduction_ops(OpTable& table) { table.add("reduction", kRows); }
+
+}  // namespace crossload::lower

@@ -1,0 +1,191 @@
+// Joining, splitting, repeating and reordering tensors.
+
+#include <algorithm>
+#include <numeric>
+
+#include "lower/ops/families.h"
+
+namespace crossload::lower {
+namespace {
+
+Expr cat(Call& call) {
+  Builder& b = call.builder();
+  Exprs parts;
+  for (const Expr& part : call.tensors("tensors")) {
+    // PyTorch skips empty tensors of rank 1 among parts of another rank.
+    if (part.rank() == 1 && part.dim(0) == Sym(0) && call.result_dims().size() != 1) continue;
+    parts.push_back(b.cast(part, call.result_dtype()));
+  }
+  return b.concat(parts, call.axis("dim", static_cast<int>(call.result_dims().size())));
+}
+
+Expr stack(Call& call) {
+  Exprs parts;
+  for (const Expr& part : call.tensors("tensors")) parts.push_back(call.builder().cast(part, call.result_dtype()));
+  return call.tf("Pack", parts, {{"axis", static_cast<int64_t>(call.axis("dim", parts[0].rank() + 1))}});
+}
+
+// Parts of the sizes that the program states for the results.
+Exprs split(Call& call) {
+  Builder& b = call.builder();
+  const Expr x = call.first_tensor();
+  const int axis = call.axis("dim", x.rank());
+  const std::size_t count = call.result_count();
+  SymDims sizes;
+  for (std::size_t i = 0; i < count; ++i) sizes.push_back(call.result_dims(i)[static_cast<std::size_t>(axis)]);
+  if (count == 1) return {x};
+  const bool equal = std::all_of(sizes.begin(), sizes.end(), [&](const Sym& s) { return s == sizes[0]; });
+  if (equal) {
+    return b.tf_all("Split", {b.scalar(DType::kInt32, axis), x}, {{"num_split", static_cast<int64_t>(count)}});
+  }
+  return b.tf_all("SplitV", {x, b.sizes(sizes), b.scalar(DType::kInt32, axis)},
+                  {{"num_split", static_cast<int64_t>(count)}});
+}
+
+Exprs unbind(Call& call) {
+  const Expr x = call.tensor("self");
+  const int axis = call.axis("dim", x.rank());
+  return call.builder().tf_all("Unpack", {x}, {{"num", static_cast<int64_t>(call.result_count())}, {"axis", int64_t{axis}}});
+}
+
+Expr transpose(Call& call) {
+  const Expr x = call.tensor("self");
+  if (x.rank() == 0) return x;
+  return call.builder().swap_axes(x, call.axis("dim0", x.rank()), call.axis("dim1", x.rank()));
+}
+
+Expr permute(Call& call) {
+  const Expr x = call.tensor("self");
+  std::vector<int> perm;
+  for (const int64_t d : call.integers("dims")) perm.push_back(static_cast<int>(d < 0 ? d + x.rank() : d));
+  return call.builder().transpose(x, perm);
+}
+
+// All axes in reverse order.
+Expr reversed_axes(Call& call) {
+  const Expr x = call.tensor("self");
+  std::vector<int> perm(static_cast<std::size_t>(x.rank()));
+  std::iota(perm.rbegin(), perm.rend(), 0);
+  return call.builder().transpose(x, perm);
+}
+
+Expr move_axes(Call& call, const std::vector<int>& from, const std::vector<int>& to) {
+  const Expr x = call.tensor("self");
+  std::vector<int> perm(static_cast<std::size_t>(x.rank()), -1), rest;
+  for (std::size_t i = 0; i < from.size(); ++i) perm[static_cast<std::size_t>(to[i])] = from[i];
+  for (int i = 0; i < x.rank(); ++i) {
+    if (std::find(from.begin(), from.end(), i) == from.end()) rest.push_back(i);
+  }
+  auto next = rest.begin();
+  for (int& p : perm) {
+    if (p < 0) p = *next++;
+  }
+  return call.builder().transpose(x, perm);
+}
+Expr movedim(Call& call) {
+  const int rank = call.tensor("self").rank();
+  return move_axes(call, {call.axis("source", rank)}, {call.axis("destination", rank)});
+}
+
+Expr flip(Call& call) {
+  const Expr x = call.tensor("self");
+  return call.tf("ReverseV2", {x, call.builder().int32s(call.axes("dims", x.rank()))});
+}
+
+Expr roll(Call& call) {
+  Builder& b = call.builder();
+  const Expr x = call.tensor("self");
+  const Expr shifts = b.sizes(call.syms("shifts"));
+  if (call.integers("dims").empty()) {
+    const Sym count = product(x.dims());
+    return b.reshape(call.tf("Roll", {b.reshape(x, {count}), shifts, b.int32s({0})}), x.dims());
+  }
+  std::vector<int> axes;
+  for (const int64_t d : call.integers("dims")) axes.push_back(static_cast<int>(d < 0 ? d + x.rank() : d));
+  return call.tf("Roll", {x, shifts, b.int32s(axes)});
+}
+
+Expr expand(Call& call) { return call.builder().broadcast(call.first_tensor(), call.result_dims()); }
+
+Exprs broadcast_tensors(Call& call) {
+  Exprs out;
+  for (const Expr& x : call.tensors("tensors")) out.push_back(call.builder().broadcast(x, call.result_dims(out.size())));
+  return out;
+}
+
+Expr repeat(Call& call, const char* counts_name) {
+  Builder& b = call.builder();
+  Expr x = call.tensor("self");
+  std::vector<Sym> counts = call.syms(counts_name);
+  while (static_cast<int>(counts.size()) < x.rank()) counts.insert(counts.begin(), Sym(1));
+  SymDims dims = x.dims();
+  while (dims.size() < counts.size()) dims.insert(dims.begin(), Sym(1));
+  if (dims.empty()) return x;
+  const Expr result = b.tf("Tile", {b.reshape(x, dims), b.sizes(counts)});
+  b.set_dims(result, call.result_dims());
+  return result;
+}
+Expr repeat_by(Call& call) { return repeat(call, "repeats"); }
+Expr tile(Call& call) { return repeat(call, "dims"); }
+
+// Every element `repeats` times in a row.
+Expr repeat_interleave(Call& call) {
+  Builder& b = call.builder();
+  Expr x = call.tensor("self");
+  if (call.is_none("dim")) x = b.reshape(x, {product(x.dims())});
+  const int axis = call.is_none("dim") ? 0 : call.axis("dim", x.rank());
+  const Sym repeats = call.sym("repeats");
+  SymDims wide = x.dims();
+  wide.insert(wide.begin() + axis + 1, repeats);
+  return b.reshape(b.broadcast(b.unsqueeze(x, axis + 1), wide), call.result_dims());
+}
+
+Exprs meshgrid(Call& call) {
+  Builder& b = call.builder();
+  const Exprs given = call.tensors("tensors");
+  Exprs out;
+  const bool xy = call.text("indexing") == "xy" && given.size() >= 2;
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    const std::size_t axis = xy && i < 2 ? 1 - i : i;
+    SymDims dims(given.size(), Sym(1));
+    dims[axis] = product(given[i].dims());
+    out.push_back(b.broadcast(b.reshape(given[i], dims), call.result_dims(i)));
+  }
+  return out;
+}
+
+constexpr OpRow kRows[] = {
+    {"aten::cat(Tensor[] tensors, int dim=0) -> Tensor", cat},
+    {"aten::concat(Tensor[] tensors, int dim=0) -> Tensor", cat},
+    {"aten::concatenate(Tensor[] tensors, int dim=0) -> Tensor", cat},
+    {"aten::stack(Tensor[] tensors, int dim=0) -> Tensor", stack},
+    {"aten::split.Tensor(Tensor(a -> *) self, SymInt split_size, int dim=0) -> Tensor(a)[]", split},
+    {"aten::split.sizes(Tensor(a -> *) self, SymInt[] split_size, int dim=0) -> Tensor(a)[]", split},
+    {"aten::split_with_sizes(Tensor(a -> *) self, SymInt[] split_sizes, int dim=0) -> Tensor(a)[]", split},
+    {"aten::chunk(Tensor(a -> *) self, int chunks, int dim=0) -> Tensor(a)[]", split},
+    {"aten::tensor_split.sections(Tensor(a -> *) self, SymInt sections, int dim=0) -> Tensor(a)[]", split},
+    {"aten::unbind.int(Tensor(a -> *) self, int dim=0) -> Tensor(a)[]", unbind},
+    {"aten::transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)", transpose},
+    {"aten::permute(Tensor(a) self, int[] dims) -> Tensor(a)", permute},
+    {"aten::t(Tensor(a) self) -> Tensor(a)", reversed_axes},
+    {"aten::numpy_T(Tensor(a) self) -> Tensor(a)", reversed_axes},
+    {"aten::movedim.int(Tensor(a) self, int source, int destination) -> Tensor(a)", movedim},
+    {"aten::flip(Tensor self, int[] dims) -> Tensor", flip},
+    {"aten::roll(Tensor self, SymInt[1] shifts, int[1] dims=[]) -> Tensor", roll},
+    {"aten::expand(Tensor(a) self, SymInt[] size, *, bool implicit=False) -> Tensor(a)", expand},
+    {"aten::expand_as(Tensor(a) self, Tensor other) -> Tensor(a)", expand},
+    {"aten::broadcast_to(Tensor(a) self, SymInt[] size) -> Tensor(a)", expand},
+    {"aten::broadcast_tensors(Tensor[] tensors) -> Tensor[]", broadcast_tensors},
+    {"aten::repeat(Tensor self, SymInt[] repeats) -> Tensor", repeat_by},
+    {"aten::tile(Tensor self, SymInt[] dims) -> Tensor", tile},
+    {"aten::repeat_interleave.self_int(Tensor self, SymInt repeats, int? dim=None, *, SymInt? output_size=None) -> "
+     "Tensor",
+     repeat_interleave},
+    {"aten::meshgrid.indexing(Tensor[] tensors, *, str indexing) -> Tensor[]", meshgrid},
+};
+
+}  // namespace
+
+void add_shape_ops(OpTable& table) { table.add("shape", kRows); }
+
+}  // namespace crossload::lower

@@ -1,0 +1,24 @@
+// Graph → Graph rewrites, one file each, and the order in which they run.
+#pragma once
+
+#include "graph/graph.h"
+
+namespace crossload::lower {
+
+/// All passes in their order. The graph computes the same values before and after; each pass keeps the marks that say
+/// which PyTorch value a TensorFlow value is, moving them to the value that takes a removed one's place.
+void run_passes(graph::Graph& graph);
+
+/// Transposes and reshapes of constants are done now. Returns whether anything changed, as all passes do.
+bool fold_constants(graph::Graph& graph);
+/// A transposed variable is stored transposed, so that nothing is left to do at run time; a variable that is also read
+/// as it is keeps its layout, and the matrix product transposes while reading.
+bool fold_variable_layouts(graph::Graph& graph);
+/// Transposes that undo each other vanish, two in a row become one.
+bool cancel_transposes(graph::Graph& graph);
+/// Of reshapes in a row only the last is left, and none that changes nothing.
+bool cancel_reshapes(graph::Graph& graph);
+/// Nodes that no output needs are removed; inputs stay. Variables that nothing reads are dropped.
+bool remove_dead_nodes(graph::Graph& graph);
+
+}  // namespace crossload::lower

@@ -1,0 +1,79 @@
+#include "lower/passes/rewrite.h"
+
+#include <algorithm>
+
+namespace crossload::lower {
+
+using graph::Graph;
+using graph::Node;
+using graph::PtValue;
+using graph::ValueRef;
+
+std::vector<std::vector<int>> users_of(const Graph& graph) {
+  std::vector<std::vector<int>> users(graph.nodes.size());
+  for (int i = 0; i < static_cast<int>(graph.nodes.size()); ++i) {
+    for (const ValueRef ref : graph.nodes[static_cast<std::size_t>(i)].inputs) users[static_cast<std::size_t>(ref.node)].push_back(i);
+  }
+  for (const auto& output : graph.outputs) users[static_cast<std::size_t>(output.value.node)].push_back(-1);
+  return users;
+}
+
+void replace_value(Graph& graph, ValueRef from, ValueRef to) {
+  for (Node& node : graph.nodes) std::replace(node.inputs.begin(), node.inputs.end(), from, to);
+  for (auto& output : graph.outputs) {
+    if (output.value == from) output.value = to;
+  }
+}
+
+std::vector<int> permutation_of(const Graph& graph, const Node& node) {
+  if (node.op != "Transpose") return {};
+  const Node& source = graph.nodes[static_cast<std::size_t>(node.inputs[1].node)];
+  if (source.op != "Const") return {};
+  const auto& value = std::get<Tensor>(source.attrs.at("value"));
+  std::vector<int> perm;
+  for (int64_t i = 0; i < value.count(); ++i) perm.push_back(static_cast<int>(element_as_int(value, i)));
+  return perm;
+}
+
+std::vector<int> inverse(const std::vector<int>& perm) {
+  std::vector<int> result(perm.size());
+  for (std::size_t i = 0; i < perm.size(); ++i) result[static_cast<std::size_t>(perm[i])] = static_cast<int>(i);
+  return result;
+}
+
+std::vector<int> compose(const std::vector<int>& first, const std::vector<int>& second) {
+  std::vector<int> result;
+  for (const int axis : second) result.push_back(first[static_cast<std::size_t>(axis)]);
+  return result;
+}
+
+bool is_identity(const std::vector<int>& perm) {
+  for (std::size_t i = 0; i < perm.size(); ++i) {
+    if (perm[i] != static_cast<int>(i)) return false;
+  }
+  return true;
+}
+
+std::vector<PtValue> marks_before_transpose(const graph::Value& transposed, const std::vector<int>& perm) {
+  std::vector<PtValue> marks;
+  for (const PtValue& mark : transposed.pt_values) {
+    // Axis i of the transposed value is PyTorch's axis q[i] and the source's axis perm[i].
+    std::vector<int> q = mark.perm;
+    if (q.empty()) {
+      for (int i = 0; i < static_cast<int>(perm.size()); ++i) q.push_back(i);
+    }
+    if (q.size() != perm.size()) continue;
+    std::vector<int> of_source = compose(q, inverse(perm));
+    if (is_identity(of_source)) of_source.clear();
+    marks.push_back({mark.name, of_source});
+  }
+  return marks;
+}
+
+void add_marks(graph::Value& value, const std::vector<PtValue>& marks) {
+  for (const PtValue& mark : marks) {
+    if (std::find(value.pt_values.begin(), value.pt_values.end(), mark) == value.pt_values.end()) value.pt_values.push_back(mark);
+  }
+}
+
+}  // namespace crossload::lower

@@ -1,0 +1,119 @@
+"""Reference values: cases, noise runs, truth, and every node's value."""
+
+import json
+import math
+import zipfile
+
+import pytest
+import torch
+from crossload.cases import is_mask, tiled
+from crossload.session import Session
+from safetensors.torch import load_file
+
+
+@pytest.fixture(scope="module")
+def traced(tiny, tmp_path_factory):
+    """(model folder, trace folder) of a tiny BERT, made once."""
+    from crossload.worker import handle
+
+    folder, out = tiny("bert", "BertForSequenceClassification"), tmp_path_factory.mktemp("trace")
+    handle({"do": "trace", "model": str(folder), "out": str(out)}, lambda *a: None, Session())
+    return folder, out
+
+
+def test_fresh_worker_equals_eager_model(traced, tmp_path, ask):
+    import transformers
+
+    folder, trace = traced
+    done = ask(do="reference", model=folder, trace=trace, out=tmp_path / "r", stages=True)
+    assert [c["label"] for c in done["cases"]] == ["2 x 13", "1 x 1", "2 x 16", "3 x 33", "5 x 40"]
+    assert [c["traced"] for c in done["cases"]] == [True, False, False, False, False]
+    model = transformers.BertForSequenceClassification.from_pretrained(folder).eval()
+    for case in done["cases"]:
+        assert case["skipped"] is None and case["truth"] == "exported program"
+        assert case["runs"] == ["eager model", "eager attention", "exported program", "other thread count"]
+        values = load_file(tmp_path / "r" / case["file"])
+        inputs = {n.removeprefix("input/"): v for n, v in values.items() if n.startswith("input/")}
+        assert {n: list(v.shape) for n, v in inputs.items()} == case["inputs"]
+        with torch.no_grad():
+            expected = model(**inputs).logits
+        torch.testing.assert_close(values["run/0/logits"], expected, rtol=0, atol=1e-6)
+        exact = values["truth/logits"]
+        assert exact.dtype == torch.float64
+        for k in range(4):
+            assert (values[f"run/{k}/logits"] - exact).abs().max() < 1e-5
+        mask = inputs["attention_mask"]
+        assert bool(mask[0].all()) and (len(mask) == 1 or not bool(mask.all()))
+        assert int(inputs["input_ids"].max()) < 99
+
+
+def test_stage_names_are_those_of_the_archive(traced, tmp_path, ask):
+    folder, trace = traced
+    ask(do="reference", model=folder, trace=trace, out=tmp_path / "r", stages=True)
+    stages = load_file(tmp_path / "r" / "stages.safetensors")
+    with zipfile.ZipFile(trace / "program.pt2") as archive:
+        graph = json.loads(archive.read("program/models/model.json"))["graph_module"]["graph"]
+    weights = {n for n in graph["tensor_values"] if n.startswith(("p_", "b_", "c_"))}
+    assert {n.removeprefix("value/") for n in stages if n.startswith("value/")} == set(graph["tensor_values"]) - weights
+    floating = {n.removeprefix("value/") for n, v in stages.items() if n.startswith("value/") and v.is_floating_point()}
+    assert {n.removeprefix("noise/") for n in stages if n.startswith("noise/")} == floating
+    worst = max(float(v.max()) for n, v in stages.items() if n.startswith("noise/") and v.numel())
+    assert 0 < worst < 1e-4 and math.isfinite(worst)
+
+
+def test_same_worker_gives_the_same_names(tiny, tmp_path, ask):
+    """Names of the program in memory and of the program read back are one."""
+    folder, session = tiny("gpt2", "GPT2LMHeadModel"), Session()
+    ask(session, do="trace", model=folder, out=tmp_path / "t")
+    program = session.program
+    ask(session, do="reference", model=folder, trace=tmp_path / "t", out=tmp_path / "a", stages=True)
+    assert session.program is program
+    ask(do="reference", model=folder, trace=tmp_path / "t", out=tmp_path / "b", stages=True)
+    first, second = (load_file(tmp_path / d / "stages.safetensors") for d in "ab")
+    assert set(first) == set(second) and all(torch.equal(first[n], second[n]) for n in first if n.startswith("value/"))
+
+
+def test_images(tiny, tmp_path, ask):
+    folder = tiny("vit", "ViTForImageClassification")
+    ask(do="trace", model=folder, out=tmp_path / "t")
+    done = ask(do="reference", model=folder, trace=tmp_path / "t", out=tmp_path / "r")
+    assert [c["label"] for c in done["cases"]] == ["2", "3", "1"] and done["stages"] is None
+
+
+def test_half_precision_keeps_its_dtype(tmp_path, ask):
+    import tiny_models
+
+    model = tiny_models.create("gpt2", "GPT2LMHeadModel").to(torch.bfloat16)
+    model.save_pretrained(tmp_path / "m")
+    trace = ask(do="trace", model=tmp_path / "m", out=tmp_path / "t")
+    assert trace["checkpoint"]["transformer.wte.weight"]["dtype"] == "BF16"
+    done = ask(do="reference", model=tmp_path / "m", trace=tmp_path / "t", out=tmp_path / "r", stages=True)
+    values = load_file(tmp_path / "r" / done["cases"][0]["file"])
+    assert values["run/0/logits"].dtype == torch.bfloat16 and values["truth/logits"].dtype == torch.float64
+    assert (values["run/0/logits"] - values["truth/logits"]).abs().max() > 1e-3
+
+
+class OnlyUpToFour(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table = torch.nn.Embedding(4, 6)
+
+    def forward(self, x):
+        return self.table(torch.arange(x.shape[0])) + x
+
+
+def test_a_shape_at_which_pytorch_fails_is_skipped(tmp_path, ask):
+    session = Session(module=OnlyUpToFour(), sample_inputs=(torch.ones(4, 6),))
+    ask(session, do="trace", out=tmp_path / "t")
+    done = ask(session, do="reference", trace=tmp_path / "t", out=tmp_path / "r")
+    skipped = [c for c in done["cases"] if c["skipped"]]
+    assert [c["label"] for c in skipped] == ["5"] and skipped[0]["file"] is None
+    assert not (tmp_path / "r" / "case_1.safetensors").exists()
+
+
+def test_tiling_and_masks():
+    assert tiled(torch.arange(3), [5]).tolist() == [0, 1, 2, 0, 1]
+    assert tiled(torch.arange(3), [2], offset=2).tolist() == [2, 0]
+    assert is_mask("attention_mask", torch.ones(2, 3, dtype=torch.long))
+    assert not is_mask("input_ids", torch.ones(2, 3, dtype=torch.long))
+    assert not is_mask("attention_mask", torch.full((2, 3), -1e9))
