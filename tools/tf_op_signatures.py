@@ -177,7 +177,7 @@ def table():
         f"// TensorFlow {tensorflow.__version__}: {len(lines)} operations in the order of their names.\n"
         "// Written by tools/tf_op_signatures.py; see tf_ops.cc for the grammar.\n"
     )
-    return head + "".join(f"R\"({line})\",\n" for line in lines)
+    return head + "".join(f'R"({line})",\n' for line in lines)
 
 
 def main():

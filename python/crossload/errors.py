@@ -1,4 +1,4 @@
-"""The one exception that leaves the Python side."""
+"""The exceptions of the Python side."""
 
 
 class WorkerError(Exception):
@@ -15,6 +15,13 @@ class WorkerError(Exception):
         self.kind = kind
         self.message = message
         self.details = [str(d) for d in details]
+
+
+class CrossloadError(WorkerError):
+    """What `crossload.convert` and its kin raise; kinds are those of the command's exit codes."""
+
+    def __str__(self):
+        return "\n  ".join([self.message, *self.details])
 
 
 def last_lines(error, limit=12):

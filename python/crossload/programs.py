@@ -118,13 +118,15 @@ def _export_once(loaded, inputs, request, dynamic):
 
         with flags_set(model, request):
             result = DynamoExporter().export_program(
-                model, {**inputs, **output_flags(request)}, DynamoConfig(dynamic=dynamic)
+                model,
+                {**inputs, **output_flags(request)},
+                DynamoConfig(dynamic=dynamic, dynamic_shapes=request.get("dynamic_shapes") if dynamic else None),
             )
         return result[0] if isinstance(result, tuple) else result
     args, kwargs = (inputs, {}) if isinstance(inputs, tuple) else ((), dict(inputs))
     shapes = None
     if dynamic:
-        shapes = torch.utils._pytree.tree_map(_auto_axes, args or kwargs)
+        shapes = request.get("dynamic_shapes") or torch.utils._pytree.tree_map(_auto_axes, args or kwargs)
     with torch.no_grad():
         return torch.export.export(model, args, kwargs, dynamic_shapes=shapes, strict=False)
 

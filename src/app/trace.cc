@@ -134,7 +134,7 @@ fs::path temporary_folder(const fs::path& parent) {
 }  // namespace
 
 json ModelRequest::to_json() const {
-  const auto or_null = [](const std::string& text) { return text.empty() ? json() : json(text); };
+  const auto or_null = [](const std::string& value) { return value.empty() ? json() : json(value); };
   return {{"model", or_null(model)},
           {"class", or_null(model_class)},
           {"inputs", or_null(inputs)},

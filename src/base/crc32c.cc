@@ -1,7 +1,8 @@
 // A checksum is the remainder of the message, read as a polynomial over GF(2), by
 // P = x^32 + x^28 + x^27 + x^26 + x^25 + x^23 + x^22 + x^20 + x^19 + x^18 + x^14 + x^13 + x^11 + x^10 + x^9 + x^8 + x^6
-// + 1, with bit 31 of a word standing for x^0 (bits reflected), the register inverted before and after. Appending n
-// zero bytes multiplies the remainder by x^(8n) mod P; the remainder is linear. So
+//   + 1,
+// with bit 31 of a word standing for x^0 (bits reflected), the register inverted before and after. Appending n zero
+// bytes multiplies the remainder by x^(8n) mod P; the remainder is linear. So
 //   crc(A B) = crc(A) * x^(8 |B|) + crc(B),
 // which joins checksums of blocks, and lets one core run three streams: the crc32 instruction takes three cycles but
 // one can start in each.

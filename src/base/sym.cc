@@ -1,7 +1,7 @@
 // Canonical form: a sum is a list of distinct products with integer coefficients, ordered by their text, the constant
 // last; a product is an optional constant, then factors ordered by their text, repeated for powers. A constant times a
-// sum is multiplied out; a sum inside a longer product has its common factor pulled out. Everything else keeps its shape
-// and folds what is exact for all integers.
+// sum is multiplied out; a sum inside a longer product has its common factor pulled out. Everything else keeps its
+// shape and folds what is exact for all integers.
 #include "base/sym.h"
 
 #include <algorithm>
@@ -21,7 +21,9 @@ constexpr int kMaxDepth = 200;
 constexpr std::size_t kMaxCases = 64;
 constexpr int64_t kMaxUnrolledPower = 8;
 
-[[noreturn]] void overflow() { bad_input("symbolic expression: a constant does not fit 63 bits; the sizes are damaged"); }
+[[noreturn]] void overflow() {
+  bad_input("symbolic expression: a constant does not fit 63 bits; the sizes are damaged");
+}
 
 int64_t checked_add(int64_t a, int64_t b) {
   int64_t result = 0;
@@ -65,9 +67,17 @@ Binding binding_of(const Sym& s) {
     case Op::kOr: return kOr;
     case Op::kAnd: return kAnd;
     case Op::kNot: return kNot;
-    case Op::kEq: case Op::kNe: case Op::kLt: case Op::kLe: case Op::kGt: case Op::kGe: return kRelation;
+    case Op::kEq:
+    case Op::kNe:
+    case Op::kLt:
+    case Op::kLe:
+    case Op::kGt:
+    case Op::kGe: return kRelation;
     case Op::kAdd: return kSum;
-    case Op::kMul: case Op::kFloorDiv: case Op::kMod: case Op::kTrueDiv: return kProduct;
+    case Op::kMul:
+    case Op::kFloorDiv:
+    case Op::kMod:
+    case Op::kTrueDiv: return kProduct;
     case Op::kPow: return kPower;
     default: return kAtom;
   }
@@ -102,17 +112,23 @@ std::string real_text(double value) {
   return text;
 }
 
+bool is_negative_term(const Sym& term) {
+  const Sym& leading = term.op() == Op::kMul ? term.operands()[0] : term;
+  return (leading.is_constant() || is_real_constant(leading)) && leading.text().starts_with('-');
+}
+
 std::string sum_text(const std::vector<Sym>& terms) {
   std::string text;
   for (const Sym& term : terms) {
-    const std::string& part = term.text();
+    const std::string part = wrapped(term, kProduct);
     if (text.empty()) {
       text = part;
-    } else if (part.starts_with('-')) {
+    } else if (is_negative_term(term)) {
       text += " - ";
       text += std::string_view(part).substr(1);
     } else {
-      text += " + " + part;
+      text += " + ";
+      text += part;
     }
   }
   return text;
@@ -168,7 +184,9 @@ std::string text_of(Op op, const std::vector<Sym>& o) {
     case Op::kAbs: return call_text("Abs", o);
     case Op::kRound: return call_text("Round", o);
     case Op::kSqrt: return call_text("Sqrt", o);
-    case Op::kInteger: case Op::kFloat: case Op::kSymbol: break;
+    case Op::kInteger:
+    case Op::kFloat:
+    case Op::kSymbol: break;
   }
   internal_error("symbolic expression: a leaf has no operands");
 }
@@ -540,19 +558,25 @@ Sym Sym::make(Op op, std::vector<Sym> o) {
     case Op::kFloorDiv: expect(2); return SymRules::floor_div(o[0], o[1]);
     case Op::kMod: expect(2); return SymRules::mod(o[0], o[1]);
     case Op::kTrueDiv: expect(2); return SymRules::true_div(o[0], o[1]);
-    case Op::kMax: case Op::kMin:
+    case Op::kMax:
+    case Op::kMin:
       if (o.empty()) internal_error("symbolic expression: Max and Min need an operand");
       return SymRules::extreme(op, o);
     case Op::kToFloat:
       expect(1);
       return o[0].is_constant() ? real(static_cast<double>(o[0].constant())) : SymRules::raw(op, std::move(o));
-    case Op::kTruncToInt: case Op::kFloorToInt: case Op::kCeilToInt: case Op::kRound:
-      expect(1);
-      return SymRules::to_integer(op, o[0]);
-    case Op::kEq: case Op::kNe: case Op::kLt: case Op::kLe: case Op::kGt: case Op::kGe:
-      expect(2);
-      return SymRules::relation(op, o[0], o[1]);
-    case Op::kAnd: case Op::kOr: return SymRules::logic(op, o);
+    case Op::kTruncToInt:
+    case Op::kFloorToInt:
+    case Op::kCeilToInt:
+    case Op::kRound: expect(1); return SymRules::to_integer(op, o[0]);
+    case Op::kEq:
+    case Op::kNe:
+    case Op::kLt:
+    case Op::kLe:
+    case Op::kGt:
+    case Op::kGe: expect(2); return SymRules::relation(op, o[0], o[1]);
+    case Op::kAnd:
+    case Op::kOr: return SymRules::logic(op, o);
     case Op::kNot:
       expect(1);
       if (o[0].is_constant()) return o[0].constant() == 0;
@@ -566,18 +590,28 @@ Sym Sym::make(Op op, std::vector<Sym> o) {
       if (o[0].is_constant()) return o[0].constant() < 0 ? checked_mul(o[0].constant(), -1) : o[0].constant();
       return SymRules::raw(op, std::move(o));
     case Op::kSqrt: expect(1); return SymRules::raw(op, std::move(o));
-    case Op::kInteger: case Op::kFloat: case Op::kSymbol: break;
+    case Op::kInteger:
+    case Op::kFloat:
+    case Op::kSymbol: break;
   }
   internal_error("symbolic expression: `make` is for operations, not for leaves");
 }
 
 bool Sym::is_integral() const {
   switch (op()) {
-    case Op::kFloat: case Op::kTrueDiv: case Op::kToFloat: case Op::kSqrt: return false;
+    case Op::kFloat:
+    case Op::kTrueDiv:
+    case Op::kToFloat:
+    case Op::kSqrt: return false;
     case Op::kSymbol: return !symbol_name().starts_with("zf") && !symbol_name().starts_with("zuf");
-    case Op::kPow:
-      return operands()[0].is_integral() && operands()[1].is_constant() && operands()[1].constant() >= 0;
-    case Op::kAdd: case Op::kMul: case Op::kMax: case Op::kMin: case Op::kFloorDiv: case Op::kMod: case Op::kAbs:
+    case Op::kPow: return operands()[0].is_integral() && operands()[1].is_constant() && operands()[1].constant() >= 0;
+    case Op::kAdd:
+    case Op::kMul:
+    case Op::kMax:
+    case Op::kMin:
+    case Op::kFloorDiv:
+    case Op::kMod:
+    case Op::kAbs:
       return std::all_of(operands().begin(), operands().end(), [](const Sym& s) { return s.is_integral(); });
     case Op::kWhere: return operands()[1].is_integral() && operands()[2].is_integral();
     default: return true;  // integers, relations, conversions to integers
@@ -696,9 +730,14 @@ Number evaluate_number(const Sym& s, const ValueOf& value_of) {
           s, value_of, [](int64_t a, int64_t b, int64_t* r) { return *r = std::min(a, b), false; },
           [](double a, double b) { return std::min(a, b); });
     case Op::kPow: return power_of(s, operand(0), operand(1));
-    case Op::kFloorDiv: case Op::kMod: case Op::kTrueDiv: return divided(s, operand(0), operand(1));
+    case Op::kFloorDiv:
+    case Op::kMod:
+    case Op::kTrueDiv: return divided(s, operand(0), operand(1));
     case Op::kToFloat: return Number::of_real(operand(0).as_real());
-    case Op::kTruncToInt: case Op::kFloorToInt: case Op::kCeilToInt: case Op::kRound: {
+    case Op::kTruncToInt:
+    case Op::kFloorToInt:
+    case Op::kCeilToInt:
+    case Op::kRound: {
       const Number x = operand(0);
       if (!x.is_real) return x;
       switch (s.op()) {
@@ -708,8 +747,12 @@ Number evaluate_number(const Sym& s, const ValueOf& value_of) {
         default: return integer_from(std::nearbyint(x.real), s);
       }
     }
-    case Op::kEq: case Op::kNe: case Op::kLt: case Op::kLe: case Op::kGt: case Op::kGe:
-      return Number::of(SymRules::holds(s.op(), compare(operand(0), operand(1))));
+    case Op::kEq:
+    case Op::kNe:
+    case Op::kLt:
+    case Op::kLe:
+    case Op::kGt:
+    case Op::kGe: return Number::of(SymRules::holds(s.op(), compare(operand(0), operand(1))));
     case Op::kAnd:
       return Number::of(std::all_of(s.operands().begin(), s.operands().end(),
                                     [&](const Sym& o) { return evaluate_number(o, value_of).is_true(); }));
@@ -785,6 +828,11 @@ constexpr Function kFunctions[] = {
     {"Where", Op::kWhere, 3, 3},
     {"Abs", Op::kAbs, 1, 1},
     {"OpaqueUnaryFn_sqrt", Op::kSqrt, 1, 1},
+    // Written by means of others; see SreprParser::call.
+    {"ModularIndexing", Op::kMod, 3, 3},
+    {"CeilDiv", Op::kFloorDiv, 2, 2},
+    {"TruncToFloat", Op::kTruncToInt, 1, 1},
+    {"Identity", Op::kAdd, 1, 1},
 };
 
 bool is_name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
@@ -804,8 +852,8 @@ class SreprParser {
  private:
   template <typename... Args>
   [[noreturn]] void fail_here(fmt::format_string<Args...> format, Args&&... args) const {
-    bad_input("symbolic expression @ {}: {}; the program is damaged or from a PyTorch that crossload does not know", at_,
-              fmt::format(format, std::forward<Args>(args)...));
+    bad_input("symbolic expression @ {}: {}; the program is damaged or from a PyTorch that crossload does not know",
+              at_, fmt::format(format, std::forward<Args>(args)...));
   }
 
   void skip_spaces() {
@@ -942,36 +990,19 @@ class SreprParser {
     if (function == "Symbol" || function == "Dummy") return symbol();
     if (function == "Float") return real();
     if (function == "Piecewise") return piecewise(depth);
+    const auto* const f = std::find_if(std::begin(kFunctions), std::end(kFunctions),
+                                       [&](const Function& known) { return known.name == function; });
+    if (f == std::end(kFunctions)) fail_here("function `{}` is not known", function);
     const std::size_t begin = at_;
     const std::vector<Sym> o = operands(depth);
-    const auto count = [&](std::size_t min, std::size_t max) {
-      if (o.size() >= min && o.size() <= max) return;
+    if (o.size() < f->min_operands || o.size() > f->max_operands) {
       at_ = begin;
-      fail_here("`{}` has {} operands, {} expected", function, o.size(), min);
-    };
-    if (function == "ModularIndexing") {
-      count(3, 3);
-      return Sym::make(Op::kMod, {floor_div(o[0], o[1]), o[2]});
+      fail_here("`{}` has {} operands, {} expected", function, o.size(), f->min_operands);
     }
-    if (function == "CeilDiv") {
-      count(2, 2);
-      return Sym(-1) * floor_div(Sym(-1) * o[0], o[1]);
-    }
-    if (function == "TruncToFloat") {
-      count(1, 1);
-      return Sym::make(Op::kToFloat, {Sym::make(Op::kTruncToInt, o)});
-    }
-    if (function == "Identity") {
-      count(1, 1);
-      return o[0];
-    }
-    for (const Function& f : kFunctions) {
-      if (f.name != function) continue;
-      count(f.min_operands, f.max_operands);
-      return Sym::make(f.op, o);
-    }
-    at_ = begin;
-    fail_here("function `{}` is not known", function);
+    if (function == "ModularIndexing") return Sym::make(Op::kMod, {floor_div(o[0], o[1]), o[2]});
+    if (function == "CeilDiv") return Sym(-1) * floor_div(Sym(-1) * o[0], o[1]);
+    if (function == "TruncToFloat") return Sym::make(Op::kToFloat, {Sym::make(Op::kTruncToInt, o)});
+    return Sym::make(f->op, o);
   }
 
   Sym expression(int depth) {

@@ -110,6 +110,9 @@ TEST_CASE("text groups operands so that equal text means equal expression") {
   CHECK(floor_div(Sym(-1) * s, 2).text() == "-s//2");
   CHECK(Sym::make(Sym::Op::kMod, {floor_div(s, 2), t}).text() == "s//2%t");
   CHECK(floor_div(s, t * 2).text() == "s//(2*t)");
+  CHECK((s + floor_div(-1, t)).text() == "-1//t + s");
+  CHECK((floor_div(Sym(-1) * t, 2) + Sym::symbol("a")).text() == "-t//2 + a");
+  CHECK((Sym::make(Sym::Op::kLt, {s, t}) + t).text() == "(s < t) + t");
   CHECK(Sym::real(2).text() == "2.0");
   CHECK(Sym::real(0.1).text() == "0.1");
 }

@@ -1,8 +1,8 @@
 // The safetensors format (https://github.com/huggingface/safetensors):
 //   u64   little-endian: size of the header in bytes, at most 100 MB
 //   text  JSON object, may be padded with spaces:
-//         {"__metadata__": {text: text}, "<name>": {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]},
-//         ...}
+//         {"__metadata__": {text: text},
+//          "<name>": {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}, ...}
 //   data  little-endian row-major elements; offsets count from here, and the tensors cover it without gap or overlap
 #include <simdjson.h>
 

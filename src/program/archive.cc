@@ -84,7 +84,8 @@ void Archive::read_directory() {
   const std::size_t first = last > 0xffff ? last - 0xffff : 0;
   std::size_t end = bytes.size();
   for (std::size_t at = last + 1; at-- > first;) {
-    if (number<uint32_t>(bytes, at) == kEndRecord && at + kEndRecordSize + number<uint16_t>(bytes, at + 20) == bytes.size()) {
+    if (number<uint32_t>(bytes, at) == kEndRecord &&
+        at + kEndRecordSize + number<uint16_t>(bytes, at + 20) == bytes.size()) {
       end = at;
       break;
     }
@@ -146,7 +147,8 @@ void Archive::read_directory() {
     entry.size = number<uint32_t>(bytes, at + 24);
     entry.header_offset = number<uint32_t>(bytes, at + 42);
     const auto flags = number<uint16_t>(bytes, at + 8);
-    if ((flags & 0x2041) != 0) bad_input("{} @ {}: the entry is encrypted; give the plain file", path_, shown(entry.name));
+    if ((flags & 0x2041) != 0)
+      bad_input("{} @ {}: the entry is encrypted; give the plain file", path_, shown(entry.name));
 
     // The 64-bit values that stand in for full 32-bit fields, in this order.
     const auto extra = bytes.subspan(at + kDirectoryEntrySize + name_size, extra_size);
@@ -168,8 +170,8 @@ void Archive::read_directory() {
     at += entry_size;
   }
   if (at != directory_end) {
-    bad_input("{} @ 0x{:x}: {} bytes follow the {} directory entries; the file is damaged", path_, at, directory_end - at,
-              count);
+    bad_input("{} @ 0x{:x}: {} bytes follow the {} directory entries; the file is damaged", path_, at,
+              directory_end - at, count);
   }
   check_apart(offset);
 }

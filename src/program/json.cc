@@ -26,8 +26,8 @@ std::string_view type_name(simdjson::dom::element value) {
 }  // namespace
 
 void JsonPlace::fail(std::string_view seen) const {
-  bad_input("{}: {}{}{}; the program is damaged or not written by torch.export", where, item,
-            item.empty() ? "" : ": ", seen);
+  bad_input("{}: {}{}{}; the program is damaged or not written by torch.export", where, item, item.empty() ? "" : ": ",
+            seen);
 }
 
 void Json::fail(std::string_view seen) const { place_->fail(fmt::format("`{}` {}", key_, seen)); }

@@ -1,13 +1,13 @@
-#include "program/program.h"
-
 #include <algorithm>
 
 #include "base/error.h"
+#include "program/program.h"
 
 namespace crossload::program {
 namespace {
 
-constexpr std::string_view kMemoryFormats[] = {"unknown", "contiguous", "channels_last", "channels_last_3d", "preserve"};
+constexpr std::string_view kMemoryFormats[] = {"unknown", "contiguous", "channels_last", "channels_last_3d",
+                                               "preserve"};
 
 std::string real_text(double value) { return Sym::real(value).text(); }
 

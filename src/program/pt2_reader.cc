@@ -199,8 +199,7 @@ class ProgramReader {
           list_of<std::optional<std::string>>(inner, [&](Json v) { return std::optional(tensor_name(v, scope)); })};
     }
     if (tag == "as_optional_tensors") {
-      return TensorList{
-          list_of<std::optional<std::string>>(inner, [&](Json v) { return optional_tensor(v, scope); })};
+      return TensorList{list_of<std::optional<std::string>>(inner, [&](Json v) { return optional_tensor(v, scope); })};
     }
     if (tag == "as_optional_tensor") {
       auto name = optional_tensor(inner, scope);
@@ -339,8 +338,8 @@ class ProgramReader {
     NamedTuples result;
     if (const auto types = module.find("treespec_namedtuple_fields")) {
       types->each_field([&](std::string_view type, Json definition) {
-        result.emplace(type, list_of<std::string>(definition.at("field_names"),
-                                                  [](Json v) { return std::string(v.string()); }));
+        result.emplace(
+            type, list_of<std::string>(definition.at("field_names"), [](Json v) { return std::string(v.string()); }));
       });
     }
     return result;
@@ -512,8 +511,8 @@ std::string root_folder(const Archive& archive) {
     root = std::string(folder);
   }
   if (!root) {
-    bad_input("{}: no entry `{}` among {}; export with torch.export.save of PyTorch 2.8 or newer", archive.path(), kModel,
-              archive.names().size());
+    bad_input("{}: no entry `{}` among {}; export with torch.export.save of PyTorch 2.8 or newer", archive.path(),
+              kModel, archive.names().size());
   }
   return *root;
 }

@@ -34,16 +34,19 @@ TEST_CASE("text cases of programs") {
   }
 }
 
-class Modules {
+// The archive of a text case, to be damaged.
+class Sample {
  public:
-  Modules() : entries_(TextCase::read(kCases / "modules.txt").entries()) {}
+  explicit Sample(std::string_view name = "modules.txt")
+      : name_(name), entries_(TextCase::read(kCases / name).entries()) {}
 
   Program read(bool compressed = false) const {
     file_.write_zip(entries_, compressed);
     return read_pt2(file_.path());
   }
   std::string error(ErrorKind kind = ErrorKind::kBadInput) const {
-    return error_from(file_.path(), [&] { read(); }, kind);
+    return error_from(
+        file_.path(), [&] { read(); }, kind);
   }
   std::string& entry(const std::string& name) {
     for (auto& [n, bytes] : entries_) {
@@ -54,19 +57,20 @@ class Modules {
   }
   // The error when `from` is replaced in the graph.
   std::string error_with(std::string_view from, std::string_view to, ErrorKind kind = ErrorKind::kBadInput) const {
-    Modules changed = Modules();
+    Sample changed(name_);
     changed.entry("models/model.json") = replaced(changed.entry("models/model.json"), from, to);
     return changed.error(kind);
   }
   Entries& entries() { return entries_; }
 
  private:
+  std::string name_;
   Entries entries_;
   TestFile file_;
 };
 
 TEST_CASE("what a program holds") {
-  const Program program = Modules().read();
+  const Program program = Sample().read();
   CHECK(program.data.size() == 9);
   CHECK(program.data.at("again.dense.weight").at<float>(5) == 25);
   const ProgramInput* const weight = program.find_input(InputKind::kParameter, "layer.dense.weight");
@@ -79,40 +83,40 @@ TEST_CASE("what a program holds") {
   REQUIRE(factor != nullptr);
   CHECK(std::get<double>(factor->frozen) == 2.0);
   CHECK(program.main.inputs.size() == program.inputs.size() - 1);
-  const Node& linear = program.main.nodes.at(1);
+  const Node& linear = program.main.nodes.at(0);
   CHECK(std::get<TensorRef>(*linear.find("weight")).name == weight->value);
   CHECK(linear.find("nothing") == nullptr);
   CHECK_THROWS_AS(program.type_of("nothing"), Error);
 }
 
 TEST_CASE("the folder inside the archive may have any name or none, and entries may be compressed") {
-  const std::string expected = print(Modules().read());
-  CHECK(print(Modules().read(true)) == expected);
-  Modules flat;
+  const std::string expected = print(Sample().read());
+  CHECK(print(Sample().read(true)) == expected);
+  Sample flat;
   for (auto& entry : flat.entries()) entry.first = entry.first.substr(2);
   CHECK(print(flat.read()) == expected);
 }
 
 TEST_CASE("bad-program: entries and versions") {
-  Modules none;
+  Sample none;
   none.entries().erase(std::find_if(none.entries().begin(), none.entries().end(),
                                     [](const auto& entry) { return entry.first == "x/models/model.json"; }));
   CHECK(has(none.error(), "x.pt2: no entry `models/model.json` among "));
-  Modules twice;
+  Sample twice;
   twice.entries().emplace_back("y/models/model.json", "{}");
   CHECK(has(twice.error(), "x.pt2 @ y/models/model.json: a second `models/model.json` beside `x/models/model.json`"));
-  Modules version;
+  Sample version;
   version.entry("archive_version") = "1";
   CHECK(version.error() == "x.pt2 @ x/archive_version: `1` found, `0` is known; export again, or update crossload");
-  Modules order;
+  Sample order;
   order.entry("byteorder") = "big";
   CHECK(has(order.error(), "x.pt2 @ x/byteorder: `big` found, `little` is known"));
-  CHECK(has(Modules().error_with("\"major\": 8", "\"major\": 9"),
+  CHECK(has(Sample().error_with("\"major\": 8", "\"major\": 9"),
             "x.pt2 @ x/models/model.json: schema version 9.20, 8.x is known"));
-  Modules weight;
+  Sample weight;
   weight.entry("data/weights/weight_0").resize(20);
   CHECK(has(weight.error(), "x.pt2 @ x/data/weights/weight_0: 20 bytes for tensor `layer.dense.weight`, too few"));
-  Modules shape;
+  Sample shape;
   shape.entry("data/weights/model_weights_config.json") =
       replaced(shape.entry("data/weights/model_weights_config.json"), "{\"as_int\": 2}, {\"as_int\": 3}",
                "{\"as_int\": 1}, {\"as_int\": 3}");
@@ -120,7 +124,7 @@ TEST_CASE("bad-program: entries and versions") {
 }
 
 TEST_CASE("bad-program: graphs that do not hold together") {
-  const Modules m;
+  const Sample m;
   CHECK(has(m.error_with("\"self\", \"arg\": {\"as_tensor\": {\"name\": \"linear\"}}",
                          "\"self\", \"arg\": {\"as_tensor\": {\"name\": \"cat\"}}"),
             "node `relu`: `as_tensor` reads `cat`, which no earlier node computes"));
@@ -130,30 +134,33 @@ TEST_CASE("bad-program: graphs that do not hold together") {
   CHECK(has(m.error_with("\"outputs\": [{\"as_tensor\": {\"name\": \"relu\"}}]",
                          "\"outputs\": [{\"as_tensor\": {\"name\": \"new\"}}]"),
             "computes `new`, which has no entry in tensor_values"));
-  CHECK(has(m.error_with("{\"user_output\": {\"arg\": {\"as_none\": true}}}",
-                         "{\"user_output\": {\"arg\": {\"as_none\": true}}}, {\"user_output\": {\"arg\": {\"as_none\": true}}}"),
+  CHECK(has(m.error_with(
+                "{\"user_output\": {\"arg\": {\"as_none\": true}}}",
+                "{\"user_output\": {\"arg\": {\"as_none\": true}}}, {\"user_output\": {\"arg\": {\"as_none\": true}}}"),
             "user outputs, out_spec has"));
   CHECK(has(m.error_with("{\"parameter\": {\"arg\": {\"name\": \"p_layer_dense_weight\"}",
                          "{\"parameter\": {\"arg\": {\"name\": \"p_layer_dense_bias\"}"),
             "of input 0 is not `p_layer_dense_bias`, which the signature names"));
-  CHECK(has(m.error_with("\"as_name\": \"sym_size_int", "\"as_name\": \"sym"), "which is no symbolic value"));
+  CHECK(has(Sample("symbols.txt")
+                .error_with("\"arg\": {\"as_sym_int\": {\"as_name\": \"item\"}}",
+                            "\"arg\": {\"as_sym_int\": {\"as_name\": \"sym\"}}"),
+            "which is no symbolic value"));
 }
 
 TEST_CASE("bad-program: values of another type") {
-  const Modules m;
+  const Sample m;
   CHECK(has(m.error_with("\"dtype\": 7", "\"dtype\": \"float\""),
             "tensor value `p_layer_dense_weight`: `dtype` is a string, a 64-bit integer expected"));
   CHECK(has(m.error_with("\"sizes\": [{\"as_int\": 2}, {\"as_int\": 3}]", "\"sizes\": [{\"as_int\": -2}]"),
             "has size -2, sizes are not negative"));
   CHECK(has(m.error_with("\"sizes\": [{\"as_int\": 2}, {\"as_int\": 3}]", "\"sizes\": 3"), "an array expected"));
   CHECK(has(m.error_with("\"sizes\": [{\"as_int\": 2}, {\"as_int\": 3}]", "\"sizes\": [{}]"), "is an empty object"));
-  CHECK(has(m.error_with("Symbol('", "Simbol('"),
-            "symbolic expression @ 7: function `Simbol` is not known"));
+  CHECK(has(m.error_with("Symbol('", "Simbol('"), "symbolic expression @ 7: function `Simbol` is not known"));
   CHECK(has(m.error_with("\"as_tensors\"", "\"as_magic\""), "holds `as_magic`, which is no argument kind of schema 8"));
   CHECK(has(m.error_with("\"nodes\"", "\"knots\""), "`graph` has no field `nodes`"));
   CHECK(has(m.error_with("\"target\": \"torch.ops.aten.relu.default\"", "\"target\": null"), "`target` is null"));
   CHECK(has(m.error_with("\"metadata\": {", "\"metadata\": [], \"was\": {"), "`metadata` is an array"));
-  Modules truncated;
+  Sample truncated;
   truncated.entry("models/model.json").resize(1000);
   CHECK(has(truncated.error(), "1000 bytes are no JSON"));
 }
@@ -161,21 +168,23 @@ TEST_CASE("bad-program: values of another type") {
 TEST_CASE("bad-program: nesting") {
   std::string symbol = "Symbol('s1')";
   for (int i = 0; i < 300; ++i) symbol = "ToFloat(" + symbol + ")";
-  CHECK(has(Modules().error_with("\"expr_str\": \"", "\"expr_str\": \"" + symbol + "\", \"was\": \""),
+  CHECK(has(Sample().error_with("\"expr_str\": \"", "\"expr_str\": \"" + symbol + "\", \"was\": \""),
             "nested deeper than 200"));
   std::string graph = R"({"inputs": [], "outputs": [], "nodes": [], "tensor_values": {}})";
   for (int i = 0; i < 40; ++i) {
-    graph = R"({"inputs": [], "outputs": [], "tensor_values": {}, "nodes": [{"target": "t", "name": "n", "metadata": {},)"
-            R"( "outputs": [], "inputs": [{"name": "", "arg": {"as_graph": {"name": "g", "graph": )" +
-            graph + "}}}]}]}";
+    graph =
+        R"({"inputs": [], "outputs": [], "tensor_values": {}, "nodes": [{"target": "t", "name": "n", "metadata": {},)"
+        R"( "outputs": [], "inputs": [{"name": "", "arg": {"as_graph": {"name": "g", "graph": )" +
+        graph + "}}}]}]}";
   }
   const std::string argument = R"({"name": "", "arg": {"as_graph": {"name": "g", "graph": )" + graph + "}}}";
-  CHECK(has(Modules().error_with("\"inputs\": [{\"name\": \"self\"", "\"inputs\": [" + argument + ", {\"name\": \"self\""),
-            "nests graphs deeper than 32"));
+  CHECK(
+      has(Sample().error_with("\"inputs\": [{\"name\": \"self\"", "\"inputs\": [" + argument + ", {\"name\": \"self\""),
+          "nests graphs deeper than 32"));
 }
 
 TEST_CASE("what has no form is reported all at once") {
-  Modules m;
+  Sample m;
   std::string& graph = m.entry("models/model.json");
   graph = replaced(graph, "{\"name\": \"self\", \"arg\": {\"as_tensor\": {\"name\": \"linear\"}}",
                    "{\"name\": \"self\", \"arg\": {\"as_custom_obj\": {\"name\": \"o\", \"class_fqn\": \"c\"}}");
@@ -185,7 +194,7 @@ TEST_CASE("what has no form is reported all at once") {
 }
 
 TEST_CASE("bad-program: every changed byte of the graph is survived") {
-  Modules m;
+  Sample m;
   const std::string good = m.entry("models/model.json");
   std::size_t read = 0;
   for (std::size_t at = 0; at < good.size(); at += 7) {

@@ -1,5 +1,5 @@
-// A config file lists for each FQN the entry that holds its storage (raw little-endian elements) and how the tensor lies
-// in it: sizes, strides and offset, counted in elements. Several tensors may share one storage.
+// A config file lists for each FQN the entry that holds its storage (raw little-endian elements) and how the tensor
+// lies in it: sizes, strides and offset, counted in elements. Several tensors may share one storage.
 #include "program/stored_tensors.h"
 
 #include <algorithm>
@@ -123,7 +123,8 @@ class StoredReader {
     }
     int64_t bytes = static_cast<int64_t>(size_of(s.dtype));
     for (const int64_t size : s.sizes) {
-      if (__builtin_mul_overflow(bytes, size, &bytes)) meta.fail(fmt::format("has sizes {} beyond 63 bits", to_string(s.sizes)));
+      if (__builtin_mul_overflow(bytes, size, &bytes))
+        meta.fail(fmt::format("has sizes {} beyond 63 bits", to_string(s.sizes)));
     }
   }
 
@@ -135,8 +136,8 @@ class StoredReader {
 
   bool is_one_element(const Stored& s) { return storage(s).bytes.size() == size_of(s.dtype); }
 
-  // A trace without weights keeps one zero a dtype and expands it to every parameter's shape. A scalar parameter is then
-  // no different from a true one by itself: it counts as a stand-in when any other parameter surely is one.
+  // A trace without weights keeps one zero a dtype and expands it to every parameter's shape. A scalar parameter is
+  // then no different from a true one by itself: it counts as a stand-in when any other parameter surely is one.
   void find_stand_ins() {
     for (const Stored& s : stored_) {
       const bool expanded = !s.sizes.empty() && element_count(s.sizes) > 0 &&
@@ -174,9 +175,10 @@ class StoredReader {
     }
     fits = fits && reach < available / width;
     if (!fits) {
-      bad_input("{} @ {}: {} bytes for tensor `{}`, too few for {} {} with strides {} from element {}; the file is damaged",
-                archive_.path(), s.entry, available, s.fqn, name_of(s.dtype), to_string(s.sizes), to_string(s.strides),
-                s.offset);
+      bad_input(
+          "{} @ {}: {} bytes for tensor `{}`, too few for {} {} with strides {} from element {}; the file is damaged",
+          archive_.path(), s.entry, available, s.fqn, name_of(s.dtype), to_string(s.sizes), to_string(s.strides),
+          s.offset);
     }
     const auto source = from.bytes.subspan(static_cast<std::size_t>(s.offset * width));
     if (contiguous) {

@@ -9,10 +9,10 @@
 
 namespace crossload::program {
 
-/// Reads the tensors that `data/weights` and `data/constants` under `root` (empty, or ending with a slash) hold, by FQN.
-/// Contiguous tensors in stored entries point into the file, others are copied. Parameters without values are left out:
-/// those whose entry holds one element that is expanded to the shape. Throws `kBadInput` when an entry has fewer bytes
-/// than the tensor needs or is a pickle, `kUnsupported` for a dtype that crossload has no form for.
+/// Reads the tensors that `data/weights` and `data/constants` under `root` (empty, or ending with a slash) hold, by
+/// FQN. Contiguous tensors in stored entries point into the file, others are copied. Parameters without values are left
+/// out: those whose entry holds one element that is expanded to the shape. Throws `kBadInput` when an entry has fewer
+/// bytes than the tensor needs or is a pickle, `kUnsupported` for a dtype that crossload has no form for.
 std::map<std::string, Tensor> read_stored_tensors(const Archive& archive, const std::string& root);
 
 }  // namespace crossload::program

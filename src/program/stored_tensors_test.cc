@@ -53,8 +53,8 @@ std::map<std::string, Tensor> read(const TestFile& file) {
 
 std::map<std::string, Tensor> read(const std::vector<std::pair<std::string, Meta>>& tensors, std::size_t count) {
   const TestFile file;
-  file.write_zip({{"x/data/weights/weight_0", floats(count)},
-                  {"x/data/weights/model_weights_config.json", config(tensors)}});
+  file.write_zip(
+      {{"x/data/weights/weight_0", floats(count)}, {"x/data/weights/model_weights_config.json", config(tensors)}});
   return read(file);
 }
 
@@ -62,7 +62,8 @@ std::string error_of(const Meta& meta, std::size_t count, ErrorKind kind = Error
   const TestFile file;
   file.write_zip({{"x/data/weights/weight_0", floats(count)},
                   {"x/data/weights/model_weights_config.json", config({{"a.weight", meta}})}});
-  return error_from(file.path(), [&] { read(file); }, kind);
+  return error_from(
+      file.path(), [&] { read(file); }, kind);
 }
 
 std::vector<float> values(const Tensor& tensor) {
@@ -116,19 +117,21 @@ TEST_CASE("compressed storage is read as well") {
 }
 
 TEST_CASE("bad-tensors: storage that does not hold what is said") {
-  CHECK(error_of({}, 5) ==
-        "x.pt2 @ x/data/weights/weight_0: 20 bytes for tensor `a.weight`, too few for float32 [2, 3] with strides [3, 1] "
-        "from element 0; the file is damaged");
+  CHECK(
+      error_of({}, 5) ==
+      "x.pt2 @ x/data/weights/weight_0: 20 bytes for tensor `a.weight`, too few for float32 [2, 3] with strides [3, 1] "
+      "from element 0; the file is damaged");
   CHECK(has(error_of({.offset = "1"}, 6), "too few"));
   CHECK(has(error_of({.strides = "[4, 1]"}, 6), "too few"));
   CHECK(has(error_of({.strides = "[9223372036854775807, 9223372036854775807]"}, 6), "too few"));
   CHECK(has(error_of({.offset = "9223372036854775807"}, 6), "too few"));
-  CHECK(has(error_of({.sizes = "[-2, 3]"}, 6), "tensor `a.weight`: `tensor_meta` has a negative number: sizes [-2, 3]"));
+  CHECK(
+      has(error_of({.sizes = "[-2, 3]"}, 6), "tensor `a.weight`: `tensor_meta` has a negative number: sizes [-2, 3]"));
   CHECK(has(error_of({.strides = "[-3, 1]"}, 6), "has a negative number"));
   CHECK(has(error_of({.offset = "-1"}, 6), "has a negative number"));
   CHECK(has(error_of({.sizes = "[4294967296, 4294967296]"}, 6), "beyond 63 bits"));
   CHECK(has(error_of({.sizes = "[4611686018427387904]", .strides = "[1]"}, 6), "beyond 63 bits"));
-  CHECK(has(error_of({.sizes = "[99999999999999999999]", .strides = "[1]"}, 6), "integer"));
+  CHECK(has(error_of({.sizes = "[99999999999999999999]", .strides = "[1]"}, 6), "are no JSON"));
   CHECK(has(error_of({.strides = "[1]"}, 6), "has 2 sizes and 1 strides"));
   CHECK(has(error_of({.sizes = "[1099511627776]", .strides = "[0]", .is_param = false}, 1), "expands 4 bytes to"));
 }
@@ -140,7 +143,8 @@ TEST_CASE("bad-tensors: entries that are not there, not tensors, or not represen
   CHECK(has(error_of({.dtype = "9"}, 6, ErrorKind::kUnsupported), "dtype complex32 has no TensorFlow form"));
   CHECK(has(error_of({.dtype = "\"7\""}, 6), "`dtype` is a string, a 64-bit integer expected"));
   const TestFile file;
-  for (const char* text : {"", "{", "[]", "{\"config\": []}", "{\"config\": {\"a\": 1}}", "{\"config\": {\"a\": {}}}"}) {
+  for (const char* text :
+       {"", "{", "[]", "{\"config\": []}", "{\"config\": {\"a\": 1}}", "{\"config\": {\"a\": {}}}"}) {
     file.write_zip({{"x/data/weights/model_weights_config.json", text}});
     CHECK_THROWS_AS(read(file), Error);
   }

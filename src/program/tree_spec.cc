@@ -1,7 +1,7 @@
-// A specification is `[1, node]`; a node is {"type", "context", "children_spec"}, a leaf's type is null. What the context
-// holds depends on the type: the keys of a dict or the field names of a Transformers output (a JSON array in a string),
-// the name of a namedtuple's type, or, for Transformers' caches, a tree of attributes in which {"_t": "tensor", "i": n} stands
-// for child n.
+// A specification is `[1, node]`; a node is {"type", "context", "children_spec"}, a leaf's type is null. What the
+// context holds depends on the type: the keys of a dict or the field names of a Transformers output (a JSON array in a
+// string), the name of a namedtuple's type, or, for Transformers' caches, a tree of attributes in which {"_t":
+// "tensor", "i": n} stands for child n.
 #include "program/tree_spec.h"
 
 #include "base/error.h"

@@ -2,7 +2,8 @@
 // the root and the variables, under the same numbers and names.
 //
 // Rules of the loader (tried, TensorFlow 2.21): every user object needs a version; each concrete function of a
-// SavedFunction must bind to its argument list; keyword arguments stand in the order of their names, results too.
+// SavedFunction must bind to its argument list; keyword arguments stand in the order of their names, results too; a
+// concrete function serves one place only, because each place binds the variables to it once more.
 #include "savedmodel/object_graph.h"
 
 #include <algorithm>

@@ -1,6 +1,7 @@
 // Element (j, i) of the matrix is source[base + j * row.stride + i * column.stride], where `base` follows from the
 // leading axes. Where the columns are not neighbours in the source, square tiles of one cache line's width go through a
-// small array: each line of source and result is then touched once, also when strides are powers of two.
+// small array: each line of source and result is then touched once, also when strides are powers of two. The inner loop
+// goes along the source's lines, whose pages are the costly ones to reach.
 #include "savedmodel/permuted_view.h"
 
 #include <algorithm>
@@ -22,10 +23,10 @@ void read_tiled(const std::byte* source, int64_t row_stride, int64_t column_stri
   E tile[kTile][kTile];
   const auto* from = reinterpret_cast<const E*>(source);
   auto* to = reinterpret_cast<E*>(out);
-  for (int64_t j0 = 0; j0 < rows; j0 += kTile) {
-    const int64_t height = std::min(kTile, rows - j0);
-    for (int64_t i0 = 0; i0 < columns; i0 += kTile) {
-      const int64_t length = std::min(kTile, columns - i0);
+  for (int64_t i0 = 0; i0 < columns; i0 += kTile) {
+    const int64_t length = std::min(kTile, columns - i0);
+    for (int64_t j0 = 0; j0 < rows; j0 += kTile) {
+      const int64_t height = std::min(kTile, rows - j0);
       const E* corner = from + j0 * row_stride + i0 * column_stride;
       if (row_stride == 1 && height == kTile && length == kTile) {
         for (int64_t i = 0; i < kTile; ++i) {

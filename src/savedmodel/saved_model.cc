@@ -5,10 +5,9 @@
 //
 // The MetaGraphDef holds
 //   graph_def.library   `forward`, the model itself, and thin wrappers of it for Python
-//   graph_def.node      what TF1's loader, the C API and TF Serving run: a handle a variable, restore and save nodes,
-//   and
-//                       for each signature its placeholders and one call. The call is of `forward` itself: through a
-//                       wrapper the first run takes three to four times as long.
+//   graph_def.node      what TF1's loader, the C API and TF Serving run: a handle a variable, nodes to restore and
+//                       save, and for each signature its placeholders and one call. The call is of `forward`
+//                       itself: through a wrapper the first run takes three to four times as long.
 //   signature_def       names of the placeholders and of the call's outputs
 //   saver_def           names of the restore and save nodes
 //   object_graph_def    what Python builds, see object_graph.cc
@@ -248,10 +247,8 @@ void fill(tf::MetaGraphDef& meta, const graph::Graph& graph, const std::vector<g
   if (has_int64) {
     parts.calls.push_back(wrap("forward_int32", as_given, true));
     parts.serves.push_back(wrap("serve_int32", by_name, true));
-    parts.signatures.emplace_back("serving_default", wrap("serving_default", by_name, true));
-  } else {
-    parts.signatures.emplace_back("serving_default", parts.signatures.front().second);
   }
+  parts.signatures.emplace_back("serving_default", wrap("serving_default", by_name, true));
   *meta.mutable_object_graph_def() = make_object_graph(parts);
 
   MainGraph main(meta, variables);

@@ -7,12 +7,15 @@
 #include <leveldb/options.h>
 #include <leveldb/table.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <map>
 #include <memory>
 #include <numeric>
+#include <set>
 
 #include "base/crc32c.h"
 #include "base/error.h"
@@ -72,7 +75,7 @@ struct Writer {
   }
   ValueRef input(const std::string& name, DType dtype, SymDims dims) {
     const auto index = static_cast<int64_t>(g.inputs.size());
-    const ValueRef ref = leaf("Input", "in_" + std::to_string(index), {{"index", index}}, dtype, std::move(dims));
+    const ValueRef ref = leaf("Input", fmt::format("in_{}", index), {{"index", index}}, dtype, std::move(dims));
     g.inputs.push_back({name, ref});
     return ref;
   }
@@ -323,8 +326,7 @@ TEST_CASE("tensors of many blocks are written whole and with the right checksum"
   const std::vector<std::pair<Tensor, std::vector<int>>> all = {
       {matrix, {}}, {matrix, {1, 0}}, {wide, {1, 0}}, {tall, {1, 0}}, {image, {2, 3, 1, 0}}};
   std::vector<BundleTensor> tensors;
-  for (std::size_t i = 0; i < all.size(); ++i)
-    tensors.push_back({"t" + std::to_string(i), all[i].first, all[i].second});
+  for (std::size_t i = 0; i < all.size(); ++i) tensors.push_back({fmt::format("t{}", i), all[i].first, all[i].second});
   std::size_t last = 0;
   const std::size_t size = write_tensor_bundle(temp.path / "v", tensors, {}, [&](std::size_t done) { last = done; });
   CHECK(last == size);
@@ -334,7 +336,7 @@ TEST_CASE("tensors of many blocks are written whole and with the right checksum"
   for (std::size_t i = 0; i < all.size(); ++i) {
     CAPTURE(i);
     tf::BundleEntryProto entry;
-    REQUIRE(entry.ParseFromString(index.at("t" + std::to_string(i))));
+    REQUIRE(entry.ParseFromString(index.at(fmt::format("t{}", i))));
     const std::string_view bytes(data.data() + entry.offset(), static_cast<std::size_t>(entry.size()));
     const Tensor expected = all[i].second.empty() ? all[i].first : transposed(all[i].first, all[i].second);
     CHECK(bytes == std::string_view(reinterpret_cast<const char*>(expected.bytes().data()), expected.bytes().size()));
@@ -347,6 +349,26 @@ TEST_CASE("progress may stop the writing") {
   const auto stop = [](std::size_t) { throw Error(ErrorKind::kInterrupted, "stopped"); };
   CHECK_THROWS_WITH(write_tensor_bundle(temp.path / "v", {{"t", counting_floats({3000, 1700}), {}}}, {}, stop),
                     "stopped");
+}
+
+TEST_CASE("bad: no room for the weights") {
+  TempFolder temp;
+  struct rlimit before {};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const struct rlimit small { 1 << 20, before.rlim_max };
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  ::setrlimit(RLIMIT_FSIZE, &small);
+  std::string message;
+  try {
+    write_tensor_bundle(temp.path / "v", {{"t", counting_floats({3000, 1700}), {}}}, {}, nullptr);
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::kEnvironment);
+    message = error.what();
+  }
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  CHECK(message.find("needs 20400000 bytes, ") != std::string::npos);
+  CHECK(message.find(" are free (File too large); make room or give another place") != std::string::npos);
 }
 
 std::string refusal(const Graph& graph, const Weights& weights, const fs::path& folder, const Options& options = {}) {

@@ -4,9 +4,8 @@
 //   bytes
 // <prefix>.index: a LevelDB table of protobuf messages, keys in the order of their bytes:
 //   ""         BundleHeaderProto: one shard, little-endian, producer 1
-//   <key>      BundleEntryProto: dtype, shape, offset and size in the data file, masked crc32c of the bytes (of a
-//   string:
-//              its length as fixed32, the checksum's four bytes, its bytes)
+//   <key>      BundleEntryProto: dtype, shape, offset and size in the data file, masked crc32c of the bytes (for a
+//              string of its length as fixed32, that length's checksum as it is stored, its bytes)
 //
 // All offsets are known before anything is written, so the data file is cut into blocks that several threads write in
 // any order; a tensor's checksum is joined from its blocks'. A block of a tensor whose axes keep their order goes from
@@ -43,6 +42,7 @@ constexpr std::size_t kBlockSize = std::size_t{2} << 20;
 constexpr std::size_t kMaxBlockSize = std::size_t{8} << 20;
 constexpr std::size_t kSliceSize = std::size_t{256} << 10;  // stays in the cache between checksum and write
 constexpr std::size_t kLine = 64;
+constexpr std::size_t kRun = 512;  // bytes read from one row of a source before the next
 constexpr unsigned kMaxThreads = 4;
 
 class File {
@@ -140,13 +140,14 @@ class Item {
   }
 
  private:
-  // Row panels of about kBlockSize, higher where rows are so long that less than a cache line of each source row would
-  // be used; a row beyond kMaxBlockSize is cut.
+  // Row panels of about kBlockSize, higher where rows are so long that little of each source row would be read at a
+  // time; whole cache lines of it if possible. A row beyond kMaxBlockSize is cut.
   void add_panels(std::size_t item, std::size_t offset, std::vector<Block>& blocks) {
     const auto row_size = static_cast<std::size_t>(view_.columns()) * view_.width();
-    const std::size_t wanted = std::max(kBlockSize / row_size, kLine / view_.width());
-    const auto height =
-        static_cast<int64_t>(std::clamp<std::size_t>(wanted, 1, std::max<std::size_t>(1, kMaxBlockSize / row_size)));
+    const std::size_t line = std::max<std::size_t>(kLine / view_.width(), 1);
+    std::size_t wanted = std::min(std::max(kBlockSize / row_size, kRun / view_.width()), kMaxBlockSize / row_size);
+    if (wanted > line) wanted -= wanted % line;
+    const auto height = static_cast<int64_t>(std::max<std::size_t>(wanted, 1));
     const auto length = std::min(view_.columns(), static_cast<int64_t>(kMaxBlockSize / view_.width()));
     for (int64_t row = 0; row < view_.rows(); row += height) {
       const int64_t last_row = std::min(view_.rows(), row + height);

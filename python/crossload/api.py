@@ -1,0 +1,203 @@
+"""The Python API: convert a model, run what was written, compare again."""
+
+import importlib.util
+import json
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+from .errors import CrossloadError, WorkerError
+from .session import Session
+from .worker import handle
+
+FLAGS = (
+    "text",
+    "revision",
+    "token",
+    "hidden_states",
+    "attentions",
+    "cache",
+    "trust_remote_code",
+    "offline",
+    "strict",
+    "frozen",
+    "jit",
+)
+
+
+class Conversion:
+    """A converted model: the folder it lies in, the report, and a way to run it.
+
+    out: Path of the folder, see the README for its files; report: crossload.json's content as attributes
+    (`report.verdict`, `report.outputs[0].max_error`); report_dict: the same as a dict.
+    """
+
+    def __init__(self, out, report_dict):
+        self.out = Path(out)
+        self.report_dict = report_dict
+        self.report = _as_attributes(report_dict)
+        self._runner = None
+
+    @classmethod
+    def load(cls, out):
+        """A folder that `crossload convert` wrote earlier."""
+        return cls(out, json.loads((Path(out) / "crossload.json").read_text(encoding="utf-8")))
+
+    @property
+    def saved_model(self):
+        """Path of the SavedModel, for `tf.saved_model.load`."""
+        return self.out / "saved_model" / "1"
+
+    def run(self, **inputs):
+        """Compute the outputs with TensorFlow: arrays or tensors by input name in, `{name: numpy array}` out.
+
+        Integers of any width are taken; floats are cast to the signature's dtype. Raises CrossloadError (kind
+        bad-input) when names do not fit, (environment) when TensorFlow is not installed.
+        """
+        import numpy
+
+        if self._runner is None:
+            from . import _engine
+
+            self._runner = _engine.Runner(str(self.saved_model), str(tensorflow_folder()))
+        wanted = self._runner.inputs
+        if set(inputs) != set(wanted):
+            raise CrossloadError(
+                "bad-input", f"run: inputs {sorted(inputs)} were given; the model takes {sorted(wanted)}"
+            )
+        arrays = {}
+        for name, dtype in wanted.items():
+            value = inputs[name]
+            value = value.detach().cpu().numpy() if hasattr(value, "detach") else numpy.asarray(value)
+            arrays[name] = numpy.ascontiguousarray(value, dtype=dtype)
+        return self._runner.run(arrays)
+
+    def __repr__(self):
+        return f"Conversion({str(self.out)!r}, verdict={self.report_dict.get('verdict')!r})"
+
+
+def convert(
+    model,
+    out,
+    inputs=None,
+    *,
+    dynamic=True,
+    dynamic_shapes=None,
+    verify=True,
+    max_error=1e-5,
+    force=False,
+    progress=None,
+    **flags,
+):
+    """Convert a PyTorch model to a TensorFlow SavedModel in the folder `out`, and compare the two.
+
+    model: torch.nn.Module, model folder, Hub id, or `.pt2` file. inputs: sample inputs, a dict (keyword inputs) or tuple
+    (positional ones) of tensors, or the path of an `.npz`; needed for a plain module, else made from the model's own
+    tokenizer or configuration. dynamic_shapes: as torch.export takes it; by default every axis is dynamic that PyTorch
+    lets be. Further flags are the command's, with underscores: text, hidden_states, attentions, cache, strict, frozen,
+    jit, revision, token, trust_remote_code, offline, no_cache, model_class.
+    progress: called with (stage, text, fraction or -1).
+    Returns a Conversion, whatever the verdict. Raises CrossloadError; then `out` is as it was.
+    """
+    session, request = _request(model, inputs, dynamic_shapes, flags)
+    request |= {
+        "out": str(out),
+        "dynamic": bool(dynamic),
+        "verify": bool(verify),
+        "max_error": float(max_error),
+        "force": bool(force),
+    }
+    return Conversion(out, _run("convert", request, session, dynamic_shapes, progress))
+
+
+def verify(pt_model, tf_model, inputs=None, *, max_error=1e-5, progress=None, dynamic_shapes=None, **flags):
+    """Compare a converted folder with its PyTorch model again; returns the report as attributes, asserts nothing.
+
+    pt_model: as for `convert`; tf_model: the folder that `convert` wrote, or its Conversion.
+    """
+    session, request = _request(pt_model, inputs, dynamic_shapes, flags)
+    out = tf_model.out if isinstance(tf_model, Conversion) else tf_model
+    request |= {"out": str(out), "max_error": float(max_error)}
+    return _as_attributes(_run("verify", request, session, dynamic_shapes, progress))
+
+
+def tensorflow_folder():
+    """Folder of the installed tensorflow package, found without importing it."""
+    given = os.environ.get("CROSSLOAD_TENSORFLOW")
+    if given:
+        return Path(given)
+    spec = importlib.util.find_spec("tensorflow")
+    if spec is None or not spec.submodule_search_locations:
+        raise CrossloadError(
+            "environment", "tensorflow: not installed; run `pip install tensorflow-cpu==2.21.0` to run and compare"
+        )
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def _request(model, inputs, dynamic_shapes, flags):
+    unknown = set(flags) - set(FLAGS) - {"no_cache", "model_class"}
+    if unknown:
+        raise TypeError(f"unknown flags {sorted(unknown)}; known are {sorted([*FLAGS, 'no_cache', 'model_class'])}")
+    request = {name: value for name, value in flags.items() if name in FLAGS and value is not None}
+    request["use_cache"] = not flags.get("no_cache", False) and dynamic_shapes is None
+    if flags.get("model_class"):
+        request["class"] = flags["model_class"]
+    session = Session()
+    if isinstance(model, (str, os.PathLike)):
+        request["model"] = str(model)
+    else:
+        session.module = model
+    if isinstance(inputs, (str, os.PathLike)):
+        request["inputs"] = str(inputs)
+    elif inputs is not None:
+        session.sample_inputs = inputs if isinstance(inputs, dict) else tuple(inputs)
+        # The cache knows samples by their file only.
+        request["use_cache"] = False
+    return session, request
+
+
+def _run(job, request, session, dynamic_shapes, progress):
+    from . import _engine
+
+    report_progress = progress or (lambda stage, text, fraction: None)
+
+    def answer(text):
+        asked = json.loads(text)
+        if dynamic_shapes is not None:
+            asked["dynamic_shapes"] = dynamic_shapes
+        try:
+            result = handle(asked, lambda s, t, f: report_progress(s, t, -1 if f is None else f), session)
+            if asked["do"] == "trace":
+                _save_configs(session.module, Path(asked["out"]) / "companions")
+            return json.dumps(result)
+        except WorkerError as error:
+            return json.dumps({"error": {"kind": error.kind, "message": error.message, "details": error.details}})
+
+    tensorflow = os.environ.get("CROSSLOAD_TENSORFLOW")
+    if tensorflow is None and importlib.util.find_spec("tensorflow") is not None:
+        os.environ["CROSSLOAD_TENSORFLOW"] = str(tensorflow_folder())
+    try:
+        result = json.loads(getattr(_engine, job)(json.dumps(request), answer, report_progress, sys.executable))
+    finally:
+        if tensorflow is None:
+            os.environ.pop("CROSSLOAD_TENSORFLOW", None)
+    if "error" in result:
+        error = result["error"]
+        raise CrossloadError(error["kind"], error["message"], error["details"])
+    return result
+
+
+def _save_configs(module, folder):
+    """What lies beside a checkpoint, of a model that comes without one."""
+    for config in (getattr(module, "config", None), getattr(module, "generation_config", None)):
+        if config is not None and hasattr(config, "save_pretrained"):
+            config.save_pretrained(folder)
+
+
+def _as_attributes(value):
+    if isinstance(value, dict):
+        return SimpleNamespace(**{key: _as_attributes(item) for key, item in value.items()})
+    if isinstance(value, list):
+        return [_as_attributes(item) for item in value]
+    return value

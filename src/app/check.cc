@@ -1,0 +1,91 @@
+// `crossload check`: what exists already for a model, and which way leads to TensorFlow.
+
+#include <algorithm>
+#include <set>
+
+#include "app/convert.h"
+#include "app/tf4_model_types.h"
+#include "base/error.h"
+#include "lower/lower.h"
+
+namespace crossload::app {
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+std::vector<std::string> tf_weights_in(const fs::path& folder) {
+  std::vector<std::string> found;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("tf_model") && (name.ends_with(".h5") || name.ends_with(".json") || name.ends_with(".safetensors"))) {
+      found.push_back(name);
+    }
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+std::string percent_encoded(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if ((std::isalnum(static_cast<unsigned char>(c)) != 0) || c == '-' || c == '_' || c == '.') {
+      out += c;
+    } else {
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+json check_model(const ModelRequest& request, const PythonEnvironment& environment, PythonSide& python,
+                 const Progress& progress) {
+  const ModelFiles files = resolve(request, python, progress);
+  json found = {{"model", request.model}};
+  std::optional<Checkpoint> checkpoint;
+  std::string model_type;
+  if (files.kind == ModelFiles::Kind::kFolder) {
+    checkpoint = open_checkpoint(files.path);
+    model_type = files.config.value("model_type", "");
+    found["tf_weights"] = tf_weights_in(files.path);
+  } else {
+    found["tf_weights"] = json::array();
+  }
+  const bool has_tf4 = has_tf4_class(model_type);
+  found["model_type"] = model_type;
+  found["has_tf4_architecture"] = has_tf4;
+  if (!found["tf_weights"].empty()) {
+    found["route"] = "convert";
+    found["why"] = "TensorFlow weights are there already; convert when Transformers 5 is to be served";
+  } else if (has_tf4) {
+    found["route"] = "pt-to-tf";
+    found["why"] = "Transformers 4.x has this architecture in TensorFlow; only the weights are missing";
+  } else {
+    found["route"] = "convert";
+    found["why"] = "no TensorFlow architecture in Transformers 4.x; `port` writes its source";
+  }
+  const Trace trace = TraceCache().get(request, files, checkpoint, environment, python, true, progress);
+  const program::Program program = program::read_pt2(trace.program_file(files).string());
+  found["class"] = trace.meta.value("class", "");
+  found["dynamic"] = trace.meta.value("dynamic", true);
+  found["missing_ops"] = json::array();
+  for (const auto& [op, uses] : lower::missing_ops(program)) found["missing_ops"].push_back({{"op", op}, {"uses", uses}});
+  int64_t bytes = 0;
+  if (checkpoint) {
+    for (const auto& entry : checkpoint->entries()) bytes += element_count(entry.dims) * static_cast<int64_t>(size_of(entry.dtype));
+  }
+  found["weight_bytes"] = bytes;
+  found["links"] = json::array();
+  if (!model_type.empty()) {
+    found["links"] = {fmt::format("https://github.com/huggingface/transformers/pulls?q={}", percent_encoded("is:pr TF " + model_type)),
+                      fmt::format("https://github.com/huggingface/transformers/issues?q={}", percent_encoded("is:issue TensorFlow " + model_type))};
+    if (files.kind == ModelFiles::Kind::kFolder && !fs::is_directory(request.model)) {
+      found["links"].push_back(fmt::format("https://huggingface.co/{}/discussions", request.model));
+    }
+  }
+  return found;
+}
+
+}  // namespace crossload::app

@@ -1,0 +1,227 @@
+#include "app/command_line.h"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iostream>
+
+#include "app/convert.h"
+#include "app/interrupt.h"
+#include "app/progress.h"
+#include "app/version.h"
+#include "base/error.h"
+#include "lower/op_table.h"
+#include "report/report.h"
+
+namespace crossload::app {
+namespace {
+
+using nlohmann::json;
+
+struct Options {
+  ConvertRequest request;
+  std::string python;
+  bool no_verify = false;
+  bool no_cache = false;
+  bool is_static = false;
+  bool as_json = false;
+  bool quiet = false;
+  bool verbose = false;
+};
+
+int exit_code_of(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::kBadInput: return 2;
+    case ErrorKind::kUnsupported: return 3;
+    case ErrorKind::kEnvironment:
+    case ErrorKind::kInternal: return 4;
+    case ErrorKind::kInterrupted: return 130;
+  }
+  return 4;
+}
+
+int report_error(const Error& error, bool as_json) {
+  if (as_json) {
+    const json document = {
+        {"error", {{"kind", std::string(name_of(error.kind()))}, {"message", error.what()}, {"details", error.details()}}}};
+    std::cout << document.dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
+  }
+  std::cerr << "error: " << error.what() << '\n';
+  for (const std::string& detail : error.details()) std::cerr << "  " << detail << '\n';
+  return exit_code_of(error.kind());
+}
+
+void add_common_flags(CLI::App& command, Options& o) {
+  command.add_option("--python", o.python, "interpreter for the Python side; default: the one beside this command, then python3");
+  command.add_flag("--json", o.as_json, "one JSON document on standard output and nothing else");
+  command.add_flag("-q,--quiet", o.quiet, "no progress");
+  command.add_flag("-v,--verbose", o.verbose, "more: every stage and its operations");
+}
+
+void add_model_flags(CLI::App& command, Options& o) {
+  ModelRequest& m = o.request.model;
+  command.add_option("MODEL", m.model, "a model folder, a Hub id, or a .pt2 file that torch.export wrote")->required();
+  command.add_option("--class", m.model_class, "model class; default: the configuration's first architecture");
+  command.add_option("--revision", m.revision, "branch, tag or commit on the Hub");
+  command.add_option("--token", m.token, "Hub token; default: the one that `hf auth login` stored");
+  command.add_flag("--trust-remote-code", m.trust_remote_code, "run model code that lies in the repository");
+  command.add_flag("--offline", m.offline, "use only what is already on this machine");
+}
+
+void add_sample_flags(CLI::App& command, Options& o) {
+  ModelRequest& m = o.request.model;
+  command.add_option("--inputs", m.inputs, "sample inputs, an .npz by input name")->check(CLI::ExistingFile);
+  command.add_option("--text", m.text, "text for the sample inputs, through the model's own tokenizer");
+  command.add_option("--max-error", o.request.max_error, "largest difference that an output may show")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  command.add_flag("--strict", o.request.strict, "count `within-noise` as a mismatch");
+}
+
+void add_trace_flags(CLI::App& command, Options& o) {
+  ModelRequest& m = o.request.model;
+  command.add_flag("--hidden-states", m.hidden_states, "give the hidden states as outputs, too");
+  command.add_flag("--attentions", m.attentions, "give the attention weights as outputs, too");
+  command.add_flag("--cache", m.cache, "give and take the key and value cache");
+  command.add_flag("--static", o.is_static, "no dynamic axes");
+  command.add_flag("--no-cache", o.no_cache, "trace anew, and keep no trace");
+}
+
+int finish(const report::Report& report, const Options& o) {
+  if (o.as_json) {
+    std::cout << report::to_json(report).dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
+  } else {
+    std::cout << report::to_terminal(report, {wants_color(STDOUT_FILENO), terminal_width(STDOUT_FILENO), o.verbose});
+    std::cout.flush();
+  }
+  return report.result.verdict == verify::Verdict::kMismatch ? 1 : 0;
+}
+
+void settle(Options& o) {
+  o.request.verify = !o.no_verify;
+  o.request.use_cache = !o.no_cache;
+  o.request.model.dynamic = !o.is_static;
+}
+
+int run_convert(Options& o) {
+  settle(o);
+  const PythonEnvironment environment = find_python(o.python);
+  WorkerProcess python(environment);
+  ProgressLine line(ProgressLine::style_for(o.quiet));
+  const auto progress = [&](const std::string& stage, const std::string& text, double fraction) { line.show(stage, text, fraction); };
+  const report::Report report = convert(o.request, environment, python, progress);
+  line.clear();
+  const int code = finish(report, o);
+  if (!o.as_json) std::cout << o.request.out.string() << "/report.html\n";
+  return code;
+}
+
+int run_verify(Options& o) {
+  settle(o);
+  const PythonEnvironment environment = find_python(o.python);
+  WorkerProcess python(environment);
+  ProgressLine line(ProgressLine::style_for(o.quiet));
+  const auto progress = [&](const std::string& stage, const std::string& text, double fraction) { line.show(stage, text, fraction); };
+  const report::Report report = verify_again(o.request, environment, python, progress);
+  line.clear();
+  return finish(report, o);
+}
+
+int run_check(Options& o) {
+  settle(o);
+  const PythonEnvironment environment = find_python(o.python);
+  WorkerProcess python(environment);
+  ProgressLine line(ProgressLine::style_for(o.quiet));
+  const auto progress = [&](const std::string& stage, const std::string& text, double fraction) { line.show(stage, text, fraction); };
+  const json found = check_model(o.request.model, environment, python, progress);
+  line.clear();
+  if (o.as_json) {
+    std::cout << found.dump(2) << std::endl;
+    return 0;
+  }
+  const auto print = [&](const char* label, const std::string& value) {
+    if (!value.empty()) std::cout << fmt::format("{:<16}{}\n", label, value);
+  };
+  print("model", found.value("model", ""));
+  print("model type", found.value("model_type", ""));
+  print("class", found.value("class", ""));
+  print("route", fmt::format("{} ({})", found.value("route", ""), found.value("why", "")));
+  print("TF weights", found.value("tf_weights", std::vector<std::string>{}).empty() ? "none" : fmt::format("{}", fmt::join(found.value("tf_weights", std::vector<std::string>{}), ", ")));
+  print("size", fmt::format("{:.1f} MB of weights", found.value("weight_bytes", 0.0) / 1e6));
+  const auto missing = found.value("missing_ops", json::array());
+  print("operations", missing.empty() ? "all supported" : fmt::format("{} missing", missing.size()));
+  for (const auto& op : missing) std::cout << fmt::format("{:<16}{} ({} uses)\n", "", op.at("op").get<std::string>(), op.at("uses").get<int>());
+  for (const auto& link : found.value("links", std::vector<std::string>{})) print("look first", link);
+  return 0;
+}
+
+int run_ops(const Options& o) {
+  const auto entries = lower::OpTable::all().sorted();
+  if (o.as_json) {
+    json list = json::array();
+    for (const auto* entry : entries) list.push_back({{"op", entry->schema.target}, {"family", entry->family}, {"schema", entry->schema.text}});
+    std::cout << json{{"ops", list}}.dump(2) << std::endl;
+    return 0;
+  }
+  for (const auto* entry : entries) std::cout << fmt::format("{:<14} {}\n", entry->family, entry->schema.text);
+  std::cout << fmt::format("{} operations\n", entries.size());
+  return 0;
+}
+
+}  // namespace
+
+int run_command_line(int argc, char** argv) {
+  Options o;
+  CLI::App app("crossload turns PyTorch models into TensorFlow, and proves the result stage by stage.");
+  app.set_version_flag("--version", std::string("crossload ") + kVersion);
+  app.require_subcommand(1);
+  app.failure_message(CLI::FailureMessage::simple);
+
+  CLI::App* convert_command = app.add_subcommand("convert", "PyTorch to TensorFlow, verified");
+  add_model_flags(*convert_command, o);
+  convert_command->add_option("OUT", o.request.out, "the folder to make")->required();
+  add_sample_flags(*convert_command, o);
+  add_trace_flags(*convert_command, o);
+  convert_command->add_flag("--no-verify", o.no_verify, "skip the comparison");
+  convert_command->add_flag("--force", o.request.force, "replace an OUT that holds something else");
+  convert_command->add_flag("--frozen", o.request.frozen, "weights as constants of the graph");
+  convert_command->add_flag("--jit", o.request.jit, "compile the functions with XLA");
+  add_common_flags(*convert_command, o);
+
+  CLI::App* verify_command = app.add_subcommand("verify", "compare again, stage by stage");
+  add_model_flags(*verify_command, o);
+  verify_command->add_option("OUT", o.request.out, "the folder that `convert` made")->required();
+  add_sample_flags(*verify_command, o);
+  add_trace_flags(*verify_command, o);
+  add_common_flags(*verify_command, o);
+
+  CLI::App* check_command = app.add_subcommand("check", "what exists, which route, what would be missing");
+  add_model_flags(*check_command, o);
+  add_common_flags(*check_command, o);
+
+  CLI::App* ops_command = app.add_subcommand("ops", "every supported ATen operation");
+  add_common_flags(*ops_command, o);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& asked) {
+    return app.exit(asked);
+  } catch (const CLI::ParseError& error) {
+    return report_error(Error(ErrorKind::kBadInput, fmt::format("command line: {}; see `crossload --help`", error.what())), o.as_json);
+  }
+
+  try {
+    catch_interrupts();
+    if (*convert_command) return run_convert(o);
+    if (*verify_command) return run_verify(o);
+    if (*check_command) return run_check(o);
+    return run_ops(o);
+  } catch (const Error& error) {
+    return report_error(error, o.as_json);
+  } catch (const std::exception& error) {
+    return report_error(Error(ErrorKind::kInternal, fmt::format("crossload: {}; this is a defect, please report it", error.what())), o.as_json);
+  }
+}
+
+}  // namespace crossload::app

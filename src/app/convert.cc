@@ -1,0 +1,307 @@
+#include "app/convert.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <future>
+#include <set>
+
+#include "app/interrupt.h"
+#include "app/version.h"
+#include "base/error.h"
+#include "base/output_folder.h"
+#include "lower/lower.h"
+#include "lower/passes/passes.h"
+#include "program/program.h"
+#include "runtime/runtime.h"
+#include "savedmodel/saved_model.h"
+#include "verify/verify.h"
+
+namespace crossload::app {
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+class Stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+double peak_rss_mib() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024.0;
+}
+
+// What a user of the converted model needs beside the weights, as it was.
+bool is_companion(const fs::path& file) {
+  static const std::set<std::string> kNames = {"vocab.txt", "merges.txt", "added_tokens.json", "chat_template.jinja",
+                                               "sentencepiece.bpe.model", "spiece.model", "source.spm", "target.spm"};
+  const std::string name = file.filename().string();
+  const std::string extension = file.extension().string();
+  if (name.ends_with(".index.json") || name == "crossload.json") return false;
+  return kNames.contains(name) || extension == ".json" || extension == ".model" || name.starts_with("tokenizer") ||
+         name.starts_with("vocab") || name == "README.md" || name == "LICENSE";
+}
+
+void copy_companions(const fs::path& from, const fs::path& to) {
+  for (const auto& entry : fs::directory_iterator(from)) {
+    std::error_code ignored;
+    if (entry.is_regular_file() && is_companion(entry.path())) {
+      fs::copy_file(entry.path(), to / entry.path().filename(), fs::copy_options::overwrite_existing);
+    } else if (entry.is_directory() && fs::is_regular_file(entry.path() / "config.json", ignored)) {
+      // sentence-transformers keeps a module's settings in a folder of its own.
+      fs::create_directories(to / entry.path().filename());
+      fs::copy_file(entry.path() / "config.json", to / entry.path().filename() / "config.json",
+                    fs::copy_options::overwrite_existing);
+    }
+  }
+}
+
+void write_whole(const fs::path& file, const std::string& text) {
+  const fs::path fresh = file.string() + ".new";
+  {
+    std::ofstream out(fresh, std::ios::binary);
+    out << text;
+    out.flush();
+    if (!out) fail(ErrorKind::kEnvironment, "{}: cannot be written; check space and permissions", file.string());
+  }
+  fs::rename(fresh, file);
+}
+
+void write_report(const report::Report& report, const fs::path& folder) {
+  write_whole(folder / "crossload.json", report::to_json(report).dump(2, ' ', false, json::error_handler_t::replace) + "\n");
+  write_whole(folder / "report.html", report::to_html(report));
+}
+
+std::string model_type_of(const ModelFiles& files, const json& meta) {
+  if (meta.contains("model_type") && meta["model_type"].is_string()) return meta["model_type"];
+  return files.config.is_object() ? files.config.value("model_type", "") : "";
+}
+
+std::optional<Checkpoint> open_weights(const ModelFiles& files) {
+  if (files.kind != ModelFiles::Kind::kFolder) return std::nullopt;
+  return open_checkpoint(files.path);
+}
+
+void add_versions(report::Report& report, const PythonEnvironment& environment, const json& meta) {
+  report.versions["crossload"] = kVersion;
+  const auto& recorded = meta.contains("versions") ? meta["versions"] : json::object();
+  for (const char* package : {"torch", "transformers", "python"}) {
+    if (recorded.contains(package) && recorded[package].is_string()) report.versions[package] = recorded[package];
+  }
+  for (const char* package : {"torch", "transformers"}) {
+    const std::string version = environment.version_of(package);
+    if (!report.versions.contains(package) && !version.empty()) report.versions[package] = version;
+  }
+}
+
+// A folder that is gone with the object.
+class ScratchFolder {
+ public:
+  ScratchFolder() {
+    std::string pattern = (fs::temp_directory_path() / "crossload.XXXXXX").string();
+    if (::mkdtemp(pattern.data()) == nullptr) fail(ErrorKind::kEnvironment, "{}: no folder can be made there", pattern);
+    path_ = pattern;
+  }
+  ~ScratchFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+// Everything that a conversion and a later verification share: the model read, its trace, its program.
+struct Subject {
+  ModelFiles files;
+  std::optional<Checkpoint> checkpoint;
+  std::optional<Trace> trace;
+  program::Program program;
+};
+
+Subject read_subject(const ConvertRequest& request, const PythonEnvironment& environment, PythonSide& python,
+                     const Progress& progress, report::Report& report) {
+  const Stopwatch watch;
+  Subject subject;
+  subject.files = resolve(request.model, python, progress);
+  subject.checkpoint = open_weights(subject.files);
+  subject.trace.emplace(
+      TraceCache().get(request.model, subject.files, subject.checkpoint, environment, python, request.use_cache, progress));
+  subject.program = program::read_pt2(subject.trace->program_file(subject.files).string());
+  const json& meta = subject.trace->meta;
+  report.model = request.model.model.empty() ? meta.value("class", "module") : request.model.model;
+  report.model_class = meta.value("class", "");
+  report.model_type = model_type_of(subject.files, meta);
+  report.dynamic = meta.value("dynamic", true);
+  report.trace_cache = subject.trace->was_cached ? "hit" : "miss";
+  if (!subject.trace->note.empty()) report.notes.push_back(subject.trace->note);
+  if (meta.contains("static_reason") && meta["static_reason"].is_string()) {
+    report.notes.push_back("static shapes: " + meta["static_reason"].get<std::string>());
+  }
+  add_versions(report, environment, meta);
+  report.timings.trace = watch.seconds();
+  return subject;
+}
+
+json ask_reference(const ConvertRequest& request, const Subject& subject, const fs::path& out, PythonSide& python,
+                   const Progress& progress) {
+  json ask = request.model.to_json();
+  ask["do"] = "reference";
+  ask["model"] = subject.files.path.empty() ? json() : json(subject.files.path.string());
+  ask["trace"] = subject.trace->folder.empty() ? json() : json(subject.trace->folder.string());
+  ask["stages"] = true;
+  ask["out"] = out.string();
+  return python.ask(ask, progress);
+}
+
+verify::Reference reference_in(const fs::path& folder, const json& answer) {
+  verify::Reference reference;
+  for (const json& item : answer.at("cases")) {
+    verify::Case a_case;
+    if (item.at("file").is_string()) a_case.file = folder / item.at("file").get<std::string>();
+    a_case.label = item.value("label", "");
+    a_case.traced = item.value("traced", false);
+    if (item.contains("skipped") && item["skipped"].is_string()) a_case.skipped = item["skipped"];
+    reference.cases.push_back(std::move(a_case));
+  }
+  if (answer.contains("stages") && answer["stages"].is_string()) reference.stages = folder / answer["stages"].get<std::string>();
+  return reference;
+}
+
+verify::Result compare(const ConvertRequest& request, const Subject& subject, const verify::Reference& reference,
+                       const fs::path& saved_model, const runtime::Runtime& runtime, const Progress& progress) {
+  verify::Request ask;
+  ask.saved_model = saved_model;
+  ask.program = &subject.program;
+  ask.reference = reference;
+  ask.limit = request.max_error;
+  ask.strict = request.strict;
+  if (subject.trace->meta.contains("modules")) {
+    for (const auto& [path, module] : subject.trace->meta["modules"].items()) ask.module_classes[path] = module.value("class", "");
+  }
+  ask.progress = [&](const std::string& text, double fraction) {
+    throw_if_interrupted();
+    progress("verify", text, fraction);
+  };
+  return verify::verify(ask, runtime);
+}
+
+constexpr uint64_t kRoomForReport = 16 << 20;
+
+uint64_t bytes_of(const graph::Graph& graph) {
+  uint64_t bytes = 0;
+  for (const auto& v : graph.variables) bytes += static_cast<uint64_t>(element_count(v.dims)) * size_of(v.dtype);
+  return bytes;
+}
+
+}  // namespace
+
+report::Report convert(const ConvertRequest& request, const PythonEnvironment& environment, PythonSide& python,
+                       const Progress& progress) {
+  const Stopwatch total;
+  report::Report report;
+  report.result.limit = request.max_error;
+  // Made first, so that an OUT that may not be replaced costs no time.
+  OutputFolder out(request.out, request.force);
+  // So that its absence shows before the work, not after it.
+  std::shared_ptr<runtime::Runtime> runtime;
+  std::future<std::shared_ptr<runtime::Runtime>> loading;
+  if (request.verify) {
+    if (!fs::exists(environment.tensorflow())) (void)runtime::Runtime::load(environment.tensorflow());
+    loading = std::async(std::launch::async, [&] { return runtime::Runtime::load(environment.tensorflow()); });
+  }
+
+  const Subject subject = read_subject(request, environment, python, progress, report);
+  throw_if_interrupted();
+
+  // PyTorch computes its values while the graph is lowered and written.
+  std::optional<ScratchFolder> scratch;
+  std::future<json> reference;
+  if (request.verify) {
+    scratch.emplace();
+    reference = std::async(std::launch::async,
+                           [&] { return ask_reference(request, subject, scratch->path(), python, progress); });
+  }
+
+  Stopwatch watch;
+  graph::Graph graph = lower::lower(subject.program);
+  lower::run_passes(graph);
+  graph::check(graph);
+  report.timings.lower = watch.seconds();
+
+  watch = {};
+  const Weights weights(subject.program, *subject.trace, subject.checkpoint);
+  out.require_free_space(bytes_of(graph) + kRoomForReport);
+  const fs::path saved_model = out.path() / "saved_model" / "1";
+  const double all_bytes = static_cast<double>(std::max<uint64_t>(1, bytes_of(graph)));
+  const auto written = savedmodel::write(graph, weights, saved_model, {request.frozen, request.jit}, [&](std::size_t done) {
+    throw_if_interrupted();
+    if (!request.verify) progress("write", "weights", static_cast<double>(done) / all_bytes);
+  });
+  report.weights = {static_cast<int64_t>(written.variable_count), static_cast<int64_t>(written.weight_bytes), weights.unused,
+                    weights.missing};
+  const fs::path companions =
+      subject.files.kind == ModelFiles::Kind::kFolder ? subject.files.path : subject.trace->folder / "companions";
+  if (subject.files.kind != ModelFiles::Kind::kProgram && fs::is_directory(companions)) copy_companions(companions, out.path());
+  report.timings.write = watch.seconds();
+
+  if (request.verify) {
+    watch = {};
+    const json answer = reference.get();
+    runtime = loading.get();
+    report.versions["tensorflow"] = runtime->version();
+    report.result = compare(request, subject, reference_in(scratch->path(), answer), saved_model, *runtime, progress);
+    report.timings.verify = watch.seconds();
+  }
+  throw_if_interrupted();
+  report.peak_rss_mib = peak_rss_mib();
+  report.timings.total = total.seconds();
+  write_report(report, out.path());
+  out.commit();
+  return report;
+}
+
+report::Report verify_again(const ConvertRequest& request, const PythonEnvironment& environment, PythonSide& python,
+                            const Progress& progress) {
+  const Stopwatch total;
+  report::Report report;
+  const fs::path saved_model = request.out / "saved_model" / "1";
+  if (!fs::is_regular_file(saved_model / "saved_model.pb")) {
+    bad_input("{}: no `saved_model/1/saved_model.pb` in it; give the folder that `crossload convert` made", request.out.string());
+  }
+  const auto runtime = runtime::Runtime::load(environment.tensorflow());
+  report.versions["tensorflow"] = runtime->version();
+  const Subject subject = read_subject(request, environment, python, progress, report);
+  const ScratchFolder scratch;
+  Stopwatch watch;
+  const json answer = ask_reference(request, subject, scratch.path(), python, progress);
+  report.result = compare(request, subject, reference_in(scratch.path(), answer), saved_model, *runtime, progress);
+  report.timings.verify = watch.seconds();
+  report.weights.unused = subject.trace->meta.value("unused", std::vector<std::string>{});
+  report.weights.missing = subject.trace->meta.value("missing", std::vector<std::string>{});
+  for (const auto& input : subject.program.inputs) {
+    if (input.kind != program::InputKind::kParameter && input.kind != program::InputKind::kBuffer) continue;
+    const auto dims = constant_dims(subject.program.type_of(input.value).dims);
+    if (!dims) continue;
+    ++report.weights.count;
+    report.weights.bytes += element_count(*dims) * static_cast<int64_t>(size_of(subject.program.type_of(input.value).dtype));
+  }
+  report.peak_rss_mib = peak_rss_mib();
+  report.timings.total = total.seconds();
+  write_report(report, request.out);
+  return report;
+}
+
+}  // namespace crossload::app

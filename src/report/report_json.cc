@@ -1,0 +1,90 @@
+#include <cmath>
+
+#include "report/report.h"
+#include "report/shapes_tried.h"
+
+namespace crossload::report {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json number(double value) {
+  if (std::isnan(value)) return nullptr;
+  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  return value;
+}
+
+/// Names come from files; what is no UTF-8 in them must not stop the report.
+Json valid(const Json& json) {
+  return Json::parse(json.dump(-1, ' ', false, nlohmann::detail::error_handler_t::replace));
+}
+
+}  // namespace
+
+nlohmann::ordered_json to_json(const Report& report) {
+  const verify::Result& result = report.result;
+  Json json = {{"model", report.model},
+               {"class", report.model_class},
+               {"model_type", report.model_type},
+               {"verdict", verify::name_of(result.verdict)},
+               {"max_error", number(result.max_error)},
+               {"limit", number(result.limit)},
+               {"dynamic", report.dynamic}};
+  Json& shapes = json["shapes"] = Json::array();
+  for (const verify::ShapeResult& shape : shapes_tried(report)) {
+    Json inputs = Json::object();
+    for (const auto& [name, dims] : shape.inputs) inputs[name] = dims;
+    shapes.push_back({{"inputs", std::move(inputs)},
+                      {"max_error", number(shape.max_error)},
+                      {"padded_error", number(shape.padded_error)}});
+  }
+  Json& outputs = json["outputs"] = Json::array();
+  for (const verify::OutputResult& output : result.outputs) {
+    outputs.push_back({{"name", output.name},
+                       {"shape", output.shape},
+                       {"dtype", name_of(output.dtype)},
+                       {"max_error", number(output.max_error)},
+                       {"mean_error", number(output.mean_error)},
+                       {"cosine", number(output.cosine)},
+                       {"noise", number(output.noise)},
+                       {"tf_truth", number(output.tf_truth)},
+                       {"pt_truth", number(output.pt_truth)}});
+  }
+  Json& stages = json["stages"] = Json::array();
+  for (const verify::StageResult& stage : result.stages) {
+    Json ops = Json::array();
+    for (const verify::OpResult& op : stage.ops) {
+      ops.push_back({{"op", op.op}, {"isolated", number(op.isolated)}, {"source", op.source}, {"node", op.node}});
+    }
+    stages.push_back({{"module", stage_name(stage)},
+                      {"class", stage.module_class},
+                      {"accumulated", number(stage.accumulated)},
+                      {"isolated", number(stage.isolated)},
+                      {"noise", number(stage.noise)},
+                      {"first_over_limit", stage.first_over_limit},
+                      {"ops", std::move(ops)}});
+  }
+  Json& diagnosis = json["diagnosis"] = Json::array();
+  for (const verify::Diagnosis& finding : result.diagnosis) {
+    diagnosis.push_back({{"module", finding.module},
+                         {"cause", finding.cause},
+                         {"evidence", finding.evidence},
+                         {"counterfactual_error", number(finding.counterfactual_error)}});
+  }
+  json["weights"] = {{"count", report.weights.count},
+                     {"bytes", report.weights.bytes},
+                     {"unused", report.weights.unused},
+                     {"missing", report.weights.missing}};
+  json["timings_s"] = {{"trace", number(report.timings.trace)},
+                       {"lower", number(report.timings.lower)},
+                       {"write", number(report.timings.write)},
+                       {"verify", number(report.timings.verify)},
+                       {"total", number(report.timings.total)}};
+  json["peak_rss_mib"] = number(report.peak_rss_mib);
+  json["trace_cache"] = report.trace_cache.empty() ? Json(nullptr) : Json(report.trace_cache);
+  json["versions"] = report.versions;
+  json["notes"] = all_notes(report);
+  return valid(json);
+}
+
+}  // namespace crossload::report

@@ -1,0 +1,212 @@
+#include "verify/outputs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/error.h"
+#include "verify/compare.h"
+#include "verify/visibility.h"
+
+namespace crossload::verify {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+/// The sizes of an output in the program; empty when it is no tensor there.
+SymDims symbolic_dims(const program::Program& program, const std::string& output) {
+  for (const program::ProgramOutput& candidate : program.outputs) {
+    const auto* tensor = std::get_if<program::TensorRef>(&candidate.value);
+    if (candidate.name != output || candidate.is_mutation || tensor == nullptr) continue;
+    const auto type = program.main.tensors.find(tensor->name);
+    return type == program.main.tensors.end() ? SymDims() : type->second.dims;
+  }
+  return {};
+}
+
+bool is_integral(DType dtype) { return is_integer(dtype) || dtype == DType::kBool; }
+
+std::string position_text(int64_t flat, const Dims& dims) {
+  Dims index(dims.size());
+  for (std::size_t axis = dims.size(); axis-- > 0;) {
+    index[axis] = flat % std::max<int64_t>(dims[axis], 1);
+    flat /= std::max<int64_t>(dims[axis], 1);
+  }
+  return to_string(index);
+}
+
+void measure(OutputResult& result, const std::vector<Tensor>& runs, const Tensor* truth, const Tensor& tf,
+             const Visibility& visible, std::vector<std::string>& notes) {
+  const Tensor& pt = runs.front();
+  const Difference difference = compare(pt, tf, visible);
+  result.max_error = difference.max;
+  result.padded_error = difference.padded;
+  result.mean_error = difference.mean;
+  result.cosine = difference.cosine;
+  if (!difference.note.empty()) {
+    notes.push_back(fmt::format("output `{}` {}: {}, first at {}", result.name, to_string(pt.dims()), difference.note,
+                                position_text(difference.worst, pt.dims())));
+  }
+  if (truth == nullptr || truth->count() != pt.count() || !is_floating(pt.dtype()) || !is_floating(truth->dtype())) {
+    return;
+  }
+  result.pt_truth = distance(pt, *truth, pt, visible);
+  result.tf_truth = distance(tf, *truth, pt, visible);
+  result.noise = result.pt_truth;
+  for (std::size_t k = 1; k < runs.size(); ++k) {
+    result.noise = std::max(result.noise, distance(runs[k], *truth, pt, visible));
+  }
+}
+
+}  // namespace
+
+std::string_view name_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kVerified: return "verified";
+    case Verdict::kWithinNoise: return "within-noise";
+    case Verdict::kMismatch: return "mismatch";
+    case Verdict::kUnverified: break;
+  }
+  return "unverified";
+}
+
+CaseValues read_case(const std::filesystem::path& file) {
+  const Checkpoint tensors = open_safetensors(file);
+  CaseValues values;
+  std::map<std::string, std::map<int, Tensor>> runs;
+  for (const Checkpoint::Entry& entry : tensors.entries()) {
+    const std::size_t slash = entry.name.find('/');
+    const std::string kind = entry.name.substr(0, slash);
+    const std::string rest = slash == std::string::npos ? "" : entry.name.substr(slash + 1);
+    if (kind == "input") {
+      values.inputs[rest] = tensors.tensor(entry.name);
+    } else if (kind == "truth") {
+      values.truth[rest] = tensors.tensor(entry.name);
+    } else if (const std::size_t next = rest.find('/'); kind == "run" && next != std::string::npos) {
+      const std::string number = rest.substr(0, next);
+      if (number.empty() || number.size() > 4 || number.find_first_not_of("0123456789") != std::string::npos) {
+        bad_input("{}: tensor `{}`: no number behind `run/`", file.string(), entry.name);
+      }
+      runs[rest.substr(next + 1)][std::stoi(number)] = tensors.tensor(entry.name);
+    }
+  }
+  for (auto& [output, by_number] : runs) {
+    if (by_number.begin()->first != 0) bad_input("{}: output `{}` has no `run/0`", file.string(), output);
+    auto& list = values.runs[output];
+    for (auto& [number, tensor] : by_number) {
+      if (!list.empty() && (tensor.dims() != list[0].dims() || tensor.dtype() != list[0].dtype())) {
+        bad_input("{}: output `{}`: run {} is {}{}, run 0 is {}{}", file.string(), output, number,
+                  name_of(tensor.dtype()), to_string(tensor.dims()), name_of(list[0].dtype()),
+                  to_string(list[0].dims()));
+      }
+      list.push_back(std::move(tensor));
+    }
+  }
+  return values;
+}
+
+Tensor converted(const Tensor& tensor, DType dtype, const std::string& name) {
+  if (tensor.dtype() == dtype) return tensor;
+  const bool integers = is_integral(tensor.dtype()) && is_integral(dtype);
+  if (!integers && !(is_floating(tensor.dtype()) && is_floating(dtype))) {
+    bad_input("input `{}`: the sample is {}, the model takes {}", name, name_of(tensor.dtype()), name_of(dtype));
+  }
+  std::vector<std::byte> bytes;
+  bytes.reserve(static_cast<std::size_t>(tensor.count()) * size_of(dtype));
+  for (int64_t i = 0; i < tensor.count(); ++i) {
+    const Tensor element =
+        integers ? scalar_tensor(dtype, element_as_int(tensor, i)) : scalar_tensor(dtype, element_as_double(tensor, i));
+    if (integers && element_as_int(element, 0) != element_as_int(tensor, i)) {
+      bad_input("input `{}`: value {} at element {} does not fit {}", name, element_as_int(tensor, i), i,
+                name_of(dtype));
+    }
+    bytes.insert(bytes.end(), element.bytes().begin(), element.bytes().end());
+  }
+  return Tensor::copy_of(dtype, tensor.dims(), bytes);
+}
+
+std::vector<std::pair<std::string, Tensor>> feeds_of(const std::map<std::string, Port>& ports,
+                                                     const std::map<std::string, Tensor>& inputs) {
+  std::vector<std::pair<std::string, Tensor>> feeds;
+  for (const auto& [name, port] : ports) {
+    const auto input = inputs.find(name);
+    if (input == inputs.end()) bad_input("input `{}`: the model takes it, the reference values lack it", name);
+    feeds.emplace_back(port.tensor, converted(input->second, port.dtype, name));
+  }
+  return feeds;
+}
+
+std::vector<OutputResult> compare_outputs(const program::Program& program, const CaseValues& pytorch,
+                                          const std::map<std::string, Tensor>& tf, std::vector<std::string>& notes) {
+  const Masks masks(program, pytorch.inputs);
+  std::vector<OutputResult> results;
+  std::vector<std::string> names;  // in the program's order
+  for (const program::ProgramOutput& output : program.outputs) {
+    if (!output.is_mutation && pytorch.runs.contains(output.name)) names.push_back(output.name);
+  }
+  for (const auto& [name, runs] : pytorch.runs) {
+    if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+  }
+  for (const std::string& name : names) {
+    const std::vector<Tensor>& runs = pytorch.runs.at(name);
+    const Tensor& pt = runs.front();
+    OutputResult& result = results.emplace_back();
+    result.name = name;
+    result.shape = pt.dims();
+    result.dtype = pt.dtype();
+    const auto found = tf.find(name);
+    const bool fits = found != tf.end() && found->second.dtype() == pt.dtype() && found->second.dims() == pt.dims();
+    if (!fits) {
+      result.max_error = result.mean_error = kInfinity;
+      result.cosine = 0;
+      notes.push_back(found == tf.end()
+                          ? fmt::format("output `{}`: TensorFlow does not give it", name)
+                          : fmt::format("output `{}`: PyTorch gives {}{}, TensorFlow {}{}", name, name_of(pt.dtype()),
+                                        to_string(pt.dims()), name_of(found->second.dtype()),
+                                        to_string(found->second.dims())));
+      continue;
+    }
+    const auto truth = pytorch.truth.find(name);
+    measure(result, runs, truth == pytorch.truth.end() ? nullptr : &truth->second, found->second,
+            masks.of(symbolic_dims(program, name), pt.dims()), notes);
+  }
+  for (const auto& [name, value] : tf) {
+    if (!pytorch.runs.contains(name)) notes.push_back(fmt::format("output `{}`: PyTorch does not give it", name));
+  }
+  return results;
+}
+
+Verdict judge(const OutputResult& output, double limit) {
+  if (output.max_error <= limit) return Verdict::kVerified;
+  // Comparisons with kUnknown are false.
+  return std::isfinite(output.max_error) && output.tf_truth <= output.noise ? Verdict::kWithinNoise
+                                                                            : Verdict::kMismatch;
+}
+
+Verdict worse(Verdict a, Verdict b) {
+  const auto rank = [](Verdict v) {
+    return v == Verdict::kUnverified ? 0 : v == Verdict::kVerified ? 1 : v == Verdict::kWithinNoise ? 2 : 3;
+  };
+  return rank(a) < rank(b) ? b : a;
+}
+
+void merge(std::vector<OutputResult>& into, const std::vector<OutputResult>& shape) {
+  for (const OutputResult& output : shape) {
+    const auto found = std::ranges::find(into, output.name, &OutputResult::name);
+    if (found == into.end()) {
+      into.push_back(output);
+      continue;
+    }
+    const Verdict verdict = worse(found->verdict, output.verdict);
+    if (output.max_error > found->max_error) {
+      const Dims traced_shape = found->shape;
+      *found = output;
+      found->shape = traced_shape;
+    }
+    found->verdict = verdict;
+  }
+}
+
+}  // namespace crossload::verify

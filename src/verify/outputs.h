@@ -1,0 +1,44 @@
+// The model's outputs against PyTorch's, shape by shape, and what follows for the verdict.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/tensor.h"
+#include "checkpoint/checkpoint.h"
+#include "program/program.h"
+#include "verify/artefact.h"
+#include "verify/verify.h"
+
+namespace crossload::verify {
+
+/// What PyTorch computed for one case.
+struct CaseValues {
+  std::map<std::string, Tensor> inputs;
+  std::map<std::string, std::vector<Tensor>> runs;  // by output; run 0 is the eager model
+  std::map<std::string, Tensor> truth;
+};
+/// Throws `kBadInput` when an output's runs differ in shape or run 0 is missing.
+CaseValues read_case(const std::filesystem::path& file);
+
+/// Integers to another integer dtype, floats to another float dtype. Throws `kBadInput` for any other pair and for a
+/// value out of range.
+Tensor converted(const Tensor& tensor, DType dtype, const std::string& name);
+
+/// The values that the signature takes, by tensor name. Throws `kBadInput` when one is missing.
+std::vector<std::pair<std::string, Tensor>> feeds_of(const std::map<std::string, Port>& ports,
+                                                     const std::map<std::string, Tensor>& inputs);
+
+/// Compares what TensorFlow computed (`tf`, by output name) with PyTorch's values. Fills everything but the verdict.
+std::vector<OutputResult> compare_outputs(const program::Program& program, const CaseValues& pytorch,
+                                          const std::map<std::string, Tensor>& tf, std::vector<std::string>& notes);
+
+/// The verdict of one output at one shape: within the limit, else no further from the truth than PyTorch itself.
+Verdict judge(const OutputResult& output, double limit);
+/// The worse of two: mismatch, within-noise, verified; unverified gives way to any.
+Verdict worse(Verdict a, Verdict b);
+/// Joins the outputs of another shape into those so far: the worse verdict, the figures of the worse shape.
+void merge(std::vector<OutputResult>& into, const std::vector<OutputResult>& shape);
+
+}  // namespace crossload::verify

@@ -1,0 +1,527 @@
+// Two graphs are run. In the first everything is computed from the model's inputs: its values' errors are accumulated.
+// In the second, pieces are cut out. A piece computes some values (one operation's results, or a module's outputs) from
+// values that PyTorch made outside it: walking back from the values wanted, each input that is known to be a PyTorch
+// value from outside becomes a placeholder, and the nodes in between are copied. Nodes without origin simply belong to
+// the piece that needs them, and nodes that depend on no placeholder are shared.
+#include "verify/stages.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "base/error.h"
+#include "checkpoint/checkpoint.h"
+#include "verify/compare.h"
+#include "verify/modules.h"
+#include "verify/outputs.h"
+#include "verify/visibility.h"
+
+namespace crossload::verify {
+namespace {
+
+constexpr std::size_t kOpsListed = 40;  // operations of one module that are listed though all is well
+
+/// A tag that fits, and what was measured with it.
+struct Origin {
+  Edge value;
+  std::string pt_value;
+  std::vector<int> perm;
+  int order = -1;  // the node that makes the PyTorch value
+  double accumulated = 0;
+  double isolated = kUnknown;
+};
+
+Tensor with_dims(const Tensor& tensor, const Dims& dims) {
+  return Tensor(tensor.dtype(), dims, tensor.bytes(), tensor.owner());
+}
+
+std::vector<int> inverse(const std::vector<int>& perm) {
+  std::vector<int> result(perm.size());
+  for (std::size_t i = 0; i < perm.size(); ++i) result[static_cast<std::size_t>(perm[i])] = static_cast<int>(i);
+  return result;
+}
+
+bool is_permutation_of(const std::vector<int>& perm, std::size_t rank) {
+  std::vector<bool> seen(rank, false);
+  for (const int axis : perm) {
+    if (axis < 0 || static_cast<std::size_t>(axis) >= rank || seen[static_cast<std::size_t>(axis)]) return false;
+    seen[static_cast<std::size_t>(axis)] = true;
+  }
+  return perm.size() == rank;
+}
+
+/// A TensorFlow value in the PyTorch value's layout.
+Tensor to_pt_layout(const Tensor& tf, const std::vector<int>& perm, const Dims& pt_dims) {
+  return perm.empty() ? with_dims(tf, pt_dims) : transposed(tf, inverse(perm));
+}
+
+/// A PyTorch value in the TensorFlow value's layout.
+Tensor to_tf_layout(const Tensor& pt, const std::vector<int>& perm, const Dims& tf_dims) {
+  return perm.empty() ? with_dims(pt, tf_dims) : transposed(pt, perm);
+}
+
+bool fits(const Tensor& tf, const Checkpoint::Entry& pt, const std::vector<int>& perm) {
+  if (tf.dtype() != pt.dtype || tf.count() != element_count(pt.dims)) return false;
+  if (perm.empty()) return true;
+  if (!is_permutation_of(perm, pt.dims.size()) || tf.dims().size() != perm.size()) return false;
+  for (std::size_t i = 0; i < perm.size(); ++i) {
+    if (tf.dims()[i] != pt.dims[static_cast<std::size_t>(perm[i])]) return false;
+  }
+  return true;
+}
+
+class Pieces;
+
+/// PyTorch's values of the traced case, and what is known about them.
+class PyTorchValues {
+ public:
+  PyTorchValues(const StageRequest& request)
+      : program_(request.program), file_(open_safetensors(request.values)), masks_(request.program, request.inputs) {}
+
+  const Checkpoint::Entry* find(const std::string& value) const { return file_.find("value/" + value); }
+  Tensor get(const std::string& value) const { return file_.tensor("value/" + value); }
+  Visibility visibility(const std::string& value, const Dims& dims) const {
+    const auto type = program_.main.tensors.find(value);
+    return masks_.empty() || type == program_.main.tensors.end() ? Visibility() : masks_.of(type->second.dims, dims);
+  }
+  double noise(const std::string& value) const {
+    if (file_.find("noise/" + value) == nullptr) return kUnknown;
+    const Tensor noise = file_.tensor("noise/" + value);
+    return largest_noise(noise, visibility(value, noise.dims()));
+  }
+
+ private:
+  const program::Program& program_;
+  Checkpoint file_;
+  Masks masks_;
+};
+
+/// Copies parts of a flow with placeholders at their boundaries.
+class Pieces {
+ public:
+  explicit Pieces(const Flow& flow) : flow_(flow) {}
+
+  /// A copied or shared node: its name, and the placeholders that it depends on.
+  struct Piece {
+    std::string tensor;
+    std::set<int> placeholders;
+  };
+
+  /// `cut` says which of the origins stands for an edge at this piece's boundary, or null for an edge inside it. Equal
+  /// `name`: the pieces share copies, and must cut alike.
+  template <typename Cut>
+  Piece value(const std::string& name, const Edge& wanted, const Cut& cut) {
+    auto& copies = copies_[name];
+    copy(name, wanted.node, copies, cut);
+    const Copy& made = copies.at(wanted.node);
+    return {made.is_shared ? tensor_name(flow_, wanted) : fmt::format("{}:{}", made.name, wanted.output),
+            made.placeholders};
+  }
+
+  std::string graph() && { return serialize(flow_, std::move(added_)); }
+  std::size_t added() const { return added_.size(); }
+  const Origin& origin_of(int placeholder) const { return *placeholders_[static_cast<std::size_t>(placeholder)]; }
+  static std::string placeholder_name(int placeholder) { return fmt::format("pytorch/{}", placeholder); }
+
+ private:
+  struct Copy {
+    std::string name;
+    bool is_shared = true;
+    std::set<int> placeholders;
+  };
+
+  int placeholder_for(const Origin* origin, DType dtype) {
+    const auto [found, is_new] = placeholder_of_.try_emplace(origin, static_cast<int>(placeholders_.size()));
+    if (is_new) {
+      placeholders_.push_back(origin);
+      tf::NodeDef& def = added_.emplace_back();
+      def.set_name(placeholder_name(found->second));
+      def.set_op("Placeholder");
+      (*def.mutable_attr())["dtype"].set_type(static_cast<tf::DataType>(runtime::tf_number_of(dtype)));
+    }
+    return found->second;
+  }
+
+  template <typename Cut>
+  void copy(const std::string& name, int root, std::map<int, Copy>& copies, const Cut& cut) {
+    std::vector<std::pair<int, std::size_t>> stack = {{root, 0}};
+    while (!stack.empty()) {
+      auto& [node, next] = stack.back();
+      const FlowNode& from = flow_.nodes[static_cast<std::size_t>(node)];
+      if (copies.contains(node)) {
+        stack.pop_back();
+      } else if (node < flow_.body_begin) {
+        copies[node];
+        stack.pop_back();
+      } else if (next < from.inputs.size()) {
+        const Edge input = from.inputs[next++];
+        if (!(input.output >= 0 && cut(input).first != nullptr) && !copies.contains(input.node)) {
+          stack.emplace_back(input.node, 0);
+        }
+      } else {
+        copies[node] = make_copy(name, from, copies, cut);
+        stack.pop_back();
+      }
+    }
+  }
+
+  template <typename Cut>
+  Copy make_copy(const std::string& name, const FlowNode& from, const std::map<int, Copy>& copies, const Cut& cut) {
+    Copy result;
+    std::vector<std::string> inputs;
+    for (const Edge& input : from.inputs) {
+      if (input.output >= 0) {
+        if (const auto [origin, dtype] = cut(input); origin != nullptr) {
+          const int placeholder = placeholder_for(origin, dtype);
+          result.is_shared = false;
+          result.placeholders.insert(placeholder);
+          inputs.push_back(placeholder_name(placeholder));
+          continue;
+        }
+      }
+      const Copy& made = copies.at(input.node);
+      const std::string& node =
+          made.is_shared ? flow_.nodes[static_cast<std::size_t>(input.node)].def.name() : made.name;
+      inputs.push_back(input.output < 0 ? "^" + node : fmt::format("{}:{}", node, input.output));
+      result.is_shared = result.is_shared && made.is_shared;
+      result.placeholders.insert(made.placeholders.begin(), made.placeholders.end());
+    }
+    if (result.is_shared) return result;
+    result.name = fmt::format("{}/{}", name, from.def.name());
+    tf::NodeDef& def = added_.emplace_back(from.def);
+    def.set_name(result.name);
+    for (std::string& input : inputs) def.add_input(std::move(input));
+    return result;
+  }
+
+  const Flow& flow_;
+  std::map<std::string, std::map<int, Copy>> copies_;
+  std::map<const Origin*, int> placeholder_of_;
+  std::vector<const Origin*> placeholders_;
+  std::vector<tf::NodeDef> added_;
+};
+
+class StageRun {
+ public:
+  StageRun(const StageRequest& request, const Flow& flow, const runtime::Runtime& runtime,
+           std::vector<std::string>& notes)
+      : request_(request),
+        flow_(flow),
+        runtime_(runtime),
+        notes_(notes),
+        values_(request),
+        tree_(module_tree(request.program, request.module_classes)),
+        feeds_(feeds_of(flow.inputs, request.inputs)),
+        stages_(tree_.calls.size()) {}
+
+  std::vector<StageResult> run() {
+    run_accumulated();
+    describe_stages();
+    run_isolated();
+    find_first();
+    list_ops();
+    return std::move(stages_);
+  }
+
+ private:
+  struct Fetch {
+    std::string tensor;
+    std::set<int> placeholders;
+    int origin;  // index into origins_
+    int stage;   // -1: the operation itself
+  };
+
+  void tell(double fraction) const {
+    if (request_.progress) request_.progress(fraction);
+  }
+
+  runtime::Session session_of(const std::string& graph) const {
+    runtime::Session session = runtime_.import_graph(graph);
+    if (!flow_.restore.empty()) session.run({}, {}, {flow_.restore});
+    return session;
+  }
+
+  /// All tagged values, computed from the model's inputs.
+  void run_accumulated() {
+    std::map<Edge, std::vector<const Tag*>> wanted;
+    int unfit = 0;
+    for (const Tag& tag : flow_.tags) {
+      if (!request_.program.main.tensors.contains(tag.pt_value)) {
+        ++unfit;
+      } else if (values_.find(tag.pt_value) != nullptr) {  // no values of weights
+        wanted[tag.value].push_back(&tag);
+      }
+    }
+    const runtime::Session session = session_of(serialize(flow_, {}));
+    std::vector<std::string> fetches;
+    std::vector<decltype(wanted)::const_iterator> fetched;
+    std::size_t bytes = 0, done = 0;
+    const auto flush = [&] {
+      const auto results = session.run(feeds_, fetches);
+      for (std::size_t i = 0; i < fetched.size(); ++i) {
+        const auto& [edge, tags] = *fetched[i];
+        const Tensor& tf = results.at(fetches[i]);
+        for (const Tag* tag : tags) {
+          if (!fits(tf, *values_.find(tag->pt_value), tag->perm)) {
+            ++unfit;
+          } else {
+            take(edge, *tag, tf);
+          }
+        }
+      }
+      done += fetches.size();
+      tell(0.4 * static_cast<double>(done) / static_cast<double>(std::max<std::size_t>(wanted.size(), 1)));
+      fetches.clear();
+      fetched.clear();
+      bytes = 0;
+    };
+    for (auto it = wanted.cbegin(); it != wanted.cend(); ++it) {
+      const std::string tensor = tensor_name(flow_, it->first);
+      if (!session.has(tensor) || !session.dtype_of(tensor)) {
+        unfit += static_cast<int>(it->second.size());
+        continue;
+      }
+      const Checkpoint::Entry& entry = *values_.find(it->second.front()->pt_value);
+      fetches.push_back(tensor);
+      fetched.push_back(it);
+      bytes += static_cast<std::size_t>(element_count(entry.dims)) * size_of(entry.dtype);
+      if (bytes > request_.bytes_at_once) flush();
+    }
+    if (!fetches.empty()) flush();
+    if (unfit > 0) notes_.push_back(fmt::format("origins that do not fit: {}", unfit));
+
+    // In the order of PyTorch's program: the first origin of a value is the one that was computed, others are views.
+    std::ranges::stable_sort(origins_, {}, &Origin::order);
+    for (std::size_t i = 0; i < origins_.size(); ++i) {
+      of_edge_[origins_[i].value].push_back(static_cast<int>(i));
+      of_pt_[origins_[i].pt_value].push_back(static_cast<int>(i));
+    }
+  }
+
+  void take(const Edge& edge, const Tag& tag, const Tensor& tf) {
+    const Tensor pt = values_.get(tag.pt_value);
+    Origin origin{edge, tag.pt_value, tag.perm};
+    const auto made = tree_.node_of_value.find(tag.pt_value);
+    origin.order = made == tree_.node_of_value.end() ? -1 : made->second;
+    origin.accumulated =
+        compare(pt, to_pt_layout(tf, tag.perm, pt.dims()), values_.visibility(tag.pt_value, pt.dims())).max;
+    origins_.push_back(std::move(origin));
+    tf_dims_[edge] = tf.dims();
+  }
+
+  void describe_stages() {
+    for (std::size_t i = 0; i < stages_.size(); ++i) {
+      const ModuleCall& call = tree_.calls[i];
+      StageResult& stage = stages_[i];
+      stage.module = call.module;
+      stage.module_class = call.module_class;
+      stage.call = call.call;
+      stage.depth = call.depth;
+      for (const std::string& output : call.outputs) {
+        const auto found = of_pt_.find(output);
+        if (found == of_pt_.end()) continue;
+        for (const int origin : found->second) raise(stage.accumulated, origins_[origin].accumulated);
+        raise(stage.noise, values_.noise(output));
+      }
+    }
+  }
+
+  static void raise(double& value, double candidate) {
+    if (!std::isnan(candidate) && !(candidate <= value)) value = candidate;
+  }
+
+  std::pair<const Origin*, DType> boundary(int origin) const {
+    return {&origins_[origin], values_.find(origins_[origin].pt_value)->dtype};
+  }
+
+  void run_isolated() {
+    Pieces pieces(flow_);
+    std::vector<Fetch> fetches;
+    plan_ops(pieces, fetches);
+    plan_stages(pieces, fetches);
+    const runtime::Session session = session_of(std::move(pieces).graph());
+    std::vector<const Fetch*> chunk;
+    std::set<int> placeholders;
+    std::size_t bytes = 0;
+    std::size_t done = 0;
+    const auto flush = [&] {
+      if (chunk.empty()) return;
+      run_chunk(session, pieces, chunk, placeholders);
+      done += chunk.size();
+      tell(0.4 + 0.6 * static_cast<double>(done) / static_cast<double>(fetches.size()));
+      chunk.clear();
+      placeholders.clear();
+      bytes = 0;
+    };
+    for (const Fetch& fetch : fetches) {
+      chunk.push_back(&fetch);
+      bytes += bytes_of(origins_[fetch.origin]);
+      for (const int placeholder : fetch.placeholders) {
+        if (placeholders.insert(placeholder).second) bytes += bytes_of(pieces.origin_of(placeholder));
+      }
+      if (bytes > request_.bytes_at_once) flush();
+    }
+    flush();
+  }
+
+  std::size_t bytes_of(const Origin& origin) const {
+    const Checkpoint::Entry& entry = *values_.find(origin.pt_value);
+    return static_cast<std::size_t>(element_count(entry.dims)) * size_of(entry.dtype);
+  }
+
+  /// The error between two PyTorch values that TensorFlow has as one: an operation that became nothing.
+  double between(const Origin& later, const Origin& earlier) const {
+    const Dims& dims = tf_dims_.at(later.value);
+    const Tensor pt = values_.get(later.pt_value);
+    const Tensor given = to_tf_layout(values_.get(earlier.pt_value), earlier.perm, dims);
+    return compare(pt, to_pt_layout(given, later.perm, pt.dims()), values_.visibility(later.pt_value, pt.dims())).max;
+  }
+
+  /// Each value by itself: all values that it is computed from are PyTorch's.
+  void plan_ops(Pieces& pieces, std::vector<Fetch>& fetches) {
+    const auto cut = [&](const Edge& edge) -> std::pair<const Origin*, DType> {
+      const auto found = of_edge_.find(edge);
+      if (found == of_edge_.end()) return {nullptr, DType::kFloat32};
+      return boundary(found->second.front());
+    };
+    for (const auto& [edge, origins] : of_edge_) {
+      const auto piece = pieces.value("op", edge, cut);
+      fetches.push_back({piece.tensor, piece.placeholders, origins.front(), -1});
+      for (std::size_t i = 1; i < origins.size(); ++i) {
+        origins_[origins[i]].isolated = between(origins_[origins[i]], origins_[origins[0]]);
+      }
+    }
+  }
+
+  /// Each module's outputs: all values made outside of it are PyTorch's. For the model itself that is the first run.
+  void plan_stages(Pieces& pieces, std::vector<Fetch>& fetches) {
+    stages_[0].isolated = stages_[0].accumulated;
+    for (std::size_t i = 1; i < stages_.size(); ++i) {
+      const int stage = static_cast<int>(i);
+      const ModuleCall& call = tree_.calls[i];
+      const auto cut = [&](const Edge& edge) -> std::pair<const Origin*, DType> {
+        const auto found = of_edge_.find(edge);
+        if (found == of_edge_.end()) return {nullptr, DType::kFloat32};
+        for (const int origin : found->second) {
+          // What was made before the module, not a later twin of one of its own values.
+          if (origins_[origin].order >= call.first_node) break;
+          if (!tree_.is_inside(origins_[origin].pt_value, stage)) return boundary(origin);
+        }
+        return {nullptr, DType::kFloat32};
+      };
+      for (const std::string& output : call.outputs) {
+        const auto found = of_pt_.find(output);
+        if (found == of_pt_.end()) continue;
+        for (const int origin : found->second) {
+          if (const Origin* given = cut(origins_[origin].value).first; given != nullptr) {
+            raise(stages_[i].isolated, between(origins_[origin], *given));
+            continue;
+          }
+          const auto piece = pieces.value(fmt::format("stage{}", i), origins_[origin].value, cut);
+          fetches.push_back({piece.tensor, piece.placeholders, origin, stage});
+        }
+      }
+    }
+  }
+
+  void run_chunk(const runtime::Session& session, const Pieces& pieces, const std::vector<const Fetch*>& chunk,
+                 const std::set<int>& placeholders) {
+    runtime::Session::Feeds feeds = feeds_;
+    for (const int placeholder : placeholders) {
+      const Origin& origin = pieces.origin_of(placeholder);
+      feeds.emplace_back(Pieces::placeholder_name(placeholder) + ":0",
+                         to_tf_layout(values_.get(origin.pt_value), origin.perm, tf_dims_.at(origin.value)));
+    }
+    std::set<std::string> names;
+    for (const Fetch* fetch : chunk) names.insert(fetch->tensor);
+    const auto results = session.run(feeds, {names.begin(), names.end()});
+    for (const Fetch* fetch : chunk) {
+      Origin& origin = origins_[fetch->origin];
+      const Tensor& tf = results.at(fetch->tensor);
+      const Tensor pt = values_.get(origin.pt_value);
+      const double error =
+          tf.dims() != tf_dims_.at(origin.value)
+              ? std::numeric_limits<double>::infinity()
+              : compare(pt, to_pt_layout(tf, origin.perm, pt.dims()), values_.visibility(origin.pt_value, pt.dims()))
+                    .max;
+      raise(fetch->stage < 0 ? origin.isolated : stages_[static_cast<std::size_t>(fetch->stage)].isolated, error);
+    }
+  }
+
+  bool is_over(double error, const StageResult& stage) const {
+    return error > request_.limit && !(error <= stage.noise);
+  }
+
+  /// The stage over its limit that was finished first; of several, the innermost.
+  void find_first() {
+    int first = -1, first_time = 0;
+    for (std::size_t i = 0; i < stages_.size(); ++i) {
+      if (!is_over(stages_[i].accumulated, stages_[i])) continue;
+      int time = tree_.calls[i].last_node;
+      for (const std::string& output : tree_.calls[i].outputs) {
+        const auto found = of_pt_.find(output);
+        if (found == of_pt_.end()) continue;
+        for (const int origin : found->second) {
+          if (is_over(origins_[origin].accumulated, stages_[i])) time = std::min(time, origins_[origin].order);
+        }
+      }
+      if (first < 0 || time < first_time ||
+          (time == first_time && stages_[i].depth > stages_[static_cast<std::size_t>(first)].depth)) {
+        first = static_cast<int>(i);
+        first_time = time;
+      }
+    }
+    if (first >= 0) stages_[static_cast<std::size_t>(first)].first_over_limit = true;
+    const auto silent = std::ranges::count_if(stages_, [](const StageResult& s) { return std::isnan(s.accumulated); });
+    if (silent > 0) notes_.push_back(fmt::format("modules whose outputs TensorFlow does not hold: {}", silent));
+  }
+
+  void list_ops() {
+    for (std::size_t i = 0; i < stages_.size(); ++i) {
+      std::vector<OpResult> ops;
+      for (const int index : tree_.calls[i].nodes) {
+        const program::Node& node = request_.program.main.nodes[static_cast<std::size_t>(index)];
+        OpResult op{node.target, kUnknown, "", node.name};
+        if (node.place >= 0) op.source = request_.program.places[static_cast<std::size_t>(node.place)].source;
+        for (const program::Result& result : node.results) {
+          for (const std::string& value : result.tensors) {
+            const auto found = of_pt_.find(value);
+            if (found == of_pt_.end()) continue;
+            for (const int origin : found->second) raise(op.isolated, origins_[origin].isolated);
+          }
+        }
+        if (!std::isnan(op.isolated)) ops.push_back(std::move(op));
+      }
+      if (ops.size() <= kOpsListed || is_over(stages_[i].accumulated, stages_[i]) ||
+          is_over(stages_[i].isolated, stages_[i])) {
+        stages_[i].ops = std::move(ops);
+      }
+    }
+  }
+
+  const StageRequest& request_;
+  const Flow& flow_;
+  const runtime::Runtime& runtime_;
+  std::vector<std::string>& notes_;
+  const PyTorchValues values_;
+  const ModuleTree tree_;
+  const runtime::Session::Feeds feeds_;
+  std::vector<StageResult> stages_;
+  std::vector<Origin> origins_;
+  std::map<Edge, std::vector<int>> of_edge_;
+  std::map<std::string, std::vector<int>> of_pt_;
+  std::map<Edge, Dims> tf_dims_;
+};
+
+}  // namespace
+
+std::vector<StageResult> measure_stages(const StageRequest& request, const Flow& flow, const runtime::Runtime& runtime,
+                                        std::vector<std::string>& notes) {
+  return StageRun(request, flow, runtime, notes).run();
+}
+
+}  // namespace crossload::verify

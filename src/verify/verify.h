@@ -1,0 +1,123 @@
+// Compares a SavedModel with the PyTorch program that it was made from: outputs, then every module, then every operation.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/dtype.h"
+#include "base/tensor.h"
+#include "program/program.h"
+#include "runtime/runtime.h"
+
+namespace crossload::verify {
+
+/// A number that was not measured. Errors themselves are never NaN: a NaN on one side only is an infinite error.
+inline constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+
+/// One set of inputs and what PyTorch makes of it, as the Python worker's reference folder holds it.
+struct Case {
+  std::filesystem::path file;  // `input/<name>`, `run/<k>/<output>`, `truth/<output>`
+  std::string label;
+  bool traced = false;                 // the sample that the program was traced with
+  std::optional<std::string> skipped;  // why PyTorch itself fails there
+};
+
+struct Reference {
+  std::vector<Case> cases;
+  std::optional<std::filesystem::path> stages;  // values inside the traced case: `value/<name>`, `noise/<name>`
+};
+
+struct Request {
+  std::filesystem::path saved_model;  // the folder that holds `saved_model.pb`
+  const program::Program* program = nullptr;
+  Reference reference;
+  double limit = 1e-5;
+  bool strict = false;  // `within-noise` counts as a mismatch
+  /// Module path → class, for modules in which no operation lies directly. Optional.
+  std::map<std::string, std::string> module_classes;
+  /// Called with what is being done and the fraction done so far; may throw to stop. Optional.
+  std::function<void(std::string, double)> progress;
+};
+
+enum class Verdict { kVerified, kWithinNoise, kMismatch, kUnverified };
+/// `verified`, `within-noise`, `mismatch`, `unverified`
+std::string_view name_of(Verdict verdict);
+
+/// One output. The figures are those of the shape at which `max_error` is largest; the verdict covers all shapes.
+struct OutputResult {
+  std::string name;
+  Dims shape;  // in the traced case
+  DType dtype = DType::kFloat32;
+  double max_error = 0;     // max |pt - tf| over visible positions
+  double padded_error = 0;  // the same over positions that the masks hide
+  double mean_error = 0;
+  double cosine = 1;
+  double noise = kUnknown;     // the largest distance of a float32 PyTorch run from the float64 truth
+  double tf_truth = kUnknown;  // TensorFlow's distance from it
+  double pt_truth = kUnknown;  // that of the run compared with
+  Verdict verdict = Verdict::kUnverified;
+};
+
+/// One shape tried, with the worst error over all outputs.
+struct ShapeResult {
+  std::string label;
+  bool traced = false;
+  std::string signature;
+  std::vector<std::pair<std::string, Dims>> inputs;
+  double max_error = 0;
+  double padded_error = 0;
+  std::optional<std::string> skipped;
+};
+
+/// One PyTorch operation: its own error when it is given PyTorch's inputs.
+struct OpResult {
+  std::string op;  // `aten.linear.default`
+  double isolated = kUnknown;
+  std::string source;  // `modeling_bert.py:287`
+  std::string node;    // its name in the program
+};
+
+/// One module of the PyTorch tree. `accumulated`: error of its outputs when only the model's inputs are given;
+/// `isolated`: when the module is given PyTorch's inputs; `noise`: PyTorch's own.
+struct StageResult {
+  std::string module;        // empty for the model itself
+  std::string module_class;  // empty when unknown
+  int call = 0;              // 1 for the second call of the same module
+  int depth = 0;
+  double accumulated = kUnknown;
+  double isolated = kUnknown;
+  double noise = kUnknown;
+  bool first_over_limit = false;
+  std::vector<OpResult> ops;
+};
+
+struct Diagnosis {
+  std::string module, cause, evidence;
+  double counterfactual_error = kUnknown;
+};
+
+struct Result {
+  Verdict verdict = Verdict::kUnverified;
+  double max_error = kUnknown;  // over all outputs and shapes, visible positions
+  double limit = 0;
+  std::vector<ShapeResult> shapes;
+  std::vector<OutputResult> outputs;
+  std::vector<StageResult> stages;  // the module tree in pre-order, siblings by first execution
+  std::vector<Diagnosis> diagnosis;
+  std::vector<std::string> notes;
+};
+
+/// Runs the SavedModel on every case and compares all outputs; then, with stage values, every module of the traced case.
+/// Differences are results; it throws `kBadInput` for files that are damaged or do not belong together, and what
+/// `runtime` throws.
+/// REQUIRES: request.program.
+Result verify(const Request& request, const runtime::Runtime& runtime);
+
+}  // namespace crossload::verify
