@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Write docs/cli.md and docs/ops.md from what the installed command says about itself.
 
-    .venv/bin/python tools/generated_docs.py            rewrite them
-    .venv/bin/python tools/generated_docs.py --check    exit 1 when one is stale
+.venv/bin/python tools/generated_docs.py            rewrite them
+.venv/bin/python tools/generated_docs.py --check    exit 1 when one is stale
 """
 
 import itertools

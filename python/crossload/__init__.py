@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 
 _API = {"convert": "api", "verify": "api", "Conversion": "api", "CrossloadError": "errors"}
 
-__all__ = ["CrossloadError", "Conversion", "__version__", "convert", "verify"]
+__all__ = ["Conversion", "CrossloadError", "__version__", "convert", "verify"]
 
 
 def __getattr__(name):

@@ -15,8 +15,8 @@ def output_names(spec):
     if spec.is_leaf():
         return ["output.0"]
     names = leaf_names(spec)
-    keyed = isinstance(spec.context, (list, tuple)) or _is_recorded(spec.context)
-    return names if keyed and spec.type not in (list, tuple) else [f"output.{name}" for name in names]
+    keyed = _is_recorded(spec.context) or _keys(spec) is not None
+    return names if keyed else [f"output.{name}" for name in names]
 
 
 def input_names(in_spec, arg_names):
@@ -24,7 +24,7 @@ def input_names(in_spec, arg_names):
     args, kwargs = in_spec.children()
     children = list(args.children()) + list(kwargs.children())
     given = list(arg_names or [])
-    own = [f"args_{i}" for i in range(len(args.children()))] + list(kwargs.context or [])
+    own = [f"input.{i}" for i in range(len(args.children()))] + list(kwargs.context or [])
     if len(given) != len(children):
         given = own
     return [".".join((name, *path)) for name, child in zip(given, children, strict=True) for path in _paths(child, ())]
@@ -39,11 +39,24 @@ def _paths(spec, prefix):
         found = {}
         _recorded_paths(context, (), found)
         steps = [found.get(i, (str(i),)) for i in range(len(children))]
-    elif spec.type not in (list, tuple) and isinstance(context, (list, tuple)) and len(context) == len(children):
-        steps = [(str(key),) for key in context]
     else:
-        steps = [(str(i),) for i in range(len(children))]
+        steps = [(str(key),) for key in _keys(spec) or range(len(children))]
     return [path for step, child in zip(steps, children, strict=True) for path in _paths(child, prefix + step)]
+
+
+def _keys(spec):
+    """The children's keys or field names; None where only their positions tell them apart."""
+    context, count = spec.context, len(list(spec.children()))
+    if spec.type in (list, tuple):
+        return None
+    fields = getattr(context, "_fields", None)  # a namedtuple's context is its type
+    if fields is not None and isinstance(context, type):
+        return list(fields)
+    if not isinstance(context, (list, tuple)):
+        return None
+    if len(context) == 2 and all(isinstance(part, (list, tuple)) for part in context) and len(context[0]) == count:
+        return list(context[0])  # a dataclass: its fields, then those that are None
+    return list(context) if len(context) == count else None
 
 
 def _is_recorded(context):

@@ -62,29 +62,6 @@ void remove_stale(const fs::path& parent, const std::string& name) {
   }
 }
 
-void sync_path(const fs::path& path, int flags) {
-  const int fd = ::open(path.c_str(), flags | O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0) {
-    fail(ErrorKind::kEnvironment, "{}: cannot be opened to bring it to disk: {}", path.string(), std::strerror(errno));
-  }
-  // EINVAL, ENOTSUP: a file system that cannot sync this kind of file.
-  const int reason = ::fsync(fd) == 0 ? 0 : errno;
-  ::close(fd);
-  if (reason != 0 && reason != EINVAL && reason != ENOTSUP) {
-    fail(ErrorKind::kEnvironment, "{}: cannot be brought to disk: {}; check the disk", path.string(),
-         std::strerror(reason));
-  }
-}
-
-void sync_tree(const fs::path& folder) {
-  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (entry.is_symlink()) continue;
-    if (entry.is_directory()) sync_path(entry.path(), O_DIRECTORY);
-    if (entry.is_regular_file()) sync_path(entry.path(), 0);
-  }
-  sync_path(folder, O_DIRECTORY);
-}
-
 [[noreturn]] void rename_failed(const fs::path& from, const fs::path& to, int reason) {
   fail(ErrorKind::kEnvironment, "{}: cannot be renamed to `{}`: {}", from.string(), to.string(), std::strerror(reason));
 }
@@ -159,11 +136,6 @@ void OutputFolder::require_free_space(uint64_t bytes) const {
 
 void OutputFolder::commit() {
   if (done_) internal_error("output folder: `{}` is committed or removed already", target_.string());
-  try {
-    sync_tree(partial_);
-  } catch (const fs::filesystem_error& error) {
-    fail(ErrorKind::kEnvironment, "{}: cannot be read: {}", partial_.string(), error.code().message());
-  }
   check_replaceable();
   // Without a target a plain rename; it also replaces an empty folder in one step.
   if (::rename(partial_.c_str(), target_.c_str()) != 0) {
@@ -186,7 +158,6 @@ void OutputFolder::commit() {
   }
   done_ = true;
   unlock();
-  sync_path(target_.parent_path(), O_DIRECTORY);
 }
 
 }  // namespace crossload

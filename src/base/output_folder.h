@@ -26,9 +26,11 @@ class OutputFolder {
   /// Throws `kEnvironment`, naming both numbers, when the file system has less than `bytes` free.
   void require_free_space(uint64_t bytes) const;
 
-  /// Brings all files to disk and puts the folder in the target's place. What stood there is whole until then: the two
+  /// Puts the folder in the target's place. What stood there is whole until then: the two
   /// are exchanged in one step where the file system can. Throws `kEnvironment` on failure, `kBadInput` when somebody
   /// else put something in the target's place meanwhile; the target is then as it was.
+  /// When the files reach the disk is left to the system, as `cp` leaves it: a killed run loses nothing by that, and
+  /// waiting would take longer than writing.
   void commit();
 
   /// Removes what was written, if it is not committed. The destructor does the same.

@@ -176,7 +176,8 @@ class TerminalWriter {
         current = indent;
         is_empty = true;
       }
-      current += (is_empty ? "" : " ") + word;
+      if (!is_empty) current += ' ';
+      current += word;
       is_empty = false;
     }
     line(current);
@@ -192,7 +193,9 @@ class TerminalWriter {
     int total = 2 * static_cast<int>(columns.size());
     for (std::size_t c = 0; c < columns.size(); ++c) {
       int width = width_of(columns[c].title);
-      for (const auto& row : rows) width = std::max(width, width_of(row[c].text));
+      for (const auto& row : rows) {
+        if (!is_remark(row)) width = std::max(width, width_of(row[c].text));
+      }
       widths.push_back(width);
       total += width;
     }
@@ -227,12 +230,26 @@ class TerminalWriter {
     std::vector<Cell> titles;
     for (const Column& column : columns) titles.push_back({column.title, Style::kDim});
     put(titles);
-    for (const auto& row : rows) put(row);
+    for (const auto& row : rows) {
+      if (is_remark(row)) {
+        line("  " + row[0].text, row[0].style);
+      } else {
+        put(row);
+      }
+    }
   }
+
+  /// A row that is one text across all columns.
+  static bool is_remark(const std::vector<Cell>& row) { return row.size() == 1; }
 
   Cell error_cell(double value, double noise = verify::kUnknown) const {
     const bool is_over = value > result_.limit;
     return {error_text(value), !is_over ? Style::kPlain : value <= noise ? Style::kFair : Style::kBad};
+  }
+
+  Cell stage_cell(double value, double noise) const {
+    if (verify::is_over(value, result_.limit, noise)) return {error_text(value), Style::kBad};
+    return {error_text(value), value > result_.limit ? Style::kFair : Style::kPlain};
   }
 
   void fact(const char* name, const std::string& text) { paragraph(fmt::format("  {:<9}", name), printable(text)); }
@@ -247,7 +264,7 @@ class TerminalWriter {
     text_ += styled(mark, style_of(result_.verdict)) + rest + "\n\n";
     fact("model", report_.model);
     std::string kind = report_.model_class;
-    if (!report_.model_type.empty()) kind += (kind.empty() ? "" : ", ") + report_.model_type;
+    if (!report_.model_type.empty()) kind += fmt::format("{}{}", kind.empty() ? "" : ", ", report_.model_type);
     if (!kind.empty()) fact("class", kind);
     fact("axes", report_.dynamic ? "dynamic" : "static: only the traced shape");
     std::string weights = fmt::format("{} tensors, {}", report_.weights.count, size_text(report_.weights.bytes));
@@ -259,7 +276,10 @@ class TerminalWriter {
   std::string listed(const std::vector<std::string>& names) const {
     const std::size_t shown = options_.verbose ? names.size() : std::min<std::size_t>(names.size(), 3);
     std::string text = fmt::format("{} (", names.size());
-    for (std::size_t i = 0; i < shown; ++i) text += (i > 0 ? ", " : "") + names[i];
+    for (std::size_t i = 0; i < shown; ++i) {
+      if (i > 0) text += ", ";
+      text += names[i];
+    }
     return text + (shown < names.size() ? ", …)" : ")");
   }
 
@@ -268,8 +288,9 @@ class TerminalWriter {
     std::string text;
     for (std::size_t i = 0; i < shape.inputs.size(); ++i) {
       const auto& [name, dims] = shape.inputs[i];
-      text += (i > 0 ? ", " : "") + name;
-      if (i + 1 == shape.inputs.size() || shape.inputs[i + 1].second != dims) text += " " + to_string(dims);
+      if (i > 0) text += ", ";
+      text += name;
+      if (i + 1 == shape.inputs.size() || shape.inputs[i + 1].second != dims) text += fmt::format(" {}", to_string(dims));
     }
     return text;
   }
@@ -384,10 +405,10 @@ class TerminalWriter {
     stage_rows_.push_back({{std::string(static_cast<std::size_t>(2 * stage.depth), ' ') + printable(name),
                             stage.first_over_limit ? Style::kBad : Style::kPlain},
                            {printable(stage.module_class), Style::kDim},
-                           error_cell(stage.accumulated, stage.noise),
-                           error_cell(stage.isolated, stage.noise),
+                           stage_cell(stage.accumulated, stage.noise),
+                           stage_cell(stage.isolated, stage.noise),
                            {error_text(stage.noise), Style::kDim},
-                           {stage.first_over_limit ? "◄ first over the limit" : "", Style::kBad}});
+                           {stage.first_over_limit ? "◄ first over" : "", Style::kBad}});
     if (stage.first_over_limit || options_.verbose) add_ops(stage);
     std::map<std::string, std::vector<std::size_t>> families;
     for (std::size_t child = index + 1; child < end_of(index); child = end_of(child)) {
@@ -403,8 +424,7 @@ class TerminalWriter {
         add_stage(worst, stage.module);
         stage_rows_.push_back({{fmt::format("{}… {} more like it, none worse", std::string(2 * std::size_t(one.depth), ' '),
                                             alike.size() - 1),
-                                Style::kDim},
-                               {}, {}, {}, {}, {}});
+                                Style::kDim}});
         continue;
       }
       const bool does_nothing = one.module_class == "Dropout" || one.module_class == "Identity";
@@ -425,7 +445,7 @@ class TerminalWriter {
       stage_rows_.push_back({{indent + "· " + printable(op->op)},
                              {printable(op->source), Style::kDim},
                              {},
-                             error_cell(op->isolated, stage.noise),
+                             stage_cell(op->isolated, stage.noise),
                              {},
                              {printable(op->node), Style::kDim}});
     }
@@ -454,7 +474,10 @@ class TerminalWriter {
 
   void timings() {
     std::string text;
-    const auto add = [&](const std::string& part) { text += (text.empty() ? "" : " · ") + part; };
+    const auto add = [&](const std::string& part) {
+      if (!text.empty()) text += " · ";
+      text += part;
+    };
     const Timings& t = report_.timings;
     const std::pair<const char*, double> steps[] = {
         {"trace", t.trace}, {"lower", t.lower}, {"write", t.write}, {"verify", t.verify}, {"total", t.total}};

@@ -36,8 +36,6 @@ std::vector<OutputResult> compare_outputs(const program::Program& program, const
 
 /// The verdict of one output at one shape: within the limit, else no further from the truth than PyTorch itself.
 Verdict judge(const OutputResult& output, double limit);
-/// The worse of two: mismatch, within-noise, verified; unverified gives way to any.
-Verdict worse(Verdict a, Verdict b);
 /// Joins the outputs of another shape into those so far: the worse verdict, the figures of the worse shape.
 void merge(std::vector<OutputResult>& into, const std::vector<OutputResult>& shape);
 

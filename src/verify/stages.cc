@@ -74,8 +74,6 @@ bool fits(const Tensor& tf, const Checkpoint::Entry& pt, const std::vector<int>&
   return true;
 }
 
-class Pieces;
-
 /// PyTorch's values of the traced case, and what is known about them.
 class PyTorchValues {
  public:
@@ -453,7 +451,7 @@ class StageRun {
   }
 
   bool is_over(double error, const StageResult& stage) const {
-    return error > request_.limit && !(error <= stage.noise);
+    return verify::is_over(error, request_.limit, stage.noise);
   }
 
   /// The stage over its limit that was finished first; of several, the innermost.

@@ -49,6 +49,8 @@ struct Request {
 enum class Verdict { kVerified, kWithinNoise, kMismatch, kUnverified };
 /// `verified`, `within-noise`, `mismatch`, `unverified`
 std::string_view name_of(Verdict verdict);
+/// The worse of two: mismatch, within-noise, verified; unverified gives way to any.
+Verdict worse(Verdict a, Verdict b);
 
 /// One output. The figures are those of the shape at which `max_error` is largest; the verdict covers all shapes.
 struct OutputResult {
@@ -97,6 +99,10 @@ struct StageResult {
   bool first_over_limit = false;
   std::vector<OpResult> ops;
 };
+
+/// Whether a stage's error is more than the limit and more than float32 explains. `noise` is how far PyTorch's run is
+/// from the truth; another run that is as good may lie as far on the other side of it.
+inline bool is_over(double error, double limit, double noise) { return error > limit && !(error <= 2 * noise); }
 
 struct Diagnosis {
   std::string module, cause, evidence;

@@ -18,6 +18,8 @@ bool fold_variable_layouts(graph::Graph& graph);
 bool cancel_transposes(graph::Graph& graph);
 /// Of reshapes in a row only the last is left, and none that changes nothing.
 bool cancel_reshapes(graph::Graph& graph);
+/// A transpose moves below elementwise operations and reductions, towards the one that cancels it.
+bool sink_transposes(graph::Graph& graph);
 /// A reshape that splits the rows of a matrix moves below operations that work on each row alone.
 bool sink_reshapes(graph::Graph& graph);
 /// Nodes that no output needs are removed; inputs stay. Variables that nothing reads are dropped.

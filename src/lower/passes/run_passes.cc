@@ -10,6 +10,7 @@ void run_passes(graph::Graph& graph) {
     changed |= cancel_transposes(graph);
     changed |= cancel_reshapes(graph);
     changed |= fold_variable_layouts(graph);
+    changed |= sink_transposes(graph);
     changed |= sink_reshapes(graph);
     changed |= remove_dead_nodes(graph);
   }

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "lower/passes/passes.h"
-#include "lower/passes/rewrite.h"
+#include "lower/passes/rebuild.h"
 
 namespace crossload::lower {
 namespace {
@@ -19,85 +19,63 @@ using graph::Node;
 using graph::Value;
 using graph::ValueRef;
 
-constexpr std::array<std::string_view, 27> kElementwise = {
-    "AddV2", "BiasAdd", "Sub", "Mul", "RealDiv", "Maximum", "Minimum", "SquaredDifference", "Erf", "Erfc", "Tanh",
-    "Sigmoid", "Relu", "Relu6", "Elu", "Selu", "LeakyRelu", "Softplus", "Square", "Sqrt", "Rsqrt", "Neg", "Exp", "Abs",
-    "Cast", "Reciprocal", "Expm1"};
-constexpr std::array<std::string_view, 4> kReductions = {"Mean", "Sum", "Max", "Softmax"};
-
-template <std::size_t N>
-bool is_one_of(const std::array<std::string_view, N>& names, std::string_view op) {
-  return std::find(names.begin(), names.end(), op) != names.end();
-}
+constexpr std::array<std::string_view, 4> kOverLastAxis = {"Max", "Mean", "Softmax", "Sum"};
 
 SymDims without_last(const SymDims& dims) { return SymDims(dims.begin(), dims.end() - 1); }
 
-class Sinker {
+class ReshapeSinker : public Rebuilder {
  public:
-  explicit Sinker(Graph& graph) : old_(graph) {}
-
-  bool run() {
-    for (int i = 0; i < static_cast<int>(old_.nodes.size()); ++i) {
-      Node node = old_.nodes[static_cast<std::size_t>(i)];
-      for (ValueRef& input : node.inputs) input = moved_.at(input);
-      if (!sink(node, i)) keep(std::move(node), i);
-    }
-    if (!changed_) return false;
-    for (auto& output : old_.outputs) output.value = moved_.at(output.value);
-    for (auto& input : old_.inputs) input.value = moved_.at(input.value);
-    old_.nodes = std::move(new_.nodes);
-    return true;
-  }
+  using Rebuilder::Rebuilder;
 
  private:
   struct Rows {
-    ValueRef matrix;      // [rows, last]
-    ValueRef shape;       // the shape input of the reshape that split it
-    SymDims leading;      // the axes that the rows are split into
+    ValueRef matrix;  // [rows, last]
+    ValueRef shape;   // the shape input of the reshape that split it
+    SymDims leading;  // the axes that the rows are split into
   };
 
   // The reshape behind a value, when it splits the rows of a matrix and leaves the last axis alone.
   std::optional<Rows> rows_of(ValueRef ref) const {
-    const Node& node = new_.nodes[static_cast<std::size_t>(ref.node)];
-    if (node.op != "Reshape") return std::nullopt;
-    const Value& source = new_.value(node.inputs[0]);
-    const Value& result = node.outputs[0];
+    const Node& reshape = node(ref);
+    if (reshape.op != "Reshape") return std::nullopt;
+    const Value& source = value(reshape.inputs[0]);
+    const Value& result = reshape.outputs[0];
     if (!source.shape || source.shape->size() != 2 || !result.shape || result.shape->size() < 3) return std::nullopt;
     if (!(source.shape->back() == result.shape->back())) return std::nullopt;
-    return Rows{node.inputs[0], node.inputs[1], without_last(*result.shape)};
+    return Rows{reshape.inputs[0], reshape.inputs[1], without_last(*result.shape)};
   }
 
-  // A value of full rank that is no such reshape, but that somebody reshapes to a matrix already.
+  // For a value that is no such reshape, but that somebody reshapes to a matrix already.
   std::optional<ValueRef> known_matrix(ValueRef ref, const SymDims& dims) const {
     const auto found = matrices_.find(ref);
     if (found == matrices_.end()) return std::nullopt;
-    const Value& matrix = new_.value(found->second);
+    const Value& matrix = value(found->second);
     return matrix.shape && *matrix.shape == dims ? std::optional(found->second) : std::nullopt;
   }
 
-  static bool is_vector_or_scalar(const Value& value, const Sym& last) {
-    if (!value.shape) return false;
-    return value.shape->empty() || (value.shape->size() == 1 && (value.shape->back() == last || value.shape->back() == Sym(1)));
+  static bool is_vector_or_scalar(const Value& v, const Sym& last) {
+    if (!v.shape) return false;
+    return v.shape->empty() || (v.shape->size() == 1 && (v.shape->back() == last || v.shape->back() == Sym(1)));
   }
 
-  bool sink(Node& node, int index) {
-    const bool is_reduction = is_one_of(kReductions, node.op);
-    if (!is_reduction && !is_one_of(kElementwise, node.op)) return false;
-    if (node.outputs.size() != 1 || !node.outputs[0].shape || node.outputs[0].shape->size() < 3) return false;
-    const SymDims dims = *node.outputs[0].shape;
-    const std::size_t data_inputs = is_reduction ? 1 : node.inputs.size();
+  bool rewrite(const Node& old, int index) override {
+    const bool is_reduction = std::binary_search(kOverLastAxis.begin(), kOverLastAxis.end(), old.op);
+    if (!is_reduction && !is_elementwise(old.op)) return false;
+    if (old.outputs.size() != 1 || !old.outputs[0].shape || old.outputs[0].shape->size() < 3) return false;
+    const SymDims dims = *old.outputs[0].shape;
+    const std::size_t data_inputs = is_reduction ? 1 : old.inputs.size();
     std::optional<Rows> rows;
-    for (std::size_t i = 0; i < data_inputs && !rows; ++i) rows = rows_of(node.inputs[i]);
+    for (std::size_t i = 0; i < data_inputs && !rows; ++i) rows = rows_of(old.inputs[i]);
     if (!rows || rows->leading != without_last(dims)) return false;
-    const Sym count = (*new_.value(rows->matrix).shape)[0];
+    const Sym count = (*value(rows->matrix).shape)[0];
 
     std::vector<ValueRef> inputs;
     for (std::size_t i = 0; i < data_inputs; ++i) {
-      const ValueRef input = node.inputs[i];
-      const Value& value = new_.value(input);
-      if (const auto same = rows_of(input); same && same->leading == rows->leading && (*new_.value(same->matrix).shape)[0] == count) {
+      const ValueRef input = old.inputs[i];
+      const auto same = rows_of(input);
+      if (same && same->leading == rows->leading && (*value(same->matrix).shape)[0] == count) {
         inputs.push_back(same->matrix);
-      } else if (!is_reduction && is_vector_or_scalar(value, dims.back())) {
+      } else if (!is_reduction && is_vector_or_scalar(value(input), dims.back())) {
         inputs.push_back(input);
       } else if (const auto matrix = known_matrix(input, {count, dims.back()})) {
         inputs.push_back(*matrix);
@@ -105,94 +83,68 @@ class Sinker {
         return false;
       }
     }
-    if (is_reduction && node.op != "Softmax") {
-      if (!reduces_last_axis_only(node, dims.size())) return false;
-      inputs.push_back(constant(Tensor::vector_int32({1}), node));
+    if (is_reduction && old.op != "Softmax") {
+      if (!reduces_last_axis_only(old, dims.size())) return false;
+      inputs.push_back(constant(Tensor::vector_int32({1}), old));
     }
 
-    Node on_rows = node;
+    Node on_rows = old;
     on_rows.inputs = inputs;
     on_rows.outputs[0].shape = SymDims{count, dims.back()};
     const ValueRef matrix = append(std::move(on_rows));
     Node split;
     split.op = "Reshape";
-    split.name = node.name + "/split_rows";
-    split.origin = node.origin;
-    split.inputs = {matrix, shape_with_last(rows->shape, dims.back(), node)};
-    split.attrs = {{"T", node.outputs[0].dtype}, {"Tshape", DType::kInt32}};
-    split.outputs.push_back({node.outputs[0].dtype, dims, {}});
-    moved_[{index, 0}] = append(std::move(split));
-    changed_ = true;
+    split.name = old.name + "/split_rows";
+    split.origin = old.origin;
+    split.inputs = {matrix, shape_with_last(rows->shape, dims.back(), old)};
+    split.attrs = {{"T", old.outputs[0].dtype}, {"Tshape", DType::kInt32}};
+    split.outputs.push_back({old.outputs[0].dtype, dims, {}});
+    replace(index, append(std::move(split)));
     return true;
   }
 
-  bool reduces_last_axis_only(const Node& node, std::size_t rank) const {
-    const auto keep = node.attrs.find("keep_dims");
-    if (keep == node.attrs.end() || !std::get<bool>(keep->second)) return false;
-    const Node& axes = new_.nodes[static_cast<std::size_t>(node.inputs[1].node)];
+  bool reduces_last_axis_only(const Node& reduction, std::size_t rank) const {
+    const auto keep = reduction.attrs.find("keep_dims");
+    if (keep == reduction.attrs.end() || !std::get<bool>(keep->second)) return false;
+    const Node& axes = node(reduction.inputs[1]);
     if (axes.op != "Const") return false;
-    const auto& value = std::get<Tensor>(axes.attrs.at("value"));
-    if (value.count() != 1) return false;
-    const int64_t axis = element_as_int(value, 0);
+    const auto& tensor = std::get<Tensor>(axes.attrs.at("value"));
+    if (tensor.count() != 1) return false;
+    const int64_t axis = element_as_int(tensor, 0);
     return axis == -1 || axis == static_cast<int64_t>(rank) - 1;
-  }
-
-  ValueRef constant(const Tensor& value, const Node& beside) {
-    Node node;
-    node.op = "Const";
-    node.name = beside.name + "/const_" + std::to_string(constants_++);
-    node.origin = beside.origin;
-    node.attrs = {{"dtype", value.dtype()}, {"value", value}};
-    node.outputs.push_back({value.dtype(), SymDims(value.dims().begin(), value.dims().end()), {}});
-    return append(std::move(node));
   }
 
   // The shape that splits the rows, with another last axis where the reduction left one column.
   ValueRef shape_with_last(ValueRef shape, const Sym& last, const Node& beside) {
-    const Node node = new_.nodes[static_cast<std::size_t>(shape.node)];
+    const Node made_by = node(shape);
     const int32_t size = last.is_constant() ? static_cast<int32_t>(last.constant()) : 0;
-    if (node.op == "Const") {
-      const auto& value = std::get<Tensor>(node.attrs.at("value"));
+    if (made_by.op == "Const") {
+      const auto& tensor = std::get<Tensor>(made_by.attrs.at("value"));
       std::vector<int32_t> sizes;
-      for (int64_t i = 0; i < value.count(); ++i) sizes.push_back(static_cast<int32_t>(element_as_int(value, i)));
+      for (int64_t i = 0; i < tensor.count(); ++i) sizes.push_back(static_cast<int32_t>(element_as_int(tensor, i)));
       if (!last.is_constant() || sizes.back() == size) return shape;
       sizes.back() = size;
       return constant(Tensor::vector_int32(sizes), beside);
     }
-    if (node.op != "Pack" || !last.is_constant()) return shape;
-    const Node& last_part = new_.nodes[static_cast<std::size_t>(node.inputs.back().node)];
+    if (made_by.op != "Pack" || !last.is_constant()) return shape;
+    const Node& last_part = node(made_by.inputs.back());
     if (last_part.op == "Const" && element_as_int(std::get<Tensor>(last_part.attrs.at("value")), 0) == size) return shape;
-    Node pack = node;
+    Node pack = made_by;
     pack.inputs.back() = constant(Tensor::scalar_int32(size), beside);
     pack.name = beside.name + "/shape";
     pack.origin = beside.origin;
     return append(std::move(pack));
   }
 
-  ValueRef append(Node node) {
-    new_.nodes.push_back(std::move(node));
-    return {static_cast<int>(new_.nodes.size()) - 1, 0};
+  void kept(const Node& old, ValueRef ref) override {
+    if (old.op == "Reshape" && old.outputs[0].shape && old.outputs[0].shape->size() == 2) matrices_.emplace(old.inputs[0], ref);
   }
 
-  void keep(Node node, int index) {
-    const int outputs = static_cast<int>(node.outputs.size());
-    if (node.op == "Reshape" && node.outputs[0].shape && node.outputs[0].shape->size() == 2) {
-      matrices_.emplace(node.inputs[0], ValueRef{static_cast<int>(new_.nodes.size()), 0});
-    }
-    const ValueRef ref = append(std::move(node));
-    for (int i = 0; i < outputs; ++i) moved_[{index, i}] = {ref.node, i};
-  }
-
-  Graph& old_;
-  Graph new_;
-  std::map<ValueRef, ValueRef> moved_;
   std::map<ValueRef, ValueRef> matrices_;
-  int constants_ = 0;
-  bool changed_ = false;
 };
 
 }  // namespace
 
-bool sink_reshapes(Graph& graph) { return Sinker(graph).run(); }
+bool sink_reshapes(Graph& graph) { return ReshapeSinker(graph).run(); }
 
 }  // namespace crossload::lower

@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+"""Print how fast crossload is, as ratios measured side by side in one run. `./dev bench` calls it."""
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import shutil
+import sys
+
+import conversion
+import inference
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--command", type=pathlib.Path, required=True, help="the crossload command to measure")
+    parser.add_argument("--model", type=pathlib.Path, required=True, help="a folder with model.safetensors")
+    parser.add_argument("--rounds", type=int, default=9, help="rounds of each comparison, at least 5; default 9")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: all cores")
+    parser.add_argument("--only", choices=["conversion", "inference"], help="one half of it")
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of the table")
+    options = parser.parse_args()
+    if options.rounds < 5:
+        parser.error("fewer than 5 rounds say nothing")
+
+    folder = ROOT / "build/bench"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    found = {"machine": f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"}
+    try:
+        if options.only == "inference":
+            conversion.run([options.command, "convert", options.model, folder / "out", "--no-verify"])
+        else:
+            found["conversion"] = conversion.measure(options.command, options.model, folder, options.rounds)
+        if options.only != "conversion":
+            found["inference"] = inference.measure(options.model, folder / "out", options.rounds, options.threads)
+    except RuntimeError as error:
+        print(f"error: bench: {error}", file=sys.stderr)
+        return 1
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+    if options.json:
+        print(json.dumps(found, indent=2))
+        return 0
+    print(f"\n{found['machine']}")
+    for part, module in (("conversion", conversion), ("inference", inference)):
+        if part in found:
+            print(f"\n{module.table(found[part])}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

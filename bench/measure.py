@@ -1,0 +1,105 @@
+"""Timing a process, watching its memory and what it starts, medians of ratios."""
+
+import dataclasses
+import os
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+
+MIB = 1024 * 1024
+
+
+@dataclasses.dataclass
+class Run:
+    """One finished process: wall and CPU seconds, its children's included, and the largest resident set among them."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mib: float
+    output: str
+
+
+@dataclasses.dataclass
+class Memory:
+    """Highest values seen while polling one process, in MiB; children are not in it."""
+
+    beyond_mapped_mib: float
+    samples: int
+
+
+@dataclasses.dataclass
+class Ratio:
+    """Median over rounds, with the extremes."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, numerators, denominators):
+        ratios = [n / d for n, d in zip(numerators, denominators, strict=True)]
+        return cls(statistics.median(ratios), min(ratios), max(ratios))
+
+    def __str__(self):
+        return f"{self.median:6.2f} ×   ({self.low:.2f} to {self.high:.2f})"
+
+
+def run(command, env=None):
+    """Runs a command to its end. Raises RuntimeError with what it wrote when it fails."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        begin = time.perf_counter()
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env)
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds = time.perf_counter() - begin
+        child.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        err.seek(0)
+        output = out.read().decode(errors="replace")
+        if child.returncode:
+            text = (output + err.read().decode(errors="replace"))[-2000:]
+            raise RuntimeError(f"`{' '.join(map(str, command))}` ended with {child.returncode}:\n{text}")
+    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, output)
+
+
+def watch_memory(command, env=None):
+    """Runs a command and polls its /proc/PID/status twice a millisecond."""
+    child = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env
+    )
+    fields = re.compile(rb"Rss(?:Anon|Shmem):\s+(\d+) kB")
+    highest = samples = 0
+    status = os.open(f"/proc/{child.pid}/status", os.O_RDONLY)
+    try:
+        while child.poll() is None:
+            found = fields.findall(os.pread(status, 4096, 0))
+            highest = max(highest, sum(map(int, found)))
+            samples += bool(found)
+            time.sleep(0.0005)
+    except ProcessLookupError:
+        child.wait()
+    finally:
+        os.close(status)
+    if child.returncode:
+        raise RuntimeError(
+            f"`{' '.join(map(str, command))}` ended with {child.returncode} while its memory was watched"
+        )
+    return Memory(highest / 1024, samples)
+
+
+def programs_started(command, env=None):
+    """The programs that a command executes besides itself, by strace; None where strace is missing or not allowed."""
+    if not shutil.which("strace"):
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        trace = pathlib.Path(folder, "trace")
+        traced = ["strace", "-f", "-qq", "-e", "trace=execve,execveat", "-o", str(trace), *command]
+        done = subprocess.run(traced, stdin=subprocess.DEVNULL, capture_output=True, env=env, check=False)
+        lines = trace.read_text(errors="replace").splitlines() if trace.exists() else []
+    if done.returncode or not lines:
+        return None
+    executed = [found[1] for line in lines if (found := re.search(r'execve(?:at)?\([^"]*"([^"]+)".*= 0$', line))]
+    return executed[1:]

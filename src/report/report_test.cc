@@ -1,0 +1,211 @@
+#include "report/report.h"
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <limits>
+#include <sstream>
+
+namespace crossload::report {
+namespace {
+
+using verify::Verdict;
+
+Report small_report() {
+  Report report;
+  report.model = "models/tiny";
+  report.model_class = "TinyModel";
+  report.model_type = "tiny";
+  report.weights = {4, 1'234'567, {"cls.bias"}, {}};
+  report.timings = {3.14, 0.05, 0.2, 1.5, 4.9};
+  report.peak_rss_mib = 512.4;
+  report.trace_cache = "hit";
+  report.versions = {{"torch", "2.13.0"}, {"tensorflow", "2.21.0"}};
+  verify::Result& result = report.result;
+  result.verdict = Verdict::kMismatch;
+  result.max_error = 0.25;
+  result.limit = 1e-5;
+  result.shapes = {{"as traced", true, "int64_serving", {{"input_ids", {2, 17}}, {"attention_mask", {2, 17}}}, 0.125, 0, {}},
+                   {"as traced", true, "serving_default", {{"input_ids", {2, 17}}, {"attention_mask", {2, 17}}}, 0.25, 3, {}},
+                   {"batch 1", false, "int64_serving", {{"input_ids", {1, 5}}, {"attention_mask", {1, 5}}}, 0, 0, {}},
+                   {"length 1", false, "", {}, verify::kUnknown, verify::kUnknown, "index out of range"}};
+  verify::OutputResult output;
+  output.name = "last_hidden_state";
+  output.shape = {2, 17, 8};
+  output.max_error = 0.25;
+  output.mean_error = 1.9e-6;
+  output.cosine = 0.99999;
+  output.noise = 2e-6;
+  output.tf_truth = 0.25;
+  output.pt_truth = 2e-6;
+  output.verdict = Verdict::kMismatch;
+  result.outputs = {output};
+  const auto stage = [](std::string module, std::string type, int depth, double accumulated, double isolated) {
+    verify::StageResult one;
+    one.module = std::move(module);
+    one.module_class = std::move(type);
+    one.depth = depth;
+    one.accumulated = accumulated;
+    one.isolated = isolated;
+    one.noise = 1e-7;
+    return one;
+  };
+  result.stages = {stage("", "TinyModel", 0, 0.25, 0.25), stage("embed", "Embedding", 1, 0, 0),
+                   stage("drop", "Dropout", 1, 0, 0)};
+  for (int i = 0; i < 4; ++i) {
+    const std::string layer = fmt::format("encoder.layer.{}", i);
+    result.stages.push_back(stage(layer, "TinyLayer", 1, i < 2 ? 1e-7 : 0.25, i == 2 ? 0.25 : 1e-7));
+    result.stages.push_back(stage(layer + ".act", "GELUActivation", 2, i < 2 ? 1e-7 : 0.25, i == 2 ? 0.25 : 1e-7));
+  }
+  result.stages[8].first_over_limit = true;
+  result.stages[8].ops = {{"aten.gelu.default", 0.25, "modeling_tiny.py:12", "gelu_2"}};
+  result.stages.push_back(stage("head", "Linear", 1, verify::kUnknown, std::numeric_limits<double>::infinity()));
+  report.notes = {"no tokenizer; inputs from the config"};
+  return report;
+}
+
+TEST_CASE("terminal: the whole of a small report") {
+  // Written by hand, column by column.
+  const char* expected = R"(✗ mismatch   max |pt - tf| 2.5e-01, limit 1.0e-05
+
+  model    models/tiny
+  class    TinyModel, tiny
+  axes     dynamic
+  weights  4 tensors, 1.2 MB; unused: 1 (cls.bias)
+
+Shapes
+  shape      inputs                             max error  at padding
+  as traced  input_ids, attention_mask [2, 17]    2.5e-01     3.0e+00
+  batch 1    input_ids, attention_mask [1, 5]           0           0
+
+Outputs
+  output             shape       max error     mean    cosine    noise  verdict
+  last_hidden_state  [2, 17, 8]    2.5e-01  1.9e-06  0.999990  2.0e-06  mismatch
+
+Stages
+  accumulated: from the model's inputs on; isolated: with PyTorch's values as the module's inputs
+  module                          class                accumulated  isolated    noise
+  (model)                         TinyModel                2.5e-01   2.5e-01  1.0e-07
+    embed                         Embedding                      0         0  1.0e-07
+    encoder.layer.2               TinyLayer                2.5e-01   2.5e-01  1.0e-07
+      act                         GELUActivation           2.5e-01   2.5e-01  1.0e-07  ◄ first over
+        · aten.gelu.default       modeling_tiny.py:12                2.5e-01           gelu_2
+    … 3 more like it, none worse
+    head                          Linear                         -       inf  1.0e-07
+
+Notes
+  - no tokenizer; inputs from the config
+  - length 1: not tried, PyTorch fails there: index out of range
+
+trace 3.1 s (cached) · lower 0.1 s · write 0.2 s · verify 1.5 s · total 4.9 s · peak 512 MiB
+)";
+  CHECK(to_terminal(small_report(), {false, 120, false}) == expected);
+}
+
+int longest_line(const std::string& text) {
+  int longest = 0, current = 0;
+  for (const char c : text) {
+    if (c == '\n') {
+      longest = std::max(longest, current);
+      current = 0;
+    } else if ((static_cast<unsigned char>(c) & 0xc0) != 0x80) {
+      ++current;
+    }
+  }
+  return longest;
+}
+
+TEST_CASE("terminal: no line is wider than the width") {
+  Report report = small_report();
+  report.model = std::string(300, 'm');
+  report.result.outputs[0].name = std::string(100, 'o');
+  report.result.stages[4].module_class = std::string(100, 'c');
+  report.notes.push_back(fmt::format("{:n>200} and more words than fit into one line of this width, several times over", ""));
+  for (const int width : {60, 72, 80, 100, 140}) {
+    for (const bool verbose : {false, true}) CHECK(longest_line(to_terminal(report, {false, width, verbose})) <= width);
+  }
+}
+
+TEST_CASE("terminal: verbose shows every stage, colour only when asked for") {
+  const std::string verbose = to_terminal(small_report(), {false, 120, true});
+  CHECK(verbose.find("more like it") == std::string::npos);
+  CHECK(verbose.find("encoder.layer.3") != std::string::npos);
+  CHECK(verbose.find("drop ") != std::string::npos);
+  CHECK(verbose.find('\x1b') == std::string::npos);
+  CHECK(to_terminal(small_report(), {true, 120, false}).starts_with("\x1b[1;31m✗ mismatch\x1b[0m"));
+}
+
+TEST_CASE("terminal: control characters of a model do not reach the terminal") {
+  Report report = small_report();
+  report.model = "a\x1b[31mb\nc\xc2\x9b" "d\xff";
+  report.result.stages[1].module = "embed\x1b]0;title\x07";
+  const std::string text = to_terminal(report, {false, 100, false});
+  CHECK(text.find('\x1b') == std::string::npos);
+  CHECK(text.find("a?[31mb?c?d?") != std::string::npos);
+}
+
+TEST_CASE("json: DESIGN's keys in its order") {
+  const nlohmann::ordered_json json = to_json(small_report());
+  std::string keys;
+  for (const auto& [key, value] : json.items()) keys.append(key).append(" ");
+  CHECK(keys ==
+        "model class model_type verdict max_error limit dynamic shapes outputs stages diagnosis weights timings_s "
+        "peak_rss_mib trace_cache versions notes ");
+  CHECK(json["verdict"] == "mismatch");
+  CHECK(json["max_error"] == 0.25);
+  REQUIRE(json["shapes"].size() == 2);
+  CHECK(json["shapes"][0].dump() ==
+        R"({"inputs":{"input_ids":[2,17],"attention_mask":[2,17]},"max_error":0.25,"padded_error":3.0})");
+  CHECK(json["outputs"][0]["dtype"] == "float32");
+  CHECK(json["stages"][8]["first_over_limit"] == true);
+  CHECK(json["stages"][8]["ops"][0].dump() ==
+        R"({"op":"aten.gelu.default","isolated":0.25,"source":"modeling_tiny.py:12","node":"gelu_2"})");
+  CHECK(json["trace_cache"] == "hit");
+  CHECK(json["notes"].size() == 2);
+}
+
+TEST_CASE("json: numbers that are none") {
+  Report report = small_report();
+  report.timings.trace = verify::kUnknown;
+  report.trace_cache.clear();
+  report.model = std::string("\xff");
+  const nlohmann::ordered_json json = to_json(report);
+  CHECK(json["stages"].back()["accumulated"].is_null());
+  CHECK(json["stages"].back()["isolated"] == "inf");
+  CHECK(json["timings_s"]["trace"].is_null());
+  CHECK(json["trace_cache"].is_null());
+  CHECK(json["model"] == "\xef\xbf\xbd");
+  CHECK_NOTHROW(static_cast<void>(json.dump()));
+}
+
+TEST_CASE("html: nothing of a model is read as markup") {
+  Report report = small_report();
+  report.model = "</title></script><script>alert(1)</script><!--{{data}}";
+  report.result.stages[1].module = "</script><img src=x onerror=alert(2)>";
+  const std::string page = to_html(report);
+  CHECK(page.find("<script>alert") == std::string::npos);
+  CHECK(page.find("<img") == std::string::npos);
+  CHECK(page.find("<title>&lt;/title&gt;&lt;/script&gt;") != std::string::npos);
+  CHECK(page.find("\\u003c/script>") != std::string::npos);
+  // Two script elements and no more, and the data is JSON again when it is read back.
+  std::size_t ends = 0;
+  for (std::size_t at = 0; (at = page.find("</script>", at)) != std::string::npos; ++at) ++ends;
+  CHECK(ends == 2);
+  const std::string open = "<script id=\"data\" type=\"application/json\">";
+  const std::size_t begin = page.find(open) + open.size();
+  const auto data = nlohmann::json::parse(page.substr(begin, page.find("</script>", begin) - begin));
+  CHECK(data["model"] == report.model);
+  CHECK(data["stages"][1]["module"] == report.result.stages[1].module);
+  CHECK(data["stages"][1]["depth"] == 1);
+}
+
+TEST_CASE("html: fetches nothing") {
+  const std::string page = to_html(small_report());
+  CHECK(page.find("src=") == std::string::npos);
+  CHECK(page.find("href=") == std::string::npos);
+  CHECK(page.find("url(") == std::string::npos);
+  CHECK(page.find("default-src 'none'") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace crossload::report

@@ -1,0 +1,91 @@
+"""Samples from PyTorch's own OpInfo database, for the rows of the table that it knows."""
+
+import functools
+import warnings
+
+import torch
+
+from harness import Sample
+
+# Rows whose name differs from the OpInfo's; by default the ATen base name is looked for in its names and aliases.
+OTHER_NAMES = {
+    "__and__": "bitwise_and",
+    "__or__": "bitwise_or",
+    "__xor__": "bitwise_xor",
+    "index": "__getitem__",
+    "index_put_": "index_put",
+    "to": "to",
+    "_weight_norm": "",
+}
+
+# An OpInfo whose samples need something else than the call itself, or that says nothing here.
+LEFT_OUT = {
+    "empty", "empty_like", "new_empty", "empty_permuted", "empty_strided",  # what they hold is undefined
+    "nn.functional.dropout", "nn.functional.feature_alpha_dropout", "nn.functional.alpha_dropout",
+    "nn.functional.dropout2d", "nn.functional.dropout3d", "bernoulli", "multinomial", "normal", "rand_like", "randn_like",
+    "randint_like", "randn", "randint", "uniform", "cauchy", "exponential", "geometric", "log_normal", "item",
+    "nn.functional.rrelu", "nn.functional.fractional_max_pool2d", "nn.functional.fractional_max_pool3d",
+}  # fmt: skip
+
+FAST = {torch.float32: 8, torch.int64: 4, torch.bool: 3, torch.float16: 2, torch.int32: 1}
+SLOW = {d: 60 for d in (torch.float32, torch.int64, torch.bool, torch.float16, torch.bfloat16, torch.int32, torch.float64)}
+SLOW |= {torch.uint8: 8, torch.int8: 8, torch.int16: 8}
+
+
+@functools.cache
+def by_name():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from torch.testing._internal.common_methods_invocations import op_db
+    found = {}
+    for info in op_db:
+        short = info.name.rsplit(".", 1)[-1]
+        for name in {info.name, short, info.aten_name, info.name.replace(".", "_"), *(a.name for a in info.aliases)}:
+            found.setdefault(name, []).append(info)
+    return found
+
+
+def infos_of(target):
+    base = target.split(".")[1]
+    return by_name().get(OTHER_NAMES.get(base, base), []) or by_name().get(base.rstrip("_"), [])
+
+
+def spread(items, count):
+    """`count` of the items, evenly: the last ones of an OpInfo are as telling as the first."""
+    if len(items) <= count:
+        return list(enumerate(items))
+    return [(i * len(items) // count, items[i * len(items) // count]) for i in range(count)]
+
+
+def samples_of(target, is_slow):
+    """The samples for a row. In-place rows call the in-place variant on a copy."""
+    is_in_place = target.split(".")[1].endswith("_") and not target.split(".")[1].startswith("__")
+    for info in infos_of(target):
+        if info.name in LEFT_OUT:
+            continue
+        function = info.inplace_variant if is_in_place else info.op
+        if function is None:
+            continue
+        if is_in_place:
+            function = functools.partial(on_copy, function)
+        for dtype, count in (SLOW if is_slow else FAST).items():
+            if not info.supports_dtype(dtype, "cpu"):
+                continue
+            torch.manual_seed(0)
+            try:
+                inputs = list(info.sample_inputs("cpu", dtype, requires_grad=False))
+            except Exception:  # an OpInfo that needs what is not here (a GPU, SciPy)
+                continue
+            kind = str(dtype).removeprefix("torch.")
+            variant = f"-{info.variant_test_name}" if info.variant_test_name else ""
+            for index, item in spread(inputs, count):
+                yield Sample(
+                    f"{info.name}{variant}{'_' if is_in_place else ''}-{kind}-{index}",
+                    function,
+                    (item.input, *item.args),
+                    dict(item.kwargs),
+                )
+
+
+def on_copy(function, first, *args, **kwargs):
+    return function(first.clone(), *args, **kwargs)

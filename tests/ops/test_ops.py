@@ -1,0 +1,88 @@
+"""Every row of the op table, compared with PyTorch through TensorFlow.
+
+`pytest tests/ops -k aten.topk` runs the samples of that row only; `-m slow` all samples and dtypes that OpInfo has.
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("tensorflow")
+pytest.importorskip("expecttest", reason="PyTorch's OpInfo needs it: pip install expecttest")
+
+import handmade
+import opinfo
+from harness import Runner, op_table
+from tolerances import TOLERANCES, XFAIL
+
+TABLE = op_table()
+
+
+def selected_rows(session, test):
+    return {item.callspec.params["row"] for item in session.items if item.originalname == test}
+
+
+def run(rows, is_slow):
+    """The samples that reach each row: {row: [sample]}."""
+    samples = {}
+    for row in sorted(rows):
+        for sample in [*opinfo.samples_of(row, is_slow), *handmade.samples_of(row)]:
+            samples.setdefault(sample.name, sample)
+    for sample in samples.values():
+        for key in (sample.row, sample.name.split("-")[0]):
+            if key in TOLERANCES:
+                sample.rtol, sample.atol, _ = TOLERANCES[key]
+    Runner(TABLE).run(list(samples.values()))
+    found = {}
+    for sample in samples.values():
+        if sample.outcome.startswith("skipped"):
+            continue
+        for row in sample.targets | {sample.row}:
+            found.setdefault(row, []).append(sample)
+    if "CROSSLOAD_OPS_LOG" in os.environ:
+        with open(os.environ["CROSSLOAD_OPS_LOG"], "w") as log:
+            for s in samples.values():
+                log.write("\t".join([s.name, s.dtype, s.row, ",".join(sorted(s.targets)), s.outcome]) + "\n")
+    return found
+
+
+@pytest.fixture(scope="session")
+def fast(request):
+    return run(selected_rows(request.session, "test_row"), False)
+
+
+@pytest.fixture(scope="session")
+def slow(request):
+    return run(selected_rows(request.session, "test_row_in_depth"), True)
+
+
+def check(row, samples):
+    failures, expected_failures = [], 0
+    unused = dict(XFAIL.get(row, []))
+    for sample in samples:
+        reasons = [part for part, _ in XFAIL.get(row, []) if part in sample.name]
+        for part in reasons:
+            unused.pop(part, None)
+        if reasons:
+            expected_failures += 1
+            if sample.outcome == "passed":
+                failures.append(f"{sample.name}: expected to fail, but passes; remove it from XFAIL")
+        elif sample.outcome != "passed":
+            failures.append(f"{sample.name}: {sample.outcome}")
+    assert samples, f"no sample reaches {row}; add one to tests/ops/handmade.py"
+    assert not failures, f"{len(failures)} of {len(samples)} samples\n" + "\n".join(failures)
+    return unused
+
+
+@pytest.mark.parametrize("row", sorted(TABLE))
+def test_row(row, fast):
+    check(row, fast.get(row, []))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", sorted(TABLE))
+def test_row_in_depth(row, slow):
+    check(row, slow.get(row, []))
