@@ -15,7 +15,10 @@ MIB = 1024 * 1024
 
 @dataclasses.dataclass
 class Run:
-    """One finished process: wall and CPU seconds, its children's included, and the largest resident set among them."""
+    """One finished process: wall and CPU seconds, its children's included, and the largest resident set among them.
+
+    The kernel counts what this program had resident when it started the process, so small peaks are this program's own.
+    """
 
     seconds: float
     cpu_seconds: float
@@ -27,6 +30,7 @@ class Run:
 class Memory:
     """Highest values seen while polling one process, in MiB; children are not in it."""
 
+    peak_mib: float
     beyond_mapped_mib: float
     samples: int
 
@@ -70,14 +74,16 @@ def watch_memory(command, env=None):
     child = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env
     )
-    fields = re.compile(rb"Rss(?:Anon|Shmem):\s+(\d+) kB")
-    highest = samples = 0
+    fields = re.compile(rb"(?:VmHWM|RssAnon|RssShmem):\s+(\d+) kB")
+    peak = beyond_mapped = samples = 0
     status = os.open(f"/proc/{child.pid}/status", os.O_RDONLY)
     try:
         while child.poll() is None:
             found = fields.findall(os.pread(status, 4096, 0))
-            highest = max(highest, sum(map(int, found)))
-            samples += bool(found)
+            if found:
+                peak = max(peak, int(found[0]))
+                beyond_mapped = max(beyond_mapped, sum(map(int, found[1:])))
+                samples += 1
             time.sleep(0.0005)
     except ProcessLookupError:
         child.wait()
@@ -87,7 +93,7 @@ def watch_memory(command, env=None):
         raise RuntimeError(
             f"`{' '.join(map(str, command))}` ended with {child.returncode} while its memory was watched"
         )
-    return Memory(highest / 1024, samples)
+    return Memory(peak / 1024, beyond_mapped / 1024, samples)
 
 
 def programs_started(command, env=None):

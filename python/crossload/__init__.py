@@ -1,9 +1,9 @@
 """crossload converts Hugging Face PyTorch models to TensorFlow and proves the result.
 
-    import crossload
-    c = crossload.convert("sentence-transformers/all-MiniLM-L6-v2", "out")
-    c.report.verdict          # "verified"
-    c.run(input_ids=…, attention_mask=…, token_type_ids=…)["last_hidden_state"]
+import crossload
+c = crossload.convert("sentence-transformers/all-MiniLM-L6-v2", "out")
+c.report.verdict          # "verified"
+c.run(input_ids=…, attention_mask=…, token_type_ids=…)["last_hidden_state"]
 """
 
 __version__ = "0.1.0"

@@ -192,12 +192,18 @@ def _eager_attention(subject, case):
 
 
 def _other_threads(subject, case):
+    with _thread_count_changed():
+        return subject.eager(case.inputs) if subject.loaded else subject.run(case.inputs)
+
+
+@contextlib.contextmanager
+def _thread_count_changed():
     import torch
 
     count = torch.get_num_threads()
     torch.set_num_threads(1 if count > 1 else 2)
     try:
-        return subject.eager(case.inputs) if subject.loaded else subject.run(case.inputs)
+        yield
     finally:
         torch.set_num_threads(count)
 
@@ -222,7 +228,11 @@ def _truth(subject, case):
 def _write_stages(subject, case, path):
     """`value/<node>` of every tensor node and input, and `noise/<node>` of the floating ones, in graph order.
 
-    The float32 and the float64 run advance together, so only live values are in memory.
+    The noise is how far two float32 computations may lie apart, element by element, when neither is further from the
+    float64 run than PyTorch's own: its distance from the float64 run plus the largest such distance among float32 runs
+    that differ in nothing but rounding (as PyTorch computes by default, with another number of threads, and with the
+    terms of matrix products summed in another order, as another matrix library would). All runs advance together, so
+    only live values are in memory.
     """
     import torch
 
@@ -231,6 +241,7 @@ def _write_stages(subject, case, path):
     torch.manual_seed(SEED)
     values = arguments(program, subject.state, case.inputs)
     single, wide = Run(program.graph_module, values), Run(subject.double, values, double=True)
+    others = [(Run(program.graph_module, values), True), (Run(program.graph_module, values, in_parts=True), False)]
     names = [f"{kind}/{name}" for kind in ("value", "noise") for name in single.nodes]
     truth_holds = True
     with TensorFile(path, names) as file:
@@ -246,10 +257,22 @@ def _write_stages(subject, case, path):
                     exact = wide.step(wide.nodes[name])
                 except Exception:  # noqa: BLE001 (values without noise are still of use)
                     truth_holds = False
+            runs = [value]
+            for other, has_other_threads in others if truth_holds else ():
+                torch.set_rng_state(state)
+                with _thread_count_changed() if has_other_threads else contextlib.nullcontext():
+                    runs.append(other.step(other.nodes[name]))
             if node.op == "output" or not isinstance(value, torch.Tensor) or value.dtype == torch.complex128:
                 continue
             file.write(f"value/{name}", value)
             if isinstance(exact, torch.Tensor) and value.is_floating_point() and exact.shape == value.shape:
-                same = (value == exact) | (value.isnan() & exact.isnan())  # also equal infinities
-                noise = torch.where(same, 0.0, (value.to(torch.float64) - exact).abs())
-                file.write(f"noise/{name}", noise.to(torch.float32))
+                distances = torch.stack([_distance(run, exact) for run in runs if run.shape == exact.shape])
+                file.write(f"noise/{name}", (distances[0] + distances.amax(0)).to(torch.float32))
+
+
+def _distance(value, exact):
+    """|value - exact| in float64; 0 where both are NaN or the same infinity."""
+    import torch
+
+    same = (value == exact) | (value.isnan() & exact.isnan())
+    return torch.where(same, 0.0, (value.to(torch.float64) - exact).abs())

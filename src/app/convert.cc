@@ -1,7 +1,6 @@
 #include "app/convert.h"
 
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -10,6 +9,7 @@
 #include <set>
 
 #include "app/interrupt.h"
+#include "app/scratch_folder.h"
 #include "app/version.h"
 #include "base/error.h"
 #include "base/output_folder.h"
@@ -103,26 +103,6 @@ void add_versions(report::Report& report, const PythonEnvironment& environment, 
   }
 }
 
-// A folder that is gone with the object.
-class ScratchFolder {
- public:
-  ScratchFolder() {
-    std::string pattern = (fs::temp_directory_path() / "crossload.XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) fail(ErrorKind::kEnvironment, "{}: no folder can be made there", pattern);
-    path_ = pattern;
-  }
-  ~ScratchFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
-
 // Everything that a conversion and a later verification share: the model read, its trace, its program.
 struct Subject {
   ModelFiles files;
@@ -131,16 +111,47 @@ struct Subject {
   program::Program program;
 };
 
+// Transformers fills what a checkpoint lacks with random numbers. Who names a class asks for that (a new head on a base
+// model); a checkpoint that lacks weights of the class that it says it holds is damaged.
+void require_all_weights(const ModelRequest& request, const Subject& subject) {
+  const json& meta = subject.trace->meta;
+  const auto missing = meta.value("missing", std::vector<std::string>{});
+  if (missing.empty() || !request.model_class.empty() || !subject.files.config.is_object()) return;
+  const auto architectures = subject.files.config.find("architectures");
+  const bool is_its_own = architectures != subject.files.config.end() && architectures->is_array() &&
+                          !architectures->empty() && architectures->front() == meta.value("class", "");
+  if (!is_its_own) return;
+  throw Error(ErrorKind::kBadInput,
+              fmt::format("{}: {} of `{}` {} not in the checkpoint, `{}`{}; download it again, or name the class with "
+                          "--class to convert it with random numbers there",
+                          subject.files.path.string(),
+                          missing.size() == 1 ? "1 weight" : fmt::format("{} weights", missing.size()),
+                          meta.value("class", ""), missing.size() == 1 ? "is" : "are", missing.front(),
+                          missing.size() == 1 ? "" : fmt::format(" and {} more", missing.size() - 1)),
+              missing);
+}
+
 Subject read_subject(const ConvertRequest& request, const PythonEnvironment& environment, PythonSide& python,
                      const Progress& progress, report::Report& report) {
   const Stopwatch watch;
   Subject subject;
   subject.files = resolve(request.model, python, progress);
   subject.checkpoint = open_weights(subject.files);
-  subject.trace.emplace(
-      TraceCache().get(request.model, subject.files, subject.checkpoint, environment, python, request.use_cache, progress));
-  subject.program = program::read_pt2(subject.trace->program_file(subject.files).string());
+  const auto trace_and_read = [&] {
+    subject.trace.emplace(
+        TraceCache().get(request.model, subject.files, subject.checkpoint, environment, python, request.use_cache, progress));
+    subject.program = program::read_pt2(subject.trace->program_file(subject.files).string());
+  };
+  try {
+    trace_and_read();
+  } catch (const Error& error) {
+    // A program of ours that cannot be read was damaged in the cache.
+    if (error.kind() != ErrorKind::kBadInput || !subject.trace || !subject.trace->was_cached) throw;
+    TraceCache::forget(*subject.trace);
+    trace_and_read();
+  }
   const json& meta = subject.trace->meta;
+  require_all_weights(request.model, subject);
   report.model = request.model.model.empty() ? meta.value("class", "module") : request.model.model;
   report.model_class = meta.value("class", "");
   report.model_type = model_type_of(subject.files, meta);
@@ -226,7 +237,14 @@ report::Report convert(const ConvertRequest& request, const PythonEnvironment& e
   const Subject subject = read_subject(request, environment, python, progress, report);
   throw_if_interrupted();
 
-  // PyTorch computes its values while the graph is lowered and written.
+  // First, because whoever has to be told that an operation is missing should not wait for PyTorch.
+  Stopwatch watch;
+  graph::Graph graph = lower::lower(subject.program);
+  lower::run_passes(graph);
+  graph::check(graph);
+  report.timings.lower = watch.seconds();
+
+  // PyTorch computes its values while the graph is written.
   std::optional<ScratchFolder> scratch;
   std::future<json> reference;
   if (request.verify) {
@@ -234,12 +252,6 @@ report::Report convert(const ConvertRequest& request, const PythonEnvironment& e
     reference = std::async(std::launch::async,
                            [&] { return ask_reference(request, subject, scratch->path(), python, progress); });
   }
-
-  Stopwatch watch;
-  graph::Graph graph = lower::lower(subject.program);
-  lower::run_passes(graph);
-  graph::check(graph);
-  report.timings.lower = watch.seconds();
 
   watch = {};
   const Weights weights(subject.program, *subject.trace, subject.checkpoint);

@@ -1,6 +1,5 @@
 #include "app/trace.h"
 
-#include <unistd.h>
 #include <xxhash.h>
 
 #include <algorithm>
@@ -21,11 +20,17 @@ namespace {
 
 constexpr int kTraceFormat = 1;
 
+// Nothing that is read nests deeper; a hostile file that does would exhaust the stack of whoever walks it.
+constexpr int kDeepestJson = 200;
+
 json read_json(const fs::path& file) {
   std::ifstream in(file);
   if (!in) bad_input("{}: cannot be read; check the file's permissions", file.string());
   try {
-    return json::parse(in);
+    return json::parse(in, [&](int depth, json::parse_event_t, json&) {
+      if (depth > kDeepestJson) bad_input("{}: nests deeper than {}; restore the file", file.string(), kDeepestJson);
+      return true;
+    });
   } catch (const json::exception& error) {
     bad_input("{}: not JSON: {}; restore the file", file.string(), error.what());
   }
@@ -122,15 +127,6 @@ bool fits(const json& meta, const Checkpoint& checkpoint) {
   return true;
 }
 
-fs::path temporary_folder(const fs::path& parent) {
-  fs::create_directories(parent);
-  std::string pattern = (parent / ".new.XXXXXX").string();
-  if (::mkdtemp(pattern.data()) == nullptr) {
-    fail(ErrorKind::kEnvironment, "{}: no folder can be made there; check space and permissions", parent.string());
-  }
-  return pattern;
-}
-
 }  // namespace
 
 json ModelRequest::to_json() const {
@@ -178,6 +174,9 @@ ModelFiles resolve(const ModelRequest& request, PythonSide& python, const Progre
   }
   files.config = read_json(config);
   if (!files.config.is_object()) bad_input("{}: holds no JSON object; restore the file", config.string());
+  if (const auto type = files.config.find("model_type"); type != files.config.end() && !type->is_string()) {
+    bad_input("{}: `model_type` is {}, a string expected; restore the file", config.string(), type->type_name());
+  }
   return files;
 }
 
@@ -221,39 +220,34 @@ Trace TraceCache::get(const ModelRequest& request, const ModelFiles& files, cons
     }
   }
   // The temporary root is the cache itself, so that keeping the trace is one rename.
-  const fs::path fresh = temporary_folder(traces);
-  try {
-    json ask = request.to_json();
-    ask["do"] = "trace";
-    ask["model"] = files.path.string();
-    if (files.kind == ModelFiles::Kind::kModule) ask["model"] = nullptr;
-    ask["out"] = fresh.string();
-    trace.meta = python.ask(ask, progress);
-    if (trace.meta.contains("note") && trace.meta["note"].is_string()) trace.note = trace.meta["note"];
-    trace.meta.erase("event");
-    if (may_cache) {
-      json meta = trace.meta;
-      if (carries_weights(meta)) meta["checkpoint_digest"] = digest_of(*checkpoint);
-      std::ofstream(fresh / "trace.json") << meta.dump(1) << '\n';
-      std::error_code ignored;
-      fs::remove_all(kept, ignored);
-      fs::rename(fresh, kept, ignored);
-      trace.folder = ignored ? fresh : kept;
-    } else {
-      trace.folder = fresh;
-      trace.is_temporary = true;
+  ScratchFolder fresh(traces, ".new");
+  json ask = request.to_json();
+  ask["do"] = "trace";
+  ask["model"] = files.path.string();
+  if (files.kind == ModelFiles::Kind::kModule) ask["model"] = nullptr;
+  ask["out"] = fresh.path().string();
+  trace.meta = python.ask(ask, progress);
+  if (trace.meta.contains("note") && trace.meta["note"].is_string()) trace.note = trace.meta["note"];
+  trace.meta.erase("event");
+  if (may_cache) {
+    json meta = trace.meta;
+    if (carries_weights(meta)) meta["checkpoint_digest"] = digest_of(*checkpoint);
+    std::ofstream file(fresh.path() / "trace.json");
+    file << meta.dump(1, ' ', false, json::error_handler_t::replace) << '\n';
+    file.close();
+    if (file && fresh.keep_as(kept)) {
+      trace.folder = kept;
+      return trace;
     }
-  } catch (...) {
-    std::error_code ignored;
-    fs::remove_all(fresh, ignored);
-    throw;
   }
+  trace.folder = fresh.path();
+  trace.scratch.emplace(std::move(fresh));
   return trace;
 }
 
-Trace::~Trace() {
+void TraceCache::forget(const Trace& trace) {
   std::error_code ignored;
-  if (is_temporary && !folder.empty()) fs::remove_all(folder, ignored);
+  if (trace.was_cached) fs::remove_all(trace.folder, ignored);
 }
 
 Weights::Weights(const program::Program& program, const Trace& trace, std::optional<Checkpoint> checkpoint)

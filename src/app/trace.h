@@ -6,9 +6,9 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
-#include <utility>
 
 #include "app/python_side.h"
+#include "app/scratch_folder.h"
 #include "checkpoint/checkpoint.h"
 #include "program/program.h"
 #include "savedmodel/saved_model.h"
@@ -47,19 +47,11 @@ ModelFiles resolve(const ModelRequest& request, PythonSide& python, const Progre
 
 /// A folder as python/crossload/README.md describes it, or the stand-in for a user's own `.pt2`, which needs none.
 struct Trace {
-  Trace() = default;
-  ~Trace();  // removes a temporary folder
-  Trace(const Trace&) = delete;
-  Trace& operator=(const Trace&) = delete;
-  Trace(Trace&& other) noexcept
-      : folder(std::move(other.folder)), meta(std::move(other.meta)), was_cached(other.was_cached),
-        is_temporary(std::exchange(other.is_temporary, false)), note(std::move(other.note)) {}
-
   std::filesystem::path folder;  // empty for a `.pt2`
   nlohmann::json meta;           // trace.json
   bool was_cached = false;
-  bool is_temporary = false;
   std::string note;
+  std::optional<ScratchFolder> scratch;  // what `folder` is when the trace is not kept
 
   std::filesystem::path program_file(const ModelFiles& files) const {
     return folder.empty() ? files.path : folder / "program.pt2";
@@ -74,6 +66,8 @@ class TraceCache {
   TraceCache();
   Trace get(const ModelRequest& request, const ModelFiles& files, const std::optional<Checkpoint>& checkpoint,
             const PythonEnvironment& environment, PythonSide& python, bool use_cache, const Progress& progress);
+  /// Drops a cached trace that turned out to be damaged. The next `get` makes it anew.
+  static void forget(const Trace& trace);
 
  private:
   std::filesystem::path root_;

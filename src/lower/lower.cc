@@ -166,8 +166,9 @@ class Driver {
     } catch (const Unsupported& why) {
       fail_at(node, place, fmt::format("cannot be lowered: {}:", why.what()));
     } catch (const Error& error) {
-      throw Error(error.kind(), fmt::format("{} ({}): lowering `{}`: {}", place.module.empty() ? "model" : place.module,
-                                            place.source, node.target, error.what()));
+      if (error.kind() == ErrorKind::kInterrupted) throw;
+      // A type that no kernel takes, a size that no tensor holds: this call's failure, to be reported with the others.
+      fail_at(node, place, fmt::format("cannot be lowered: {}:", error.what()));
     }
   }
 

@@ -59,16 +59,15 @@ std::string to_html(const Report& report) {
     data["stages"][i]["depth"] = report.result.stages[i].depth;
   }
   const std::string verdict(verify::name_of(report.result.verdict));
-  const std::string json =
-      script_safe(data.dump(-1, ' ', false, nlohmann::detail::error_handler_t::replace));
+  const std::string json = script_safe(data.dump(-1, ' ', false, nlohmann::detail::error_handler_t::replace));
   // Marks are found before anything of the model is put in.
   std::string page(kPage);
   replace_once(page, "{{verdict}}", verdict);
   const std::size_t title = page.find("{{title}}");
   const std::size_t body = page.find("{{data}}");
   if (title == std::string::npos || body == std::string::npos) return page;
-  return page.substr(0, title) + escaped(data["model"].get<std::string>()) +
-         page.substr(title + 9, body - title - 9) + json + page.substr(body + 8);
+  return page.substr(0, title) + escaped(data["model"].get<std::string>()) + page.substr(title + 9, body - title - 9) +
+         json + page.substr(body + 8);
 }
 
 }  // namespace crossload::report

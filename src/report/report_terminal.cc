@@ -151,9 +151,8 @@ class TerminalWriter {
  private:
   std::string styled(const std::string& text, Style style) const {
     if (!options_.color || style == Style::kPlain || text.empty()) return text;
-    static const std::map<Style, const char*> kCodes = {{Style::kBold, "1"},    {Style::kDim, "2"},
-                                                        {Style::kGood, "1;32"}, {Style::kFair, "1;33"},
-                                                        {Style::kBad, "1;31"}};
+    static const std::map<Style, const char*> kCodes = {
+        {Style::kBold, "1"}, {Style::kDim, "2"}, {Style::kGood, "1;32"}, {Style::kFair, "1;33"}, {Style::kBad, "1;31"}};
     return fmt::format("\x1b[{}m{}\x1b[0m", kCodes.at(style), text);
   }
 
@@ -290,7 +289,8 @@ class TerminalWriter {
       const auto& [name, dims] = shape.inputs[i];
       if (i > 0) text += ", ";
       text += name;
-      if (i + 1 == shape.inputs.size() || shape.inputs[i + 1].second != dims) text += fmt::format(" {}", to_string(dims));
+      if (i + 1 == shape.inputs.size() || shape.inputs[i + 1].second != dims)
+        text += fmt::format(" {}", to_string(dims));
     }
     return text;
   }
@@ -314,7 +314,8 @@ class TerminalWriter {
     if (result_.outputs.empty()) return;
     title("Outputs");
     std::vector<std::vector<Cell>> rows;
-    const std::size_t shown = options_.verbose ? result_.outputs.size() : std::min<std::size_t>(result_.outputs.size(), 12);
+    const std::size_t shown =
+        options_.verbose ? result_.outputs.size() : std::min<std::size_t>(result_.outputs.size(), 12);
     for (const verify::OutputResult* output : worst_outputs(shown)) {
       rows.push_back({{printable(output->name)},
                       {to_string(output->shape)},
@@ -332,7 +333,8 @@ class TerminalWriter {
            {"noise", true, false},
            {"verdict", false, false}},
           rows);
-    if (shown < result_.outputs.size()) line(fmt::format("  … {} more, none worse", result_.outputs.size() - shown), Style::kDim);
+    if (shown < result_.outputs.size())
+      line(fmt::format("  … {} more, none worse", result_.outputs.size() - shown), Style::kDim);
   }
 
   /// The worst ones, in the order of the model.
@@ -385,7 +387,8 @@ class TerminalWriter {
   void stages() {
     if (result_.stages.empty()) return;
     title("Stages");
-    line("  accumulated: from the model's inputs on; isolated: with PyTorch's values as the module's inputs", Style::kDim);
+    line("  accumulated: from the model's inputs on; isolated: with PyTorch's values as the module's inputs",
+         Style::kDim);
     stage_rows_.clear();
     add_stage(0, {});
     table({{"module", false, true},
@@ -422,8 +425,8 @@ class TerminalWriter {
         if (child != alike.front()) continue;
         const std::size_t worst = *std::ranges::max_element(alike, {}, [this](std::size_t i) { return badness(i); });
         add_stage(worst, stage.module);
-        stage_rows_.push_back({{fmt::format("{}… {} more like it, none worse", std::string(2 * std::size_t(one.depth), ' '),
-                                            alike.size() - 1),
+        stage_rows_.push_back({{fmt::format("{}… {} more like it, none worse",
+                                            std::string(2 * std::size_t(one.depth), ' '), alike.size() - 1),
                                 Style::kDim}});
         continue;
       }

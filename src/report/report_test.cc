@@ -25,10 +25,11 @@ Report small_report() {
   result.verdict = Verdict::kMismatch;
   result.max_error = 0.25;
   result.limit = 1e-5;
-  result.shapes = {{"as traced", true, "int64_serving", {{"input_ids", {2, 17}}, {"attention_mask", {2, 17}}}, 0.125, 0, {}},
-                   {"as traced", true, "serving_default", {{"input_ids", {2, 17}}, {"attention_mask", {2, 17}}}, 0.25, 3, {}},
-                   {"batch 1", false, "int64_serving", {{"input_ids", {1, 5}}, {"attention_mask", {1, 5}}}, 0, 0, {}},
-                   {"length 1", false, "", {}, verify::kUnknown, verify::kUnknown, "index out of range"}};
+  result.shapes = {
+      {"as traced", true, "int64_serving", {{"input_ids", {2, 17}}, {"attention_mask", {2, 17}}}, 0.125, 0, {}},
+      {"as traced", true, "serving_default", {{"input_ids", {2, 17}}, {"attention_mask", {2, 17}}}, 0.25, 3, {}},
+      {"batch 1", false, "int64_serving", {{"input_ids", {1, 5}}, {"attention_mask", {1, 5}}}, 0, 0, {}},
+      {"length 1", false, "", {}, verify::kUnknown, verify::kUnknown, "index out of range"}};
   verify::OutputResult output;
   output.name = "last_hidden_state";
   output.shape = {2, 17, 8};
@@ -84,14 +85,14 @@ Outputs
 
 Stages
   accumulated: from the model's inputs on; isolated: with PyTorch's values as the module's inputs
-  module                          class                accumulated  isolated    noise
-  (model)                         TinyModel                2.5e-01   2.5e-01  1.0e-07
-    embed                         Embedding                      0         0  1.0e-07
-    encoder.layer.2               TinyLayer                2.5e-01   2.5e-01  1.0e-07
-      act                         GELUActivation           2.5e-01   2.5e-01  1.0e-07  ◄ first over
-        · aten.gelu.default       modeling_tiny.py:12                2.5e-01           gelu_2
+  module                     class                accumulated  isolated    noise
+  (model)                    TinyModel                2.5e-01   2.5e-01  1.0e-07
+    embed                    Embedding                      0         0  1.0e-07
+    encoder.layer.2          TinyLayer                2.5e-01   2.5e-01  1.0e-07
+      act                    GELUActivation           2.5e-01   2.5e-01  1.0e-07  ◄ first over
+        · aten.gelu.default  modeling_tiny.py:12                2.5e-01           gelu_2
     … 3 more like it, none worse
-    head                          Linear                         -       inf  1.0e-07
+    head                     Linear                         -       inf  1.0e-07
 
 Notes
   - no tokenizer; inputs from the config
@@ -120,7 +121,8 @@ TEST_CASE("terminal: no line is wider than the width") {
   report.model = std::string(300, 'm');
   report.result.outputs[0].name = std::string(100, 'o');
   report.result.stages[4].module_class = std::string(100, 'c');
-  report.notes.push_back(fmt::format("{:n>200} and more words than fit into one line of this width, several times over", ""));
+  report.notes.push_back(
+      fmt::format("{:n>200} and more words than fit into one line of this width, several times over", ""));
   for (const int width : {60, 72, 80, 100, 140}) {
     for (const bool verbose : {false, true}) CHECK(longest_line(to_terminal(report, {false, width, verbose})) <= width);
   }
@@ -137,7 +139,9 @@ TEST_CASE("terminal: verbose shows every stage, colour only when asked for") {
 
 TEST_CASE("terminal: control characters of a model do not reach the terminal") {
   Report report = small_report();
-  report.model = "a\x1b[31mb\nc\xc2\x9b" "d\xff";
+  report.model =
+      "a\x1b[31mb\nc\xc2\x9b"
+      "d\xff";
   report.result.stages[1].module = "embed\x1b]0;title\x07";
   const std::string text = to_terminal(report, {false, 100, false});
   CHECK(text.find('\x1b') == std::string::npos);

@@ -27,7 +27,8 @@ std::vector<std::string> all_notes(const Report& report) {
   std::vector<std::string> notes = report.notes;
   notes.insert(notes.end(), report.result.notes.begin(), report.result.notes.end());
   for (const verify::ShapeResult& shape : report.result.shapes) {
-    if (shape.skipped) notes.push_back(fmt::format("{}: not tried, PyTorch fails there: {}", shape.label, *shape.skipped));
+    if (shape.skipped)
+      notes.push_back(fmt::format("{}: not tried, PyTorch fails there: {}", shape.label, *shape.skipped));
   }
   return notes;
 }

@@ -10,10 +10,10 @@
 namespace crossload::verify {
 
 struct Difference {
-  double max = 0;     // over visible positions; infinite where NaN or infinity stand on one side only
-  double padded = 0;  // over the others
-  double mean = 0;    // over visible positions
-  double cosine = 1;  // of the finite visible positions
+  double max = 0;      // over visible positions; infinite where NaN or infinity stand on one side only
+  double padded = 0;   // over the others
+  double mean = 0;     // over visible positions
+  double cosine = 1;   // of the finite visible positions
   int64_t worst = -1;  // the visible position of `max`, row-major; -1 when all is equal
   std::string note;    // why `max` is infinite
 };

@@ -16,10 +16,10 @@ struct ModuleCall {
   int call = 0;
   int depth = 0;
   int parent = -1;
-  int end = 0;                       // its submodules' calls are those between itself and `end`
+  int end = 0;                        // its submodules' calls are those between itself and `end`
   int first_node = 0, last_node = 0;  // in Program::main, with submodules
-  std::vector<int> nodes;            // those directly in it
-  std::vector<std::string> outputs;  // values made in it, submodules included, and used outside
+  std::vector<int> nodes;             // those directly in it
+  std::vector<std::string> outputs;   // values made in it, submodules included, and used outside
 };
 
 /// Calls in pre-order, siblings by first execution; call 0 is the model itself.

@@ -161,11 +161,10 @@ std::vector<OutputResult> compare_outputs(const program::Program& program, const
     if (!fits) {
       result.max_error = result.mean_error = kInfinity;
       result.cosine = 0;
-      notes.push_back(found == tf.end()
-                          ? fmt::format("output `{}`: TensorFlow does not give it", name)
-                          : fmt::format("output `{}`: PyTorch gives {}{}, TensorFlow {}{}", name, name_of(pt.dtype()),
-                                        to_string(pt.dims()), name_of(found->second.dtype()),
-                                        to_string(found->second.dims())));
+      notes.push_back(found == tf.end() ? fmt::format("output `{}`: TensorFlow does not give it", name)
+                                        : fmt::format("output `{}`: PyTorch gives {}{}, TensorFlow {}{}", name,
+                                                      name_of(pt.dtype()), to_string(pt.dims()),
+                                                      name_of(found->second.dtype()), to_string(found->second.dims())));
       continue;
     }
     const auto truth = pytorch.truth.find(name);

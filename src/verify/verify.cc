@@ -118,8 +118,8 @@ class Verification {
   }
 
   void compare_stages() {
-    const auto traced = std::ranges::find_if(request_.reference.cases,
-                                             [](const Case& one) { return one.traced && !one.skipped; });
+    const auto traced =
+        std::ranges::find_if(request_.reference.cases, [](const Case& one) { return one.traced && !one.skipped; });
     if (traced == request_.reference.cases.end()) {
       result_.notes.emplace_back("no stages: the traced case was skipped");
       return;

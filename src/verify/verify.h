@@ -1,4 +1,5 @@
-// Compares a SavedModel with the PyTorch program that it was made from: outputs, then every module, then every operation.
+// Compares a SavedModel with the PyTorch program that it was made from: outputs, then every module, then every
+// operation.
 #pragma once
 
 #include <filesystem>
@@ -120,8 +121,8 @@ struct Result {
   std::vector<std::string> notes;
 };
 
-/// Runs the SavedModel on every case and compares all outputs; then, with stage values, every module of the traced case.
-/// Differences are results; it throws `kBadInput` for files that are damaged or do not belong together, and what
+/// Runs the SavedModel on every case and compares all outputs; then, with stage values, every module of the traced
+/// case. Differences are results; it throws `kBadInput` for files that are damaged or do not belong together, and what
 /// `runtime` throws.
 /// REQUIRES: request.program.
 Result verify(const Request& request, const runtime::Runtime& runtime);

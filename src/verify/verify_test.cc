@@ -1,4 +1,5 @@
-// A model of two modules, written as a SavedModel by crossload and run by TensorFlow, against values worked out by hand:
+// A model of two modules, written as a SavedModel by crossload and run by TensorFlow, against values worked out by
+// hand:
 //   linear = x @ weight ; relu = max(linear, 0) ; view = transpose(relu) ; y = view + 1
 // with weight = identity * 10. Wrong artefacts are made by changing one operation.
 #include "verify/verify.h"
@@ -13,6 +14,9 @@
 
 #include "base/error.h"
 #include "savedmodel/saved_model.h"
+#include "verify/artefact.h"
+#include "verify/outputs.h"
+#include "verify/stages.h"
 
 namespace crossload::verify {
 namespace {
@@ -127,22 +131,19 @@ Result run(const Options& options, const std::function<void(Request&)>& change =
   savedmodel::write(make_graph(options), Weights(), folder.path / "1", {}, [](std::size_t) {});
   const Tensor x = floats({3, 2}, {1, -1, 0.5f, 2, -3, 0});
   const std::vector<float> relu = {10, 0, 5, 20, 0, 0}, view = {10, 5, 0, 0, 20, 0}, y = {11, 6, 1, 1, 21, 1};
-  write_safetensors(folder.path / "case_0.safetensors",
-                    {{"input/x", x},
-                     {"run/0/y", floats({2, 3}, y)},
-                     {"run/1/y", floats({2, 3}, {11, 6, 1, 1, 21.5f, 1})},
-                     {"truth/y", doubles({2, 3}, {11, 6, 1, 1, 21, 1})}});
-  write_safetensors(folder.path / "case_1.safetensors",
-                    {{"input/x", floats({1, 2}, {2, 3})},
-                     {"run/0/y", floats({2, 1}, {21, 31})},
-                     {"truth/y", doubles({2, 1}, {21.5, 31})}});
-  write_safetensors(folder.path / "stages.safetensors",
-                    {{"value/x", x},
-                     {"value/linear", floats({3, 2}, {10, -10, 5, 20, -30, 0})},
-                     {"noise/linear", floats({3, 2}, {0, 0, 0, 1e-7f, 0, 0})},
-                     {"value/relu", floats({3, 2}, relu)},
-                     {"value/view", floats({2, 3}, view)},
-                     {"value/add", floats({2, 3}, y)}});
+  write_safetensors(folder.path / "case_0.safetensors", {{"input/x", x},
+                                                         {"run/0/y", floats({2, 3}, y)},
+                                                         {"run/1/y", floats({2, 3}, {11, 6, 1, 1, 21.5f, 1})},
+                                                         {"truth/y", doubles({2, 3}, {11, 6, 1, 1, 21, 1})}});
+  write_safetensors(folder.path / "case_1.safetensors", {{"input/x", floats({1, 2}, {2, 3})},
+                                                         {"run/0/y", floats({2, 1}, {21, 31})},
+                                                         {"truth/y", doubles({2, 1}, {21.5, 31})}});
+  write_safetensors(folder.path / "stages.safetensors", {{"value/x", x},
+                                                         {"value/linear", floats({3, 2}, {10, -10, 5, 20, -30, 0})},
+                                                         {"noise/linear", floats({3, 2}, {0, 0, 0, 1e-7f, 0, 0})},
+                                                         {"value/relu", floats({3, 2}, relu)},
+                                                         {"value/view", floats({2, 3}, view)},
+                                                         {"value/add", floats({2, 3}, y)}});
   const program::Program program = make_program();
   Request request;
   request.saved_model = folder.path / "1";
@@ -225,8 +226,8 @@ TEST_CASE("verify: origins that do not fit are not trusted") {
   const Result other_shape = run({"Relu", 1, {0, 1}});
   CHECK(other_shape.notes == std::vector<std::string>{"origins that do not fit: 1"});
   const Result unknown = run({"Relu", 1, {1, 0}, "nothing"});
-  CHECK(unknown.notes == std::vector<std::string>{"origins that do not fit: 1",
-                                                  "modules whose outputs TensorFlow does not hold: 1"});
+  CHECK(unknown.notes ==
+        std::vector<std::string>{"origins that do not fit: 1", "modules whose outputs TensorFlow does not hold: 1"});
   CHECK(std::isnan(stage(unknown, "second").accumulated));
   CHECK(stage(unknown, "").accumulated == 0);
 }
@@ -237,6 +238,28 @@ TEST_CASE("verify: an origin that claims a view which moves values is seen") {
   CHECK(result.verdict == Verdict::kVerified);
   CHECK(isolated(result, "view") == 20);
   CHECK(isolated(result, "relu") == 0);
+}
+
+TEST_CASE("stages: a run for each value gives what one run for all gives") {
+  std::vector<StageResult> one_by_one;
+  const Result whole = run({"Relu6"}, [&](Request& r) {
+    const CaseValues pytorch = read_case(r.reference.cases[0].file);
+    StageRequest request{*r.program, r.module_classes, *r.reference.stages, pytorch.inputs, r.limit, 1};
+    std::vector<double> fractions;
+    request.progress = [&](double fraction) { fractions.push_back(fraction); };
+    std::vector<std::string> notes;
+    one_by_one = measure_stages(request, Artefact(r.saved_model).flow("int64_serving"),
+                                *runtime::Runtime::load(package()), notes);
+    CHECK(notes.empty());
+    CHECK(std::ranges::is_sorted(fractions));
+    CHECK(fractions.size() > 5);
+    CHECK(fractions.back() == doctest::Approx(1));
+  });
+  REQUIRE(one_by_one.size() == whole.stages.size());
+  for (std::size_t i = 0; i < one_by_one.size(); ++i) {
+    CHECK(one_by_one[i].accumulated == whole.stages[i].accumulated);
+    CHECK(one_by_one[i].isolated == whole.stages[i].isolated);
+  }
 }
 
 TEST_CASE("verify: no case, no verdict") {

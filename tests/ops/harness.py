@@ -5,11 +5,14 @@ submodule of its own, so that one export, one conversion and one session serve h
 node (`samples.17`) says which sample it belongs to. When a pack fails as a whole it is split in halves.
 """
 
+import contextlib
 import dataclasses
 import os
 import re
 import subprocess
 import tempfile
+import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +20,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 ROOT = Path(__file__).parent.parent.parent
-PACK = 150
+PACK = 60
 
 
 @dataclasses.dataclass
@@ -33,6 +36,7 @@ class Sample:
     rtol: float = None
     atol: float = None
     targets: set = dataclasses.field(default_factory=set)
+    export_error: str = ""
     outcome: str = ""  # `passed`, `skipped: why`, or `failed: why`
 
     def __post_init__(self):
@@ -77,7 +81,10 @@ class Pack(torch.nn.Module):
         results, at = [], 0
         for module in self.samples:
             count = len(module.sample.tensors)
-            results += module(xs[at : at + count])
+            try:
+                results += module(xs[at : at + count])
+            except Exception as error:  # torch.export cannot trace it: the others shall not suffer
+                module.sample.export_error = one_line(error)
             at += count
         # A result that is an input, or the same tensor twice, gets a value of its own; a program has a result at least.
         return [*results, anchor + 1]
@@ -193,7 +200,9 @@ class TensorFlowSession:
 
 def one_line(error):
     lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return f"{type(error).__name__}: {lines[0][:300]}"
+    if lines[0].startswith("Graph execution error") and len(lines) > 1:  # TensorFlow says what below a stack
+        lines = [line for line in lines if "{{node" in line or "[[" not in line and "defined at" not in line][1:] or lines
+    return f"{type(error).__name__}: {lines[-1 if len(lines) == 1 else 0][:300]}"
 
 
 class Runner:
@@ -202,6 +211,7 @@ class Runner:
     def __init__(self, table):
         self.table = table
         self.converter = Converter()
+        self.seconds = Counter()
 
     def run(self, samples):
         static = [s for s in samples if s.second is None]
@@ -211,9 +221,19 @@ class Runner:
                 self.run_pack(group[start : start + PACK])
         self.converter.close()
 
+    @contextlib.contextmanager
+    def timed(self, step):
+        start = time.monotonic()
+        yield
+        self.seconds[step] += time.monotonic() - start
+        self.seconds[step + " calls"] += 1
+
     def run_pack(self, samples):
         ready = []
         for sample in samples:
+            if any(t.layout != torch.strided or t.is_complex() or t.is_quantized for t in sample.tensors):
+                sample.outcome = "skipped: not a dense tensor of real numbers"
+                continue
             try:
                 sample.want = [sample.expected(t) for t in (sample.tensors, sample.second) if t is not None]
             except Exception as error:
@@ -243,7 +263,7 @@ class Runner:
             auto = torch.export.Dim.AUTO
             dims = {"xs": [dict.fromkeys(range(t.dim()), auto) for t in tensors], "anchor": None}
         try:
-            with torch.no_grad():
+            with torch.no_grad(), self.timed("export"):
                 exported = torch.export.export(Pack(samples).eval(), (tensors, anchor), dynamic_shapes=dims)
         except Exception as error:
             why = "failed" if samples[0].row else "skipped"
@@ -251,6 +271,9 @@ class Runner:
             return
         known = []
         for sample, targets in zip(samples, targets_by_sample(exported, len(samples))):
+            if sample.export_error:
+                sample.outcome = f"{'failed' if sample.row else 'skipped'}: torch.export: {sample.export_error}"
+                continue
             sample.targets = targets
             missing = [t for t in targets if t not in self.table and t.startswith("aten.") and not has_no_lowering(t)]
             if missing and not sample.row:
@@ -268,22 +291,26 @@ class Runner:
         with tempfile.TemporaryDirectory(prefix="crossload-ops-") as folder:
             program, saved_model = Path(folder) / "x.pt2", Path(folder) / "saved_model"
             try:
-                torch.export.save(exported, program)
+                with self.timed("save"):
+                    torch.export.save(exported, program)
             except Exception as error:
                 self.halves(samples, self.export, f"failed: torch.export.save: {one_line(error)}")
                 return
-            error = self.converter.convert(program, saved_model)
+            with self.timed("convert"):
+                error = self.converter.convert(program, saved_model)
             if error is not None:
                 self.after_failed_conversion(samples, error)
                 return
             try:
-                session = TensorFlowSession(saved_model)
+                with self.timed("load"):
+                    session = TensorFlowSession(saved_model)
             except Exception as problem:
                 self.halves(samples, self.export, f"failed: TensorFlow does not load it: {one_line(problem)}")
                 return
             try:
-                for case in range(len(samples[0].want)):
-                    self.compare(samples, session, case)
+                with self.timed("run"):
+                    for case in range(len(samples[0].want)):
+                        self.compare(samples, session, case)
             finally:
                 session.close()
 

@@ -50,6 +50,12 @@ def infos_of(target):
     return by_name().get(OTHER_NAMES.get(base, base), []) or by_name().get(base.rstrip("_"), [])
 
 
+def is_small(item):
+    """A few samples have a million elements to test PyTorch's parallel kernels; they say nothing more here."""
+    leaves = torch.utils._pytree.tree_leaves((item.input, item.args, item.kwargs))
+    return sum(x.numel() for x in leaves if isinstance(x, torch.Tensor)) < 20_000
+
+
 def spread(items, count):
     """`count` of the items, evenly: the last ones of an OpInfo are as telling as the first."""
     if len(items) <= count:
@@ -76,6 +82,7 @@ def samples_of(target, is_slow):
                 inputs = list(info.sample_inputs("cpu", dtype, requires_grad=False))
             except Exception:  # an OpInfo that needs what is not here (a GPU, SciPy)
                 continue
+            inputs = [item for item in inputs if is_small(item)]
             kind = str(dtype).removeprefix("torch.")
             variant = f"-{info.variant_test_name}" if info.variant_test_name else ""
             for index, item in spread(inputs, count):

@@ -27,7 +27,7 @@ def selected_rows(session, test):
 
 def run(rows, is_slow):
     """The samples that reach each row: {row: [sample]}."""
-    samples = {}
+    samples, runner = {}, Runner(TABLE)
     for row in sorted(rows):
         for sample in [*opinfo.samples_of(row, is_slow), *handmade.samples_of(row)]:
             samples.setdefault(sample.name, sample)
@@ -35,7 +35,7 @@ def run(rows, is_slow):
         for key in (sample.row, sample.name.split("-")[0]):
             if key in TOLERANCES:
                 sample.rtol, sample.atol, _ = TOLERANCES[key]
-    Runner(TABLE).run(list(samples.values()))
+    runner.run(list(samples.values()))
     found = {}
     for sample in samples.values():
         if sample.outcome.startswith("skipped"):
@@ -43,6 +43,7 @@ def run(rows, is_slow):
         for row in sample.targets | {sample.row}:
             found.setdefault(row, []).append(sample)
     if "CROSSLOAD_OPS_LOG" in os.environ:
+        print(dict(runner.seconds))
         with open(os.environ["CROSSLOAD_OPS_LOG"], "w") as log:
             for s in samples.values():
                 log.write("\t".join([s.name, s.dtype, s.row, ",".join(sorted(s.targets)), s.outcome]) + "\n")
