@@ -7,6 +7,7 @@ data is refused. Source: torch 2.13 `export/pt2_archive/_package.py`, `_export/s
 """
 
 import ast
+import errno
 import io
 import json
 import re
@@ -39,7 +40,11 @@ def open_program(path):
         copy = Path(folder) / "program.pt2"
         try:
             _copy_harmless(path, copy)
-        except (zipfile.BadZipFile, OSError, KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.EMFILE):
+                raise  # the disk's fault, not the file's
+            raise _bad(path, f"is not a readable archive ({first_line(error)})") from error
+        except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise _bad(path, f"is not a readable archive ({first_line(error)})") from error
         try:
             _register_types(copy)

@@ -80,7 +80,7 @@ def find_class(transformers, folder, config, request):
     model_type = config.get("model_type")
     known = transformers.models.auto.configuration_auto.CONFIG_MAPPING
     remote_config = trusted and "AutoConfig" in remote
-    if not remote_config and (model_type is None or model_type not in known):
+    if not remote_config and (not isinstance(model_type, str) or model_type not in known):
         what = "has no `model_type`" if model_type is None else f"model_type is `{model_type}`"
         advice = "pass --trust-remote-code if you trust the model's own code" if remote else "check the config"
         raise WorkerError(

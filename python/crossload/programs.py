@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+import shutil
 
 from . import pytree_names
 from .errors import WorkerError, first_line, last_lines
@@ -203,6 +204,13 @@ def save(program, path):
         _save_light(program, path)
         return program, False
     except Exception as error:
+        if "inline_container" in str(error):  # PyTorch's archive writer, when a write came up short
+            raise WorkerError(
+                "environment",
+                f"{path.parent}: the program cannot be written there, {shutil.disk_usage(path.parent).free} bytes are free; "
+                "make space, or set CROSSLOAD_CACHE",
+                [first_line(error)],
+            ) from error
         if "Serialize" not in type(error).__name__ and "serializ" not in str(error).lower():
             raise
         first = error

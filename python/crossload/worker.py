@@ -86,6 +86,7 @@ def main():
     silence()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
+    _end_with_parent()
     memory = Session()
     try:
         for line in sys.stdin.buffer:
@@ -118,6 +119,25 @@ def _answer(line, answers, memory):
         details = traceback.format_exc().splitlines()[-12:]
         message = f"worker: {first_line(error)}; please report it with the details"
         emit({"event": "error", "kind": "environment", "message": message, "details": details})
+
+
+def _end_with_parent():
+    """Whoever started this may be killed while a request is answered, which closes our standard input too late."""
+    import threading
+    import time
+
+    parent = os.getppid()
+
+    def watch():
+        import signal
+
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGTERM)  # cleans up
+        time.sleep(5)
+        os._exit(128 + signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _stop(number, frame):

@@ -3,11 +3,16 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <iostream>
+#include <string>
+#include <vector>
 
 #include "app/convert.h"
 #include "app/interrupt.h"
+#include "app/plain_text.h"
 #include "app/progress.h"
 #include "app/version.h"
 #include "base/error.h"
@@ -22,6 +27,7 @@ using nlohmann::json;
 struct Options {
   ConvertRequest request;
   std::string python;
+  std::vector<std::string> formats = {"savedmodel"};
   bool no_verify = false;
   bool no_cache = false;
   bool is_static = false;
@@ -47,8 +53,8 @@ int report_error(const Error& error, bool as_json) {
         {"error", {{"kind", std::string(name_of(error.kind()))}, {"message", error.what()}, {"details", error.details()}}}};
     std::cout << document.dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
   }
-  std::cerr << "error: " << error.what() << '\n';
-  for (const std::string& detail : error.details()) std::cerr << "  " << detail << '\n';
+  std::cerr << "error: " << plain_text(error.what()) << '\n';
+  for (const std::string& detail : error.details()) std::cerr << "  " << plain_text(detail) << '\n';
   return exit_code_of(error.kind());
 }
 
@@ -169,6 +175,28 @@ int run_ops(const Options& o) {
   return 0;
 }
 
+// CLI11's words in our form: lower case, no full stop, one line.
+Error bad_command_line(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+  std::string seen = error.what();
+  if (app.get_subcommands().empty()) {
+    std::string first;
+    for (int i = 1; i < argc && first.empty(); ++i) {
+      if (argv[i][0] != '-') first = argv[i];
+    }
+    if (first.empty()) {
+      seen = "no command given";
+    } else if (app.get_subcommand_no_throw(first) == nullptr) {
+      seen = fmt::format("`{}` is no command", first);
+    }
+  }
+  if (!seen.empty() && std::isupper(static_cast<unsigned char>(seen[0])) != 0 &&
+      (seen.size() < 2 || std::isupper(static_cast<unsigned char>(seen[1])) == 0)) {
+    seen[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(seen[0])));
+  }
+  while (!seen.empty() && (seen.back() == '.' || seen.back() == '\n')) seen.pop_back();
+  return Error(ErrorKind::kBadInput, fmt::format("command line: {}; see `crossload --help`", seen));
+}
+
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
@@ -183,6 +211,9 @@ int run_command_line(int argc, char** argv) {
   convert_command->add_option("OUT", o.request.out, "the folder to make")->required();
   add_sample_flags(*convert_command, o);
   add_trace_flags(*convert_command, o);
+  convert_command->add_option("--formats", o.formats, "what to write, separated by commas: savedmodel")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"savedmodel"}));
   convert_command->add_flag("--no-verify", o.no_verify, "skip the comparison");
   convert_command->add_flag("--force", o.request.force, "replace an OUT that holds something else");
   convert_command->add_flag("--frozen", o.request.frozen, "weights as constants of the graph");
@@ -208,7 +239,9 @@ int run_command_line(int argc, char** argv) {
   } catch (const CLI::Success& asked) {
     return app.exit(asked);
   } catch (const CLI::ParseError& error) {
-    return report_error(Error(ErrorKind::kBadInput, fmt::format("command line: {}; see `crossload --help`", error.what())), o.as_json);
+    // What was parsed so far does not tell.
+    const bool as_json = std::find(argv, argv + argc, std::string_view("--json")) != argv + argc;
+    return report_error(bad_command_line(app, error, argc, argv), as_json);
   }
 
   try {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <functional>
 #include <future>
 #include <set>
 
@@ -103,6 +104,23 @@ void add_versions(report::Report& report, const PythonEnvironment& environment, 
   }
 }
 
+// A request to Python while this thread goes on. When its answer is wanted no more, Python is told to stop.
+class BackgroundRequest {
+ public:
+  BackgroundRequest(PythonSide& python, std::function<json()> ask)
+      : python_(python), answer_(std::async(std::launch::async, std::move(ask))) {}
+  ~BackgroundRequest() {
+    if (answer_.valid()) python_.stop();
+  }
+  BackgroundRequest(const BackgroundRequest&) = delete;
+  BackgroundRequest& operator=(const BackgroundRequest&) = delete;
+  json get() { return answer_.get(); }
+
+ private:
+  PythonSide& python_;
+  std::future<json> answer_;
+};
+
 // Everything that a conversion and a later verification share: the model read, its trace, its program.
 struct Subject {
   ModelFiles files;
@@ -131,6 +149,20 @@ void require_all_weights(const ModelRequest& request, const Subject& subject) {
               missing);
 }
 
+std::string root_class(const program::Program& program) {
+  for (const auto& place : program.places) {
+    if (place.module.empty() && !place.module_class.empty()) return place.module_class;
+  }
+  return {};
+}
+
+bool has_dynamic_inputs(const program::Program& program) {
+  return std::any_of(program.inputs.begin(), program.inputs.end(), [&](const program::ProgramInput& input) {
+    const auto type = program.main.tensors.find(input.value);
+    return input.kind == program::InputKind::kUser && type != program.main.tensors.end() && !constant_dims(type->second.dims);
+  });
+}
+
 Subject read_subject(const ConvertRequest& request, const PythonEnvironment& environment, PythonSide& python,
                      const Progress& progress, report::Report& report) {
   const Stopwatch watch;
@@ -154,8 +186,9 @@ Subject read_subject(const ConvertRequest& request, const PythonEnvironment& env
   require_all_weights(request.model, subject);
   report.model = request.model.model.empty() ? meta.value("class", "module") : request.model.model;
   report.model_class = meta.value("class", "");
+  if (report.model_class.empty()) report.model_class = root_class(subject.program);
   report.model_type = model_type_of(subject.files, meta);
-  report.dynamic = meta.value("dynamic", true);
+  report.dynamic = has_dynamic_inputs(subject.program);
   report.trace_cache = subject.trace->was_cached ? "hit" : "miss";
   if (!subject.trace->note.empty()) report.notes.push_back(subject.trace->note);
   if (meta.contains("static_reason") && meta["static_reason"].is_string()) {
@@ -271,7 +304,7 @@ report::Report convert(const ConvertRequest& request, const PythonEnvironment& e
 
   if (request.verify) {
     watch = {};
-    const json answer = reference.get();
+    const json answer = reference->get();
     runtime = loading.get();
     report.versions["tensorflow"] = runtime->version();
     report.result = compare(request, subject, reference_in(scratch->path(), answer), saved_model, *runtime, progress);

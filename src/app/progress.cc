@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "app/plain_text.h"
+
 namespace crossload::app {
 
 ProgressLine::Style ProgressLine::style_for(bool quiet) {
@@ -15,8 +17,9 @@ ProgressLine::Style ProgressLine::style_for(bool quiet) {
   return ::isatty(STDERR_FILENO) != 0 ? Style::kTerminal : Style::kLines;
 }
 
-void ProgressLine::show(const std::string& stage, const std::string& text, double fraction) {
+void ProgressLine::show(const std::string& stage, const std::string& raw_text, double fraction) {
   if (style_ == Style::kSilent) return;
+  const std::string text = plain_text(raw_text);
   const auto now = std::chrono::steady_clock::now();
   const double elapsed = std::chrono::duration<double>(now - start_).count();
   if (style_ == Style::kLines) {

@@ -30,7 +30,7 @@ fs::path on_path(const std::string& name) {
   std::stringstream folders(path == nullptr ? "" : path);
   for (std::string folder; std::getline(folders, folder, ':');) {
     const fs::path candidate = fs::path(folder) / name;
-    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
+    if (can_be_started(candidate)) return candidate;
   }
   return {};
 }
@@ -45,7 +45,7 @@ fs::path site_packages_of(const fs::path& interpreter) {
     if (name.starts_with("python3") && fs::is_directory(packages, ignored)) return packages;
   }
   const std::string command =
-      "'" + interpreter.string() + "' -c 'import sysconfig; print(sysconfig.get_paths()[\"purelib\"])' 2>/dev/null";
+      quoted_for_shell(interpreter.string()) + " -c 'import sysconfig; print(sysconfig.get_paths()[\"purelib\"])' 2>/dev/null";
   std::string printed;
   if (FILE* pipe = ::popen(command.c_str(), "r")) {
     char chunk[512];
@@ -54,6 +54,17 @@ fs::path site_packages_of(const fs::path& interpreter) {
   }
   while (!printed.empty() && (printed.back() == '\n' || printed.back() == '\r')) printed.pop_back();
   return printed;
+}
+
+std::string quoted_for_shell(const std::string& text) {
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+bool can_be_started(const fs::path& program) {
+  std::error_code ignored;
+  return fs::is_regular_file(program, ignored) && ::access(program.c_str(), X_OK) == 0;
 }
 
 std::string tail_of(const fs::path& file, std::size_t lines) {
@@ -90,7 +101,7 @@ PythonEnvironment find_python(const std::string& given) {
   PythonEnvironment environment;
   if (!given.empty()) {
     environment.interpreter = given.find('/') == std::string::npos ? on_path(given) : fs::path(given);
-    if (environment.interpreter.empty() || ::access(environment.interpreter.c_str(), X_OK) != 0) {
+    if (!can_be_started(environment.interpreter)) {
       fail(ErrorKind::kEnvironment, "python: `{}` is no program that can be started; check --python", given);
     }
   } else {
@@ -98,7 +109,7 @@ PythonEnvironment find_python(const std::string& given) {
     const fs::path self = fs::read_symlink("/proc/self/exe", ignored);
     for (const char* name : {"python3", "python"}) {
       const fs::path beside = self.parent_path() / name;
-      if (environment.interpreter.empty() && ::access(beside.c_str(), X_OK) == 0) environment.interpreter = beside;
+      if (environment.interpreter.empty() && can_be_started(beside)) environment.interpreter = beside;
     }
     if (environment.interpreter.empty()) environment.interpreter = on_path("python3");
   }
@@ -114,12 +125,13 @@ void WorkerProcess::start() {
   if (::pipe2(in, O_CLOEXEC) != 0 || ::pipe2(out, O_CLOEXEC) != 0) {
     fail(ErrorKind::kEnvironment, "python: no pipe to the worker: {}", std::strerror(errno));
   }
-  error_log_ = fs::temp_directory_path() / fmt::format("crossload-worker-{}.log", ::getpid());
+  scratch_.emplace();
+  error_log_ = scratch_->path() / "worker.log";
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, in[0], 0);
   posix_spawn_file_actions_adddup2(&actions, out[1], 1);
-  posix_spawn_file_actions_addopen(&actions, 2, error_log_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  posix_spawn_file_actions_addopen(&actions, 2, error_log_.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0600);
   // A group of its own, so that an interrupt at the terminal reaches it through us, once.
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
@@ -127,28 +139,46 @@ void WorkerProcess::start() {
   std::string program = environment_.interpreter.string();
   char module_flag[] = "-m", module[] = "crossload.worker";
   char* arguments[] = {program.data(), module_flag, module, nullptr};
-  const int status = ::posix_spawn(&pid_, program.c_str(), &actions, &attributes, arguments, environ);
+  // Its temporary files go with ours, however it ends.
+  const std::string temporary = "TMPDIR=" + scratch_->path().string();
+  std::vector<char*> variables;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    if (std::strncmp(*variable, "TMPDIR=", 7) != 0) variables.push_back(*variable);
+  }
+  variables.push_back(const_cast<char*>(temporary.c_str()));
+  variables.push_back(nullptr);
+  pid_t pid = -1;
+  const int status = ::posix_spawn(&pid, program.c_str(), &actions, &attributes, arguments, variables.data());
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   ::close(in[0]);
   ::close(out[1]);
   to_child_ = in[1];
   from_child_ = out[0];
+  pid_ = status == 0 ? pid : -1;
   if (status != 0) {
-    pid_ = -1;
     fail(ErrorKind::kEnvironment, "python: `{}` cannot be started: {}", program, std::strerror(status));
   }
+}
+
+void WorkerProcess::stop() {
+  if (const int pid = pid_; pid > 0) ::kill(pid, SIGTERM);
 }
 
 WorkerProcess::~WorkerProcess() {
   if (to_child_ >= 0) ::close(to_child_);
   if (pid_ > 0) {
     ::kill(pid_, SIGTERM);
-    ::waitpid(pid_, nullptr, 0);
+    // Long steps inside PyTorch do not look at signals.
+    constexpr int kPatience = 200;  // of 10 ms
+    int waited = 0;
+    while (::waitpid(pid_, nullptr, WNOHANG) == 0 && ++waited < kPatience) ::usleep(10'000);
+    if (waited == kPatience) {
+      ::kill(pid_, SIGKILL);
+      ::waitpid(pid_, nullptr, 0);
+    }
   }
   if (from_child_ >= 0) ::close(from_child_);
-  std::error_code ignored;
-  if (!error_log_.empty()) fs::remove(error_log_, ignored);
 }
 
 void WorkerProcess::report_death() {
@@ -199,8 +229,13 @@ json WorkerProcess::ask(const json& request, const Progress& progress) {
     sent += static_cast<std::size_t>(n);
   }
   while (true) {
-    const json event = json::parse(read_line());
-    const std::string kind = event.value("event", "");
+    const std::string answer = read_line();
+    const json event = json::parse(answer, nullptr, false);
+    if (!event.is_object() || !event.contains("event") || !event["event"].is_string()) {
+      fail(ErrorKind::kEnvironment, "python: `{}` answered `{}`, which is no event of the worker; check --python",
+           environment_.interpreter.string(), answer.substr(0, 80));
+    }
+    const std::string kind = event["event"];
     if (kind == "done") return event;
     if (kind == "error") {
       throw Error(error_kind_from(event.value("kind", "")), event.value("message", ""),

@@ -1,10 +1,14 @@
 // What only Python has: tracing with PyTorch, reference values, the Hub.
 #pragma once
 
+#include <atomic>
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+
+#include "app/scratch_folder.h"
 
 namespace crossload::app {
 
@@ -17,6 +21,8 @@ class PythonSide {
   virtual ~PythonSide() = default;
   /// Throws what Python reports, as an Error of the same kind.
   virtual nlohmann::json ask(const nlohmann::json& request, const Progress& progress) = 0;
+  /// Makes a request under way in another thread end soon, with an Error; for callers that need its answer no more.
+  virtual void stop() {}
 };
 
 /// Where Python and its packages lie. Finding out starts no interpreter.
@@ -42,6 +48,7 @@ class WorkerProcess : public PythonSide {
   WorkerProcess& operator=(const WorkerProcess&) = delete;
 
   nlohmann::json ask(const nlohmann::json& request, const Progress& progress) override;
+  void stop() override;
 
  private:
   void start();
@@ -49,9 +56,10 @@ class WorkerProcess : public PythonSide {
   [[noreturn]] void report_death();
 
   PythonEnvironment environment_;
-  int pid_ = -1;
+  std::atomic<int> pid_ = -1;
   int to_child_ = -1;
   int from_child_ = -1;
+  std::optional<ScratchFolder> scratch_;  // its files for temporary use, and what it says on standard error
   std::filesystem::path error_log_;
   std::string buffer_;
 };

@@ -52,7 +52,26 @@ void append_key(std::string& key, const Attr& attr) {
   key += ';';
 }
 
-Expr binary(std::string_view op, Expr a, Expr b) { return a.builder().tf(op, {a, b}); }
+Expr binary(std::string_view op, Expr a, Expr b) { return a.builder().tf_widened(op, {a, b}); }
+
+// The first of `dtype` and the wider ones that holds its values exactly and that the operation's attribute `T` may be.
+DType kernel_dtype(std::string_view op, DType dtype) {
+  const graph::TfOp* definition = graph::find_tf_op(op);
+  if (definition == nullptr) return dtype;
+  const auto attr = std::find_if(definition->attrs.begin(), definition->attrs.end(),
+                                 [](const graph::TfAttr& a) { return a.name == "T"; });
+  if (attr == definition->attrs.end() || attr->allowed_types.empty()) return dtype;
+  const auto is_allowed = [&](DType d) {
+    return std::find(attr->allowed_types.begin(), attr->allowed_types.end(), d) != attr->allowed_types.end();
+  };
+  if (is_allowed(dtype)) return dtype;
+  const std::vector<DType> wider = is_floating(dtype) ? std::vector{DType::kFloat32, DType::kFloat64}
+                                                      : std::vector{DType::kInt32, DType::kInt64};
+  for (const DType wide : wider) {
+    if (size_of(wide) > size_of(dtype) && is_allowed(wide)) return wide;
+  }
+  return dtype;
+}
 Expr constant_like(Expr like, double value) { return like.builder().scalar(like.dtype(), value); }
 
 }  // namespace
@@ -82,7 +101,7 @@ Expr operator+(Expr a, Expr b) { return binary("AddV2", a, b); }
 Expr operator-(Expr a, Expr b) { return binary("Sub", a, b); }
 Expr operator*(Expr a, Expr b) { return binary("Mul", a, b); }
 Expr operator/(Expr a, Expr b) { return binary("RealDiv", a, b); }
-Expr operator-(Expr a) { return a.builder().tf("Neg", {a}); }
+Expr operator-(Expr a) { return a.builder().tf_widened("Neg", {a}); }
 Expr operator+(Expr a, double b) { return a + constant_like(a, b); }
 Expr operator-(Expr a, double b) { return a - constant_like(a, b); }
 Expr operator*(Expr a, double b) { return a * constant_like(a, b); }
@@ -116,6 +135,15 @@ Expr Builder::tf(std::string_view op, const std::vector<Expr>& inputs, Attrs att
   auto outputs = tf_all(op, inputs, std::move(attrs));
   if (outputs.empty()) internal_error("graph: `{}` has no output", op);
   return outputs[0];
+}
+
+Expr Builder::tf_widened(std::string_view op, const std::vector<Expr>& inputs, Attrs attrs) {
+  const DType own = inputs.at(0).dtype(), wide = kernel_dtype(op, own);
+  if (wide == own) return tf(op, inputs, std::move(attrs));
+  std::vector<Expr> widened;
+  for (const Expr& input : inputs) widened.push_back(input.dtype() == own ? cast(input, wide) : input);
+  const Expr result = tf(op, widened, std::move(attrs));
+  return result.dtype() == wide ? cast(result, own) : result;
 }
 
 std::vector<Expr> Builder::tf_all(std::string_view op, const std::vector<Expr>& inputs, Attrs attrs) {
@@ -345,7 +373,8 @@ Expr Builder::fill(DType dtype, const SymDims& dims, Expr value) {
 }
 
 Expr Builder::range(const Sym& count, DType dtype) {
-  const DType index = is_floating(dtype) || dtype == DType::kInt64 ? dtype : DType::kInt32;
+  const bool has_kernel = dtype == DType::kFloat32 || dtype == DType::kFloat64 || dtype == DType::kInt64;
+  const DType index = has_kernel ? dtype : DType::kInt32;
   const Expr result = tf("Range", {scalar(index, 0), size(count, index), scalar(index, 1)});
   set_dims(result, {count});
   return cast(result, dtype);
@@ -377,7 +406,7 @@ Expr Builder::slice(Expr x, int axis, const Sym& begin, const Sym& end, int64_t 
 Expr Builder::select(Expr condition, Expr yes, Expr no) { return tf("SelectV2", {condition, yes, no}); }
 
 Expr Builder::reduce(std::string_view op, Expr x, const std::vector<int>& axes, bool keep_dims) {
-  return tf(op, {x, int32s(axes)}, {{"keep_dims", keep_dims}});
+  return tf_widened(op, {x, int32s(axes)}, {{"keep_dims", keep_dims}});
 }
 
 Expr Builder::gather(Expr x, Expr indices, int axis) {

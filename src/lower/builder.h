@@ -58,6 +58,9 @@ class Builder {
   // Operations by TensorFlow's names. Types follow from the inputs, shapes by inference where it can.
   Expr tf(std::string_view op, const std::vector<Expr>& inputs, graph::Attrs attrs = {});
   std::vector<Expr> tf_all(std::string_view op, const std::vector<Expr>& inputs, graph::Attrs attrs = {});
+  /// Like `tf`, computed in a wider dtype where no CPU kernel takes the first input's; a result of the wider dtype is
+  /// cast back. Inputs of the first one's dtype are widened with it.
+  Expr tf_widened(std::string_view op, const std::vector<Expr>& inputs, graph::Attrs attrs = {});
 
   // Leaves.
   Expr input(const std::string& name, DType dtype, SymDims dims);

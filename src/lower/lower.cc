@@ -150,13 +150,13 @@ class Driver {
     if (needs_no_lowering(node.target)) return;
     const program::Place& place =
         node.place < 0 ? kNowhere : program_.places[static_cast<std::size_t>(node.place)];
-    if (is_poisoned(node)) {
-      poison(node);
-      return;
-    }
     const OpTable::Entry* entry = OpTable::all().find(node.target);
     if (entry == nullptr) {
       fail_at(node, place, "no lowering for");
+      return;
+    }
+    if (is_poisoned(node)) {
+      poison(node);
       return;
     }
     builder_.set_origin({place.module, place.source, node.name});

@@ -69,6 +69,9 @@ class Call {
   Expr tf(std::string_view op, const std::vector<Expr>& inputs, graph::Attrs attrs = {}) const {
     return builder_.tf(op, inputs, std::move(attrs));
   }
+  Expr tf_widened(std::string_view op, const std::vector<Expr>& inputs, graph::Attrs attrs = {}) const {
+    return builder_.tf_widened(op, inputs, std::move(attrs));
+  }
   [[noreturn]] void unsupported(const std::string& why) const { throw Unsupported(why); }
 
  private:
@@ -129,13 +132,19 @@ struct OpName {
 /// A call that becomes one TensorFlow node on `self`, computed in the result's dtype.
 template <OpName Op>
 Expr unary(Call& call) {
-  return call.tf(Op.value, {call.builder().cast(call.tensor("self"), call.result_dtype())});
+  return call.tf_widened(Op.value, {call.builder().cast(call.tensor("self"), call.result_dtype())});
 }
 
 /// A call that becomes one TensorFlow node on `self` and `other`, both brought to the result's dtype.
 template <OpName Op>
 Expr binary(Call& call) {
-  return call.tf(Op.value, {call.operand("self", call.result_dtype()), call.operand("other", call.result_dtype())});
+  const DType dtype = call.result_dtype();
+  return call.tf_widened(Op.value, {call.operand("self", dtype), call.operand("other", dtype)});
+}
+
+/// The dtype that PyTorch's kernels compute in: float32 for the half precisions.
+inline DType computed_dtype(DType dtype) {
+  return dtype == DType::kFloat16 || dtype == DType::kBFloat16 ? DType::kFloat32 : dtype;
 }
 
 /// A call that does nothing to the values of its first argument: memory layout, devices, dropout in evaluation mode.

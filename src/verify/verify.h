@@ -88,7 +88,7 @@ struct OpResult {
 };
 
 /// One module of the PyTorch tree. `accumulated`: error of its outputs when only the model's inputs are given;
-/// `isolated`: when the module is given PyTorch's inputs; `noise`: PyTorch's own.
+/// `isolated`: when the module is given PyTorch's inputs; `noise`: see `is_over`.
 struct StageResult {
   std::string module;        // empty for the model itself
   std::string module_class;  // empty when unknown
@@ -101,9 +101,10 @@ struct StageResult {
   std::vector<OpResult> ops;
 };
 
-/// Whether a stage's error is more than the limit and more than float32 explains. `noise` is how far PyTorch's run is
-/// from the truth; another run that is as good may lie as far on the other side of it.
-inline bool is_over(double error, double limit, double noise) { return error > limit && !(error <= 2 * noise); }
+/// Whether a stage's error is more than the limit and more than float32 explains. `noise` is the distance that two
+/// float32 computations of the stage may have: the worker adds PyTorch's distance from the float64 run to that of other
+/// runs.
+inline bool is_over(double error, double limit, double noise) { return error > limit && !(error <= noise); }
 
 struct Diagnosis {
   std::string module, cause, evidence;

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from conftest import listing
-from crossload_command import children_of, is_running
+from crossload_command import children_of, decoded, is_running
 
 STEPS = ["trace", "write", "verify"]
 
@@ -63,7 +63,7 @@ class Interrupted:
         self.workers = children_of(self.process.pid)
         self.was_running = self.process.poll() is None
         self.process.send_signal(number)
-        self.out, self.err = self.process.communicate(timeout=60)
+        self.out, self.err = map(decoded, self.process.communicate(timeout=60))
         self.code = self.process.returncode
 
     @staticmethod
@@ -72,7 +72,7 @@ class Interrupted:
 
     def wait_for_line(self, text):
         for line in self.process.stderr:
-            if text in line:
+            if text.encode() in line:
                 return
         raise AssertionError(f"ended before `{text}`")
 
@@ -149,7 +149,7 @@ def test_kill_during_verify_again(place, subject):
     before = listing(place.out)
     process = place.start("verify", model, place.out)
     for line in process.stderr:
-        if "recording every value" in line:
+        if b"recording every value" in line:
             break
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)

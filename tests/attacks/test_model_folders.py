@@ -129,7 +129,7 @@ def a_folder(folder):
         (cut_in_header, "model.safetensors @ 0x0000"),
         (header_beyond_file(1 << 40), str(1 << 40)),
         (header_beyond_file((1 << 64) - 1), "model.safetensors @ 0x0000"),
-        (header_beyond_file(0), "model.safetensors @ 0x0000"),
+        (header_beyond_file(0), "model.safetensors @ 0x0008"),
         (overlapping, "overlap"),
         (gapped, "64"),
         (wrong_shape, ["`encoder.layer.0.output.dense.weight`", "4736", "4864", "[32, 38]"]),
@@ -166,7 +166,11 @@ def test_no_config(place, model):
     place.refused_convert(model, code=2, seen="no `config.json`")
 
 
-@pytest.mark.parametrize("text", ["{", "", "[]", "null", "\x00\x01", '{"a": ' + "[" * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    ["{", "", "[]", "null", "\x00\x01", '{"a": ' + "[" * 100_000, '{"a": ' + "[" * 200_000 + "]" * 200_000 + "}"],
+    ids=["cut", "empty", "list", "null", "binary", "open-lists", "deep-lists"],
+)
 def test_config_is_no_json_object(place, model, text):
     (model / "config.json").write_text(text)
     place.refused_convert(model, code=2, seen="config.json")

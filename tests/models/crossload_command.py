@@ -18,7 +18,7 @@ BINARY = os.environ.get("CROSSLOAD") or str(BESIDE)
 PYTHON = [] if BINARY == str(BESIDE) else ["--python", sys.executable]
 
 # `<where>: <what was seen>`, lower case apart from names; no full stop at its end
-ERROR_LINE = re.compile(r"error: [^:]+: .*[^.]\Z")
+ERROR_LINE = re.compile(r"error: .+?: .*[^.]\Z")
 
 
 @dataclass
@@ -37,12 +37,13 @@ class Finished:
     @property
     def error(self):
         """The line that starts with `error:`, checked for its form; its details are the lines below."""
-        at = [i for i, line in enumerate(self.err.splitlines()) if line.startswith("error: ")]
+        lines = self.err.split("\n")
+        at = [i for i, line in enumerate(lines) if line.startswith("error: ")]
         assert len(at) == 1, self.err
-        line = self.err.splitlines()[at[0]]
+        line = lines[at[0]]
         assert ERROR_LINE.match(line), line
         # lower case: a sentence never starts with a capital (names and formulas may)
-        assert not re.match(r"error: [^:]+: (The|A|An|No|Cannot|This|It)\b", line), line
+        assert not re.match(r"error: .+?: (The|A|An|No|Cannot|This|It)\b", line), line
         assert all(c.isprintable() for c in line), ascii(line)
         return line
 
@@ -57,8 +58,7 @@ def start(*arguments, environment=None, **options):
     """The command as a process; keyword `environment` is added to ours."""
     return subprocess.Popen(
         [BINARY, *map(str, arguments), *(PYTHON if "--python" not in arguments else [])],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="surrogateescape",
-        env={**os.environ, **(environment or {})}, **options,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **(environment or {})}, **options,
     )  # fmt: skip
 
 
@@ -70,8 +70,14 @@ def run(*arguments, environment=None, timeout=300, **options):
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()
-        raise AssertionError(f"`crossload {' '.join(map(str, arguments))}` took over {timeout} s\n{out}\n{err}") from None
-    return Finished(process.returncode, out, err)
+        told = f"`crossload {' '.join(map(str, arguments))}` took over {timeout} s\n{decoded(out)}\n{decoded(err)}"
+        raise AssertionError(told) from None
+    return Finished(process.returncode, decoded(out), decoded(err))
+
+
+def decoded(printed):
+    """What was printed, line ends as they are."""
+    return printed.decode("utf-8", "surrogateescape")
 
 
 def children_of(pid):

@@ -91,6 +91,11 @@ def largest_difference(got, want, mask):
     return max(hidden.max(), pooled.max())
 
 
+def allowed(stage):
+    """The limit, or the distance of two values that are both as far from the truth as PyTorch's own float32."""
+    return max(LIMIT, 2 * (stage["noise"] or 0))
+
+
 def check_answer(got, pytorch, inputs):
     assert sorted(got) == ["last_hidden_state", "pooler_output"]
     assert largest_difference(got, expected(pytorch, inputs), inputs["attention_mask"]) <= LIMIT
@@ -123,7 +128,7 @@ def test_every_stage(report, pytorch):
     for stage in stages:
         for kind in ("accumulated", "isolated"):
             if stage[kind] is not None:
-                assert stage[kind] <= max(LIMIT, stage["noise"] or 0), (stage["module"], kind)
+                assert stage[kind] <= allowed(stage), (stage["module"], kind)
     # Dropout does nothing in evaluation mode; all other modules of the tree compute something.
     silent = (torch.nn.Dropout, torch.nn.ModuleList)
     computing = {name for name, module in pytorch.named_modules() if not isinstance(module, silent)}
@@ -439,11 +444,11 @@ def test_changed_variable_is_found(out, minilm, tmp_path):
     stages = {s["module"]: s for s in report["stages"]}
     assert stages["encoder.layer.3.output.dense"]["isolated"] > LIMIT
     for layer in (0, 1, 2):
-        assert stages[f"encoder.layer.{layer}"]["accumulated"] <= max(LIMIT, stages[f"encoder.layer.{layer}"]["noise"])
+        assert stages[f"encoder.layer.{layer}"]["accumulated"] <= allowed(stages[f"encoder.layer.{layer}"])
     for layer in (4, 5):
         # The error comes from before: given PyTorch's inputs these are right.
         stage = stages[f"encoder.layer.{layer}"]
-        assert stage["accumulated"] > LIMIT and stage["isolated"] <= max(LIMIT, stage["noise"])
+        assert stage["accumulated"] > LIMIT and stage["isolated"] <= allowed(stage)
     assert json.loads((copy / "crossload.json").read_text())["verdict"] == "mismatch"
     printed = run("verify", minilm, copy)
     assert printed.code == 1 and "mismatch" in printed.out and "encoder.layer.3.output.dense" in printed.out

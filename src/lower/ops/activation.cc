@@ -36,7 +36,7 @@ Expr elu(Call& call) {
   const Expr x = call.tensor("self");
   const double alpha = call.number("alpha"), scale = call.number("scale"), input_scale = call.number("input_scale");
   if (alpha == 1 && scale == 1 && input_scale == 1) return call.tf("Elu", {x});
-  const Expr negative = call.tf("Expm1", {call.tf("Minimum", {x, x * 0.0}) * input_scale}) * (alpha * scale);
+  const Expr negative = call.tf("Expm1", {call.tf("Minimum", {x, call.builder().scalar(x.dtype(), 0.0)}) * input_scale}) * (alpha * scale);
   return call.builder().select(call.tf("Greater", {x, call.builder().scalar(x.dtype(), 0.0)}), x * scale, negative);
 }
 
@@ -52,7 +52,7 @@ Expr softplus(Call& call) {
 
 Expr clipped(Call& call, Expr x, double low, double high) {
   Builder& b = call.builder();
-  return call.tf("Minimum", {call.tf("Maximum", {x, b.scalar(x.dtype(), low)}), b.scalar(x.dtype(), high)});
+  return call.tf_widened("Minimum", {call.tf_widened("Maximum", {x, b.scalar(x.dtype(), low)}), b.scalar(x.dtype(), high)});
 }
 
 Expr hardtanh(Call& call) {
@@ -95,8 +95,8 @@ Expr prelu(Call& call) {
   Expr weight = call.tensor("weight");
   Builder& b = call.builder();
   SymDims dims(static_cast<std::size_t>(x.rank()), Sym(1));
-  if (x.rank() > 1) dims[1] = weight.dim(0);
-  weight = b.reshape(weight, weight.dim(0) == Sym(1) ? SymDims(static_cast<std::size_t>(x.rank()), Sym(1)) : dims);
+  if (x.rank() > 1 && weight.rank() > 0) dims[1] = weight.dim(0);
+  weight = b.reshape(weight, dims);
   return b.select(call.tf("Greater", {x, b.scalar(x.dtype(), 0.0)}), x, x * weight);
 }
 

@@ -42,12 +42,12 @@ Expr true_divide(Call& call) {
 }
 
 Expr floor_quotient(Call& call, Expr a, Expr b) {
-  if (!is_floating(a.dtype())) return call.tf("FloorDiv", {a, b});
+  if (!is_floating(a.dtype())) return call.tf_widened("FloorDiv", {a, b});
   // PyTorch: (a - fmod(a, b)) / b, one less where the remainder and the divisor differ in sign, rounded; and a / b where b
   // is zero.
   Builder& builder = call.builder();
   const Expr zero = builder.scalar(a.dtype(), 0.0);
-  const Expr remainder = call.tf("TruncateMod", {a, b});
+  const Expr remainder = call.tf_widened("TruncateMod", {a, b});
   const Expr quotient = (a - remainder) / b;
   const Expr differs = call.tf("LogicalAnd", {call.tf("NotEqual", {remainder, zero}),
                                               call.tf("NotEqual", {call.tf("Less", {b, zero}), call.tf("Less", {remainder, zero})})});
@@ -62,7 +62,7 @@ Expr divide_by_mode(Call& call) {
   const Expr a = call.operand("self", dtype), b = call.operand("other", dtype);
   if (call.is_none("rounding_mode")) return a / b;
   if (call.text("rounding_mode") == "floor") return floor_quotient(call, a, b);
-  if (!is_floating(dtype)) return call.tf("TruncateDiv", {a, b});
+  if (!is_floating(dtype)) return call.tf_widened("TruncateDiv", {a, b});
   const Expr quotient = a / b;
   return call.tf("Sign", {quotient}) * call.tf("Floor", {call.tf("Abs", {quotient})});
 }
@@ -72,11 +72,24 @@ Expr floor_divide(Call& call) {
   return floor_quotient(call, call.operand("self", dtype), call.operand("other", dtype));
 }
 
+// PyTorch's integer power: with a negative exponent 1 and -1 keep their size, everything else is 0.
+Expr integer_power(Call& call, Expr base, Expr exponent) {
+  Builder& b = call.builder();
+  const Expr zero = b.scalar(base.dtype(), 0), one = b.scalar(base.dtype(), 1);
+  const Expr power = call.tf_widened("Pow", {base, call.tf_widened("Maximum", {exponent, zero})});
+  if (base.dtype() == DType::kUInt8) return power;
+  const Expr is_unit = call.tf("Equal", {call.tf("Abs", {base}), one});
+  const Expr is_odd = call.tf("Equal", {call.tf_widened("BitwiseAnd", {exponent, one}), one});
+  const Expr unit = b.select(is_odd, base, one);
+  return b.select(call.tf("Less", {exponent, zero}), b.select(is_unit, unit, zero), power);
+}
+
 Expr pow(Call& call) {
   const DType dtype = call.result_dtype();
   Builder& b = call.builder();
   if (!call.tensor_or_null("exponent")) {
     const Expr x = call.operand("self", dtype);
+    if (!call.sym("exponent").symbols().empty()) return call.tf_widened("Pow", {x, call.scalar("exponent", dtype)});
     const double exponent = call.number("exponent");
     // The exponents of activations and norms: exact by products.
     if (exponent == 0.5 && is_floating(dtype)) return call.tf("Sqrt", {x});
@@ -85,40 +98,51 @@ Expr pow(Call& call) {
     if (exponent == 3) return (x * x) * x;
     if (exponent == -1 && is_floating(dtype)) return call.tf("Reciprocal", {x});
     if (exponent == -0.5 && is_floating(dtype)) return call.tf("Rsqrt", {x});
-    return call.tf("Pow", {x, call.scalar("exponent", dtype)});
+    return call.tf_widened("Pow", {x, call.scalar("exponent", dtype)});
   }
-  return call.tf("Pow", {call.operand("self", dtype), b.cast(call.tensor("exponent"), dtype)});
+  const Expr base = call.operand("self", dtype), exponent = b.cast(call.tensor("exponent"), dtype);
+  return is_floating(dtype) ? call.tf_widened("Pow", {base, exponent}) : integer_power(call, base, exponent);
 }
 
 Expr remainder(Call& call) {
   const DType dtype = call.result_dtype();
-  return call.tf("FloorMod", {call.operand("self", dtype), call.operand("other", dtype)});
+  return call.tf_widened("FloorMod", {call.operand("self", dtype), call.operand("other", dtype)});
 }
 
 Expr clamp(Call& call) {
   const DType dtype = call.result_dtype();
   Expr x = call.operand("self", dtype);
-  if (!call.is_none("min")) x = call.tf("Maximum", {x, call.operand("min", dtype)});
-  if (!call.is_none("max")) x = call.tf("Minimum", {x, call.operand("max", dtype)});
+  if (!call.is_none("min")) x = call.tf_widened("Maximum", {x, call.operand("min", dtype)});
+  if (!call.is_none("max")) x = call.tf_widened("Minimum", {x, call.operand("max", dtype)});
   return x;
 }
 Expr clamp_min(Call& call) {
-  return call.tf("Maximum", {call.operand("self", call.result_dtype()), call.operand("min", call.result_dtype())});
+  return call.tf_widened("Maximum", {call.operand("self", call.result_dtype()), call.operand("min", call.result_dtype())});
 }
 Expr clamp_max(Call& call) {
-  return call.tf("Minimum", {call.operand("self", call.result_dtype()), call.operand("max", call.result_dtype())});
+  return call.tf_widened("Minimum", {call.operand("self", call.result_dtype()), call.operand("max", call.result_dtype())});
 }
 
 Expr absolute(Call& call) {
   const Expr x = call.tensor("self");
-  return x.dtype() == DType::kBool ? x : call.tf("Abs", {x});
+  return x.dtype() == DType::kBool || x.dtype() == DType::kUInt8 ? x : call.tf("Abs", {x});
 }
 
 // Integers have no fractional part to round.
 template <OpName Op>
 Expr rounded(Call& call) {
   const Expr x = call.tensor("self");
-  return is_floating(x.dtype()) ? call.tf(Op.value, {x}) : x;
+  return is_floating(x.dtype()) ? call.tf_widened(Op.value, {x}) : x;
+}
+
+// Rounded at a decimal place by way of a power of ten, as PyTorch does it.
+Expr round_decimals(Call& call) {
+  const Expr x = call.tensor("self");
+  const int64_t decimals = call.integer("decimals");
+  if (!is_floating(x.dtype())) return x;
+  const double ten = std::pow(10.0, static_cast<double>(std::abs(decimals)));
+  if (decimals == 0) return call.tf_widened("Rint", {x});
+  return decimals < 0 ? call.tf_widened("Rint", {x / ten}) * ten : call.tf_widened("Rint", {x * ten}) / ten;
 }
 
 Expr trunc(Call& call) {
@@ -133,25 +157,33 @@ Expr log_base(Call& call, double base) {
 }
 Expr log2(Call& call) { return log_base(call, 2); }
 Expr log10(Call& call) { return log_base(call, 10); }
-Expr exp2(Call& call) { return call.tf("Exp", {call.operand("self", call.result_dtype()) * std::log(2.0)}); }
+Expr exp2(Call& call) {
+  const Expr x = call.operand("self", call.result_dtype());
+  return call.tf_widened("Pow", {call.builder().scalar(x.dtype(), 2.0), x});
+}
 
+// Formulas of several steps are computed in float32 for the half precisions, as in PyTorch.
 Expr addcmul(Call& call) {
-  const DType dtype = call.result_dtype();
+  const DType dtype = computed_dtype(call.result_dtype());
   const Expr product = call.operand("tensor1", dtype) * call.operand("tensor2", dtype);
-  return call.operand("self", dtype) + product * call.scalar("value", dtype);
+  const Expr result = call.operand("self", dtype) + product * call.scalar("value", dtype);
+  return call.builder().cast(result, call.result_dtype());
 }
 
 Expr addcdiv(Call& call) {
-  const DType dtype = call.result_dtype();
+  const DType dtype = computed_dtype(call.result_dtype());
   const Expr quotient = call.operand("tensor1", dtype) / call.operand("tensor2", dtype);
-  return call.operand("self", dtype) + quotient * call.scalar("value", dtype);
+  const Expr result = call.operand("self", dtype) + quotient * call.scalar("value", dtype);
+  return call.builder().cast(result, call.result_dtype());
 }
 
 Expr lerp(Call& call) {
-  const DType dtype = call.result_dtype();
+  Builder& b = call.builder();
+  const DType dtype = computed_dtype(call.result_dtype());
   const Expr start = call.operand("self", dtype), end = call.operand("end", dtype), w = call.operand("weight", dtype);
   const Expr low = start + w * (end - start), high = end - (end - start) * (1.0 - w);
-  return call.builder().select(call.tf("Less", {call.tf("Abs", {w}), call.builder().scalar(dtype, 0.5)}), low, high);
+  const Expr is_low = call.tf("Less", {call.tf("Abs", {w}), b.scalar(dtype, 0.5)});
+  return b.cast(b.select(is_low, low, high), call.result_dtype());
 }
 
 constexpr OpRow kRows[] = {
@@ -219,6 +251,7 @@ constexpr OpRow kRows[] = {
     {"aten::floor(Tensor self) -> Tensor", rounded<"Floor">},
     {"aten::ceil(Tensor self) -> Tensor", rounded<"Ceil">},
     {"aten::round(Tensor self) -> Tensor", rounded<"Rint">},
+    {"aten::round.decimals(Tensor self, *, int decimals) -> Tensor", round_decimals},
     {"aten::trunc(Tensor self) -> Tensor", trunc},
     {"aten::maximum(Tensor self, Tensor other) -> Tensor", binary<"Maximum">},
     {"aten::minimum(Tensor self, Tensor other) -> Tensor", binary<"Minimum">},

@@ -53,8 +53,9 @@ Expr repeat_heads(Expr x, const Sym& heads) {
 
 Expr scaled_dot_product_attention(Call& call) {
   Builder& b = call.builder();
-  const Expr query = call.tensor("query");
-  Expr key = call.tensor("key"), value = call.tensor("value");
+  const DType dtype = computed_dtype(call.result_dtype());
+  const Expr query = call.operand("query", dtype);
+  Expr key = call.operand("key", dtype), value = call.operand("value", dtype);
   if (call.number("dropout_p") != 0) call.unsupported("attention with dropout");
   if (call.flag("enable_gqa")) {
     key = repeat_heads(key, query.dim(-3));
@@ -85,7 +86,7 @@ Expr scaled_dot_product_attention(Call& call) {
   if (mask.added) scores = scores + mask.added;
   Expr result = b.tf("BatchMatMulV2", {b.tf("Softmax", {scores}), value});
   if (mask.visible) result = result * mask.visible;
-  return result;
+  return b.cast(result, call.result_dtype());
 }
 
 constexpr OpRow kRows[] = {

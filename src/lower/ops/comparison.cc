@@ -44,7 +44,7 @@ Expr compare(Call& call) {
   DType dtype = other ? promoted(self, other) : promoted_with_scalar(call, self);
   const bool orders = std::string_view(Op.value) != "Equal" && std::string_view(Op.value) != "NotEqual";
   if (orders && dtype == DType::kBool) dtype = DType::kInt32;
-  return call.tf(Op.value, {call.builder().cast(self, dtype), call.operand("other", dtype)});
+  return call.tf_widened(Op.value, {call.builder().cast(self, dtype), call.operand("other", dtype)});
 }
 
 template <OpName Op>

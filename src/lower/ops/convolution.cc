@@ -58,6 +58,25 @@ Expr pad_spatial(Expr x, const Geometry& g) {
   return b.tf("Pad", {x, amounts});
 }
 
+// The kernel with dilation - 1 zeros between its cells, for operations whose kernels know no dilation.
+Expr spread_out(Expr kernel, const std::vector<int64_t>& dilations) {
+  Builder& b = kernel.builder();
+  for (int axis = 0; axis < static_cast<int>(dilations.size()); ++axis) {
+    const int64_t dilation = dilations[static_cast<std::size_t>(axis)];
+    if (dilation == 1) continue;
+    SymDims dims = kernel.dims();
+    const Sym cells = dims[static_cast<std::size_t>(axis)];
+    std::vector<int32_t> pads(static_cast<std::size_t>(kernel.rank() + 1) * 2, 0);
+    pads[static_cast<std::size_t>(axis) * 2 + 3] = static_cast<int32_t>(dilation - 1);
+    Expr wide = b.tf("Pad", {b.unsqueeze(kernel, axis + 1),
+                             b.constant(Tensor::of<int32_t>(DType::kInt32, {kernel.rank() + 1, 2}, pads))});
+    dims[static_cast<std::size_t>(axis)] = cells * Sym(dilation);
+    wide = b.reshape(wide, dims);
+    kernel = b.slice(wide, axis, Sym(0), (cells - Sym(1)) * Sym(dilation) + Sym(1));
+  }
+  return kernel;
+}
+
 // One convolution in two or three spatial axes, channels last, kernel [spatial…, in / groups, out].
 Expr convolve(Expr x, Expr kernel, const Geometry& g) {
   Builder& b = x.builder();
@@ -74,16 +93,13 @@ Expr convolve(Expr x, Expr kernel, const Geometry& g) {
     }
     return b.tf("Conv2D", {x, kernel}, attrs);
   }
-  return b.tf("Conv3D", {is_padded(g) ? pad_spatial(x, g) : x, kernel},
-              {{"strides", with_batch_and_channels(g.strides)},
-               {"dilations", with_batch_and_channels(g.dilations)},
-               {"padding", std::string("VALID")}});
+  return b.tf("Conv3D", {is_padded(g) ? pad_spatial(x, g) : x, spread_out(kernel, g.dilations)},
+              {{"strides", with_batch_and_channels(g.strides)}, {"padding", std::string("VALID")}});
 }
 
-// Every input channel with kernels of its own: kernel [h, w, in, out / in].
+// Every input channel with kernels of its own: kernel [h, w, in, out / in]. Its kernel wants equal strides, no dilation.
 Expr convolve_depthwise(Expr x, Expr kernel, const Geometry& g) {
   graph::Attrs attrs = {{"strides", with_batch_and_channels(g.strides)},
-                        {"dilations", g.dilations},
                         {"padding", std::string("VALID")}};
   return x.builder().tf("DepthwiseConv2dNative", {is_padded(g) ? pad_spatial(x, g) : x, kernel}, attrs);
 }
@@ -91,6 +107,12 @@ Expr convolve_depthwise(Expr x, Expr kernel, const Geometry& g) {
 // `kernel` as PyTorch has it: [out, in / groups, spatial…].
 Expr convolution(Call& call, Expr x, Expr kernel, Expr bias, Geometry g, int64_t groups) {
   Builder& b = call.builder();
+  const DType dtype = x.dtype();
+  if (is_integer(dtype)) {  // exact up to 2^53
+    x = b.cast(x, DType::kFloat64);
+    kernel = b.cast(kernel, DType::kFloat64);
+    if (bias) bias = b.cast(bias, DType::kFloat64);
+  }
   const bool is_unbatched = x.rank() == kernel.rank() - 1;
   if (is_unbatched) x = b.unsqueeze(x, 0);
   const bool is_1d = x.rank() == 3;
@@ -110,10 +132,14 @@ Expr convolution(Call& call, Expr x, Expr kernel, Expr bias, Geometry g, int64_t
   kernel_perm.insert(kernel_perm.end(), {1, 0});
 
   Expr y;
-  const bool equal_strides = rank != 4 || g.strides[0] == g.strides[1];
+  const bool is_depthwise = rank == 4 && in == Sym(groups);
+  const bool has_kernel = is_depthwise && g.strides[0] == g.strides[1] && g.dilations == std::vector<int64_t>{1, 1};
   if (groups == 1) {
     y = convolve(last, b.transpose(kernel, kernel_perm), g);
-  } else if (rank == 4 && in == Sym(groups) && equal_strides) {
+  } else if (is_depthwise && !has_kernel) {
+    // Conv2D takes a kernel of fewer channels for groups.
+    y = convolve(last, b.transpose(kernel, kernel_perm), g);
+  } else if (is_depthwise) {
     Expr depthwise;
     if (out == in) {
       depthwise = b.transpose(kernel, {2, 3, 0, 1});
@@ -144,7 +170,7 @@ Expr convolution(Call& call, Expr x, Expr kernel, Expr bias, Geometry g, int64_t
     y = b.squeeze(y, {2});
   }
   b.set_dims(y, dims);
-  return is_unbatched ? b.squeeze(y, {0}) : y;
+  return b.cast(is_unbatched ? b.squeeze(y, {0}) : y, dtype);
 }
 
 Geometry geometry(Call& call, std::size_t axes) {

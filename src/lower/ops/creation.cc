@@ -15,11 +15,19 @@ Expr scalar_tensor(Call& call) { return call.scalar("s", call.result_dtype()); }
 Expr fill_scalar(Call& call) { return filled(call, call.scalar("value", call.result_dtype())); }
 Expr fill_tensor(Call& call) { return filled(call, call.tensor("value")); }
 
-// TensorFlow's Range knows int32, int64 and floats; other integers are made by a cast.
+// Floats are start + i * step in double precision, as PyTorch makes them: TensorFlow's Range adds up its step's error.
 Expr arange(Call& call, const char* start, const char* end, const char* step) {
   Builder& b = call.builder();
   const DType dtype = call.result_dtype();
-  const DType computed = is_floating(dtype) || dtype == DType::kInt64 ? dtype : DType::kInt32;
+  const auto is = [&](const char* name, int64_t value) { return name == nullptr || call.sym(name) == Sym(value); };
+  if (is(start, 0) && is(step, 1)) return b.range(call.result_dims().at(0), dtype);
+  if (is_floating(dtype)) {
+    const DType wide = DType::kFloat64;
+    const Expr places = b.range(call.result_dims().at(0), wide);
+    const Expr steps = is(step, 1) ? places : places * call.scalar(step, wide);
+    return b.cast(call.scalar(start, wide) + steps, dtype);
+  }
+  const DType computed = dtype == DType::kInt64 ? dtype : DType::kInt32;
   const Expr from = start != nullptr ? call.scalar(start, computed) : b.scalar(computed, 0);
   const Expr by = step != nullptr ? call.scalar(step, computed) : b.scalar(computed, 1);
   const Expr result = b.tf("Range", {from, call.scalar(end, computed), by});
@@ -34,7 +42,7 @@ Expr arange_step(Call& call) { return arange(call, "start", "end", "step"); }
 Expr linspace(Call& call) {
   Builder& b = call.builder();
   const DType dtype = call.result_dtype();
-  const DType computed = is_floating(dtype) ? dtype : DType::kFloat32;
+  const DType computed = is_floating(dtype) ? computed_dtype(dtype) : DType::kFloat64;
   const Sym count = call.result_dims().at(0);
   const Expr start = call.operand("start", computed), end = call.operand("end", computed);
   if (count == Sym(1)) return b.cast(b.reshape(start, {Sym(1)}), dtype);

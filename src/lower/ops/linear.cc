@@ -1,12 +1,19 @@
 // Matrix products. A dense layer is a product of rank 2 with a bias added before the activation: the only form that
 // TensorFlow's CPU kernels fuse.
 
+#include <algorithm>
 #include <numeric>
 
 #include "lower/ops/families.h"
 
 namespace crossload::lower {
 namespace {
+
+// A bias added to a product over no elements would be lost: the fused kernel returns zeros and forgets it.
+Expr with_bias(Expr product, Expr bias, const Sym& in) {
+  Builder& b = product.builder();
+  return in == Sym(0) ? b.broadcast(bias, product.dims()) : b.tf("BiasAdd", {product, bias});
+}
 
 // x [..., in] times kernel [in, out] → [..., out]
 Expr dense(Expr x, Expr kernel, Expr bias) {
@@ -19,8 +26,8 @@ Expr dense(Expr x, Expr kernel, Expr bias) {
     rows = b.reshape(x, {product(dims), in});
     dims.push_back(in);
   }
-  Expr y = b.tf("MatMul", {rows, kernel});
-  if (bias) y = b.tf("BiasAdd", {y, bias});
+  Expr y = b.tf_widened("MatMul", {rows, kernel});
+  if (bias) y = with_bias(y, bias, in);
   dims.back() = kernel.dim(-1);
   return b.reshape(y, dims);
 }
@@ -37,7 +44,7 @@ Expr linear(Call& call) {
   return dense(call.tensor("input"), b.transpose(weight, {1, 0}), call.tensor_or_null("bias"));
 }
 
-Expr batched(Expr a, Expr b) { return a.builder().tf("BatchMatMulV2", {a, b}); }
+Expr batched(Expr a, Expr b) { return a.builder().tf_widened("BatchMatMulV2", {a, b}); }
 
 Expr matmul(Call& call) {
   Builder& b = call.builder();
@@ -47,16 +54,16 @@ Expr matmul(Call& call) {
   const bool is_row = x.rank() == 1, is_column = y.rank() == 1;
   if (is_row) x = b.unsqueeze(x, 0);
   if (is_column) y = b.unsqueeze(y, 1);
-  Expr result = x.rank() == 2 && y.rank() == 2 ? b.tf("MatMul", {x, y}) : batched(x, y);
+  Expr result = x.rank() == 2 && y.rank() == 2 ? b.tf_widened("MatMul", {x, y}) : batched(x, y);
   if (is_row || is_column) result = b.reshape(result, call.result_dims());
   return result;
 }
 
-Expr mm(Call& call) { return call.tf("MatMul", {call.tensor("self"), call.tensor("mat2")}); }
+Expr mm(Call& call) { return call.tf_widened("MatMul", {call.tensor("self"), call.tensor("mat2")}); }
 Expr bmm(Call& call) { return batched(call.tensor("self"), call.tensor("mat2")); }
 Expr mv(Call& call) {
   Builder& b = call.builder();
-  return b.squeeze(call.tf("MatMul", {call.tensor("self"), b.unsqueeze(call.tensor("vec"), 1)}), {1});
+  return b.squeeze(call.tf_widened("MatMul", {call.tensor("self"), b.unsqueeze(call.tensor("vec"), 1)}), {1});
 }
 Expr dot(Call& call) {
   return call.builder().reduce("Sum", call.tensor("self") * call.tensor("tensor"), {0}, false);
@@ -79,23 +86,66 @@ Expr added(Call& call, Expr result) {
 
 Expr addmm(Call& call) {
   const Expr self = call.tensor("self");
-  const Expr product = call.tf("MatMul", {call.tensor("mat1"), call.tensor("mat2")});
+  const Expr mat1 = call.tensor("mat1");
+  const Expr product = call.tf_widened("MatMul", {mat1, call.tensor("mat2")});
   if (call.number("alpha") == 1 && call.number("beta") == 1 && self.rank() == 1 && self.dim(0) == product.dim(1)) {
-    return call.tf("BiasAdd", {product, self});
+    return with_bias(product, self, mat1.dim(1));
   }
   return added(call, product);
 }
 Expr baddbmm(Call& call) { return added(call, batched(call.tensor("batch1"), call.tensor("batch2"))); }
 
-// PyTorch writes a subscript for every axis; TensorFlow's Einsum knows the same language.
+// Without `->` the result has the subscripts that stand once, in alphabetic order, after those of the ellipsis.
+std::string with_result(const std::string& equation) {
+  if (equation.find("->") != std::string::npos) return equation;
+  std::string result = equation.find("...") == std::string::npos ? "" : "...";
+  for (const char* range : {"AZ", "az"}) {
+    for (char c = range[0]; c <= range[1]; ++c) {
+      if (std::count(equation.begin(), equation.end(), c) == 1) result += c;
+    }
+  }
+  return equation + "->" + result;
+}
+
+// TensorFlow's Einsum speaks the same language, of one or two operands: more are multiplied from left to right, keeping
+// the subscripts that are still needed.
 Expr einsum(Call& call) {
   std::string equation = call.text("equation");
   std::erase(equation, ' ');
-  if (equation.find("->") == std::string::npos) call.unsupported("einsum without `->`");
-  const Exprs operands = call.tensors("tensors");
-  const Expr result = call.tf("Einsum", operands, {{"equation", equation}});
-  call.builder().set_dims(result, call.result_dims());
-  return result;
+  equation = with_result(equation);
+  const std::size_t arrow = equation.find("->");
+  const std::string output = equation.substr(arrow + 2);
+  std::vector<std::string> terms = {""};
+  for (const char c : equation.substr(0, arrow)) {
+    if (c == ',') terms.emplace_back();
+    else terms.back().push_back(c);
+  }
+  Exprs operands;
+  for (const Expr& x : call.tensors("tensors")) operands.push_back(call.builder().cast(x, call.result_dtype()));
+  if (operands.size() > 2 && equation.find('.') != std::string::npos) {
+    call.unsupported("einsum of more than two operands with an ellipsis");
+  }
+  const auto multiply = [&](Expr a, const std::string& ta, Expr b, const std::string& tb, const std::string& result) {
+    return call.tf_widened("Einsum", {a, b}, {{"equation", ta + "," + tb + "->" + result}});
+  };
+  if (operands.size() == 1) return call.tf_widened("Einsum", operands, {{"equation", equation}});
+  Expr left = operands[0];
+  std::string term = terms[0];
+  for (std::size_t i = 1; i < operands.size(); ++i) {
+    std::string kept = output;
+    if (i + 1 < operands.size()) {
+      std::string later = output;
+      for (std::size_t j = i + 1; j < terms.size(); ++j) later += terms[j];
+      kept.clear();
+      for (const char c : term + terms[i]) {
+        if (later.find(c) != std::string::npos && kept.find(c) == std::string::npos) kept += c;
+      }
+    }
+    left = multiply(left, term, operands[i], terms[i], kept);
+    term = kept;
+  }
+  call.builder().set_dims(left, call.result_dims());
+  return left;
 }
 
 constexpr OpRow kRows[] = {

@@ -29,14 +29,9 @@ std::vector<int> last_axes(int rank, std::size_t count) {
   return axes;
 }
 
-// Half precision is computed in float32, as PyTorch's kernels do.
-DType computed(DType dtype) {
-  return dtype == DType::kFloat16 || dtype == DType::kBFloat16 ? DType::kFloat32 : dtype;
-}
-
 Expr layer_norm(Call& call) {
   Builder& b = call.builder();
-  const DType dtype = computed(call.result_dtype());
+  const DType dtype = computed_dtype(call.result_dtype());
   const Expr x = call.operand("input", dtype);
   const Expr y = standardized(x, last_axes(x.rank(), call.syms("normalized_shape").size()), call.number("eps"));
   const Expr weight = call.is_none("weight") ? Expr() : call.operand("weight", dtype);
@@ -47,7 +42,7 @@ Expr layer_norm(Call& call) {
 // x / sqrt(mean(x^2) + eps); without eps the smallest step of the dtype.
 Expr rms_norm(Call& call) {
   Builder& b = call.builder();
-  const DType dtype = computed(call.result_dtype());
+  const DType dtype = computed_dtype(call.result_dtype());
   const Expr x = call.operand("input", dtype);
   const double eps = call.is_none("eps") ? (dtype == DType::kFloat64 ? 2.220446049250313e-16 : 1.1920928955078125e-07)
                                          : call.number("eps");
@@ -60,7 +55,7 @@ Expr rms_norm(Call& call) {
 // Groups of channels [n, c, …] are standardized apart.
 Expr group_norm(Call& call) {
   Builder& b = call.builder();
-  const DType dtype = computed(call.result_dtype());
+  const DType dtype = computed_dtype(call.result_dtype());
   const Expr x = call.operand("input", dtype);
   const Sym groups = call.sym("num_groups"), channels = x.dim(1);
   SymDims grouped = {x.dim(0), groups, floor_div(channels, groups)};
@@ -96,26 +91,44 @@ Expr batch_norm(Call& call) {
                         {{"is_training", false}, {"epsilon", eps}});
     return b.transpose(y, {0, 3, 1, 2});
   }
+  const DType dtype = computed_dtype(x.dtype());
   SymDims per_channel(static_cast<std::size_t>(x.rank()), Sym(1));
   per_channel[1] = mean.dim(0);
-  const Expr scale = weight * b.tf("Rsqrt", {variance + eps});
-  return (x - b.reshape(mean, per_channel)) * b.reshape(scale, per_channel) + b.reshape(bias, per_channel);
+  const auto shaped = [&](Expr v) { return b.reshape(b.cast(v, dtype), per_channel); };
+  const Expr scale = b.cast(weight, dtype) * b.tf("Rsqrt", {b.cast(variance, dtype) + eps});
+  const Expr y = (b.cast(x, dtype) - shaped(mean)) * shaped(scale) + shaped(bias);
+  return b.cast(y, call.result_dtype());
 }
 
-// The 1-, 2- or infinity-norm over some axes, or over all.
+// (sum |x|^p)^(1/p) over some axes, or over all; p = 0 counts what is not zero.
 Expr vector_norm(Call& call) {
   Builder& b = call.builder();
-  const DType dtype = call.result_dtype();
+  const DType dtype = computed_dtype(call.result_dtype());
   const Expr x = call.operand("self", dtype);
-  const double order = call.number("ord");
+  const double order = call.number("ord"), infinity = std::numeric_limits<double>::infinity();
   std::vector<int> axes(static_cast<std::size_t>(x.rank()));
   std::iota(axes.begin(), axes.end(), 0);
-  if (!call.is_none("dim")) axes = call.axes("dim", x.rank());
+  if (const auto given = call.is_none("dim") ? std::vector<int>{} : call.axes("dim", x.rank()); !given.empty() && x.rank() > 0) {
+    axes = given;
+  }
   const bool keep = call.flag("keepdim");
-  if (order == 2) return b.tf("Sqrt", {b.reduce("Sum", b.tf("Square", {x}), axes, keep)});
-  if (order == 1) return b.reduce("Sum", b.tf("Abs", {x}), axes, keep);
-  if (order == std::numeric_limits<double>::infinity()) return b.reduce("Max", b.tf("Abs", {x}), axes, keep);
-  call.unsupported(fmt::format("a vector norm of order {}", order));
+  const auto reduced = [&](std::string_view op, Expr value) { return b.reduce(op, value, axes, keep); };
+  Expr y;
+  if (order == 2) {
+    y = b.tf("Sqrt", {reduced("Sum", b.tf("Square", {x}))});
+  } else if (order == 1) {
+    y = reduced("Sum", b.tf("Abs", {x}));
+  } else if (order == infinity) {
+    y = reduced("Max", b.tf("Abs", {x}));
+  } else if (order == -infinity) {
+    y = reduced("Min", b.tf("Abs", {x}));
+  } else if (order == 0) {
+    y = reduced("Sum", b.cast(b.tf("NotEqual", {x, b.scalar(dtype, 0)}), dtype));
+  } else {
+    const Expr power = b.tf("Pow", {b.tf("Abs", {x}), b.scalar(dtype, order)});
+    y = b.tf("Pow", {reduced("Sum", power), b.scalar(dtype, 1 / order)});
+  }
+  return b.cast(y, call.result_dtype());
 }
 
 constexpr OpRow kRows[] = {

@@ -58,6 +58,7 @@ Expr pad_by(Call& call, const std::string& mode, Expr value) {
     return !(a.first == Sym(0)) || !(a.second == Sym(0));
   });
   if (!is_padded) return x;
+  if (product(call.result_dims()) == Sym(0)) return b.fill(x.dtype(), call.result_dims(), b.scalar(x.dtype(), 0));
   if (mode == "constant") return b.tf("PadV2", {x, amounts_tensor(b, amounts), value});
   if (mode == "reflect") return b.tf("MirrorPad", {x, amounts_tensor(b, amounts)}, {{"mode", std::string("REFLECT")}});
   for (int axis = 0; axis < call.tensor("self").rank(); ++axis) {

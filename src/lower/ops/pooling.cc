@@ -37,12 +37,12 @@ class Picture {
 };
 
 struct Windows {
-  std::vector<int64_t> size, stride;                   // of h and w
+  std::vector<int64_t> size, stride, dilation;         // of h and w
   std::vector<std::pair<int64_t, int64_t>> pads;       // before and after, as PyTorch is asked for
   std::vector<int64_t> overhang;                       // further cells behind that ceil_mode needs
 };
 
-Windows windows(Call& call, int spatial, const Picture& picture, const SymDims& result) {
+Windows windows(Call& call, int spatial, const Picture& picture, const SymDims& result, bool has_dilation) {
   const auto hw = [&](const char* name, int64_t tall) {
     auto values = call.integers(name);
     if (values.size() == 1) values.assign(static_cast<std::size_t>(spatial), values[0]);
@@ -53,6 +53,7 @@ Windows windows(Call& call, int spatial, const Picture& picture, const SymDims& 
   w.size = hw("kernel_size", 1);
   w.stride = hw("stride", 1);
   if (w.stride.empty()) w.stride = w.size;
+  w.dilation = has_dilation ? hw("dilation", 1) : std::vector<int64_t>{1, 1};
   for (const int64_t p : hw("padding", 0)) w.pads.emplace_back(p, p);
   w.overhang.assign(2, 0);
   if (!call.flag("ceil_mode")) return w;
@@ -62,7 +63,7 @@ Windows windows(Call& call, int spatial, const Picture& picture, const SymDims& 
     const auto out = result[result.size() - 2 + static_cast<std::size_t>(i)].as_constant();
     if (!in || !out) call.unsupported("pooling with ceil_mode over a symbolic size");
     const auto k = static_cast<std::size_t>(i);
-    const int64_t needed = (*out - 1) * w.stride[k] + w.size[k];
+    const int64_t needed = (*out - 1) * w.stride[k] + (w.size[k] - 1) * w.dilation[k] + 1;
     w.overhang[k] = std::max<int64_t>(0, needed - (*in + w.pads[k].first + w.pads[k].second));
   }
   return w;
@@ -70,7 +71,7 @@ Windows windows(Call& call, int spatial, const Picture& picture, const SymDims& 
 
 std::vector<int64_t> nhwc(const std::vector<int64_t>& hw) { return {1, hw[0], hw[1], 1}; }
 
-Expr padded(Expr x, const Windows& w, bool with_overhang, double value) {
+Expr padded(Expr x, const Windows& w, bool with_overhang, Expr value) {
   std::vector<int32_t> amounts = {0, 0};
   bool any = false;
   for (std::size_t i = 0; i < 2; ++i) {
@@ -81,22 +82,41 @@ Expr padded(Expr x, const Windows& w, bool with_overhang, double value) {
   amounts.insert(amounts.end(), {0, 0});
   if (!any) return x;
   Builder& b = x.builder();
-  return b.tf("PadV2", {x, b.constant(Tensor::of<int32_t>(DType::kInt32, {4, 2}, amounts)), b.scalar(x.dtype(), value)});
+  return b.tf("PadV2", {x, b.constant(Tensor::of<int32_t>(DType::kInt32, {4, 2}, amounts)), value});
 }
 
 Expr pool(std::string_view op, Expr x, const Windows& w) {
   return x.builder().tf(op, {x}, {{"ksize", nhwc(w.size)}, {"strides", nhwc(w.stride)}, {"padding", std::string("VALID")}});
 }
 
+// Below every value of the dtype, or its least.
+Expr lowest(Builder& b, DType dtype) {
+  if (is_floating(dtype)) return b.scalar(dtype, -std::numeric_limits<double>::infinity());
+  if (dtype == DType::kUInt8) return b.scalar(dtype, 0);
+  return b.scalar(dtype, -(int64_t{1} << (8 * size_of(dtype) - 2)) * 2);
+}
+
+// The cells of each window as an axis of their own, then its maximum: for dilation, which MaxPool does not know.
+Expr max_of_patches(Expr x, const Windows& w, const SymDims& out_hw) {
+  Builder& b = x.builder();
+  const Expr patches = b.tf("ExtractImagePatches", {x},
+                            {{"ksizes", nhwc(w.size)}, {"strides", nhwc(w.stride)}, {"rates", nhwc(w.dilation)},
+                             {"padding", std::string("VALID")}});
+  const SymDims dims = {x.dim(0), out_hw[0], out_hw[1], Sym(w.size[0] * w.size[1]), x.dim(3)};
+  return b.reduce("Max", b.reshape(patches, dims), {3}, false);
+}
+
 template <int kSpatial>
 Expr max_pool(Call& call) {
-  for (const int64_t d : call.integers("dilation")) {
-    if (d != 1) call.unsupported("max pooling with dilation");
-  }
   Picture picture(call, kSpatial);
-  const Windows w = windows(call, kSpatial, picture, call.result_dims());
-  const Expr x = padded(picture.channels_last(), w, true, -std::numeric_limits<double>::infinity());
-  return picture.restored(call, pool("MaxPool", x, w));
+  const SymDims& out = call.result_dims();
+  const Windows w = windows(call, kSpatial, picture, out, true);
+  Expr x = picture.channels_last();
+  x = padded(x, w, true, lowest(call.builder(), x.dtype()));
+  if (w.dilation == std::vector<int64_t>{1, 1}) {
+    return picture.restored(call, pool("MaxPool", x, w));
+  }
+  return picture.restored(call, max_of_patches(x, w, {kSpatial == 1 ? Sym(1) : out[out.size() - 2], out.back()}));
 }
 
 // The sum over a window by the number of cells: of the window, with its padding, or only of those in the input.
@@ -104,61 +124,88 @@ template <int kSpatial>
 Expr avg_pool(Call& call) {
   Builder& b = call.builder();
   Picture picture(call, kSpatial);
-  const Windows w = windows(call, kSpatial, picture, call.result_dims());
-  const Expr x = picture.channels_last();
+  const Windows w = windows(call, kSpatial, picture, call.result_dims(), false);
+  const DType dtype = call.result_dtype();
+  if (is_integer(dtype)) call.unsupported("the mean over windows of integers");
+  const Expr x = b.cast(picture.channels_last(), computed_dtype(dtype));
   const bool has_overhang = w.overhang[0] != 0 || w.overhang[1] != 0;
   const bool has_pads = w.pads[0].first != 0 || w.pads[1].first != 0;
   const auto divisor = [&]() -> std::optional<int64_t> {
     if constexpr (kSpatial == 2) return call.integer_or_null("divisor_override");
     return std::nullopt;
   }();
-  Expr y = pool("AvgPool", padded(x, w, true, 0), w);
+  const Expr zero = b.scalar(x.dtype(), 0), one = b.scalar(x.dtype(), 1);
+  Expr y = pool("AvgPool", padded(x, w, true, zero), w);
   const double cells = static_cast<double>(w.size[0] * w.size[1]);
   if (divisor) {
     y = y * (cells / static_cast<double>(*divisor));
   } else if (has_overhang || (has_pads && !call.flag("count_include_pad"))) {
     SymDims one_picture = {Sym(1), picture.size(0), picture.size(1), Sym(1)};
-    Expr ones = b.fill(x.dtype(), one_picture, b.scalar(x.dtype(), 1));
+    Expr ones = b.fill(x.dtype(), one_picture, one);
     if (call.flag("count_include_pad")) {
       Windows pads_only = w;
       pads_only.overhang.assign(2, 0);
-      ones = padded(ones, pads_only, false, 1);
+      ones = padded(ones, pads_only, false, one);
       Windows overhang_only = w;
       for (std::size_t i = 0; i < 2; ++i) overhang_only.pads[i] = {0, w.overhang[i]};
-      ones = padded(ones, overhang_only, false, 0);
+      ones = padded(ones, overhang_only, false, zero);
     } else {
-      ones = padded(ones, w, true, 0);
+      ones = padded(ones, w, true, zero);
     }
     y = y / pool("AvgPool", ones, w);
   }
-  return picture.restored(call, y);
+  return picture.restored(call, b.cast(y, dtype));
 }
 
-// Windows of equal size where the output divides the input.
+// Row i of the matrix averages the cells floor(i * in / out) up to ceil((i + 1) * in / out).
+Tensor averaging_matrix(DType dtype, int64_t in, int64_t out) {
+  std::vector<float> weights(static_cast<std::size_t>(in * out), 0.0F);
+  for (int64_t i = 0; i < out; ++i) {
+    const int64_t begin = i * in / out, end = ((i + 1) * in + out - 1) / out;
+    for (int64_t j = begin; j < end; ++j) weights[static_cast<std::size_t>(i * in + j)] = 1.0F / static_cast<float>(end - begin);
+  }
+  if (dtype == DType::kFloat32) return Tensor::of<float>(dtype, {out, in}, weights);
+  const std::vector<double> wide(weights.begin(), weights.end());
+  return Tensor::of<double>(DType::kFloat64, {out, in}, wide);
+}
+
+// Windows as equal as they can be. Equal ones are plain pooling; else one product with an averaging matrix per axis.
 template <int kSpatial>
 Expr adaptive_avg_pool(Call& call) {
   Builder& b = call.builder();
-  Picture picture(call, kSpatial);
-  const auto out = call.syms("output_size");
-  const Expr x = picture.channels_last();
-  const bool to_one = std::all_of(out.begin(), out.end(), [](const Sym& s) { return s == Sym(1); });
-  if (to_one) return picture.restored(call, b.reduce("Mean", x, {1, 2}, true));
-  Windows w;
-  for (int i = 0; i < 2; ++i) {
-    if (kSpatial == 1 && i == 0) {
-      w.size.push_back(1);
-      continue;
-    }
-    const auto in = picture.size(i).as_constant();
-    const auto wanted = out[static_cast<std::size_t>(kSpatial == 1 ? 0 : i)].as_constant();
-    if (!in || !wanted || *in % *wanted != 0) {
-      call.unsupported(fmt::format("adaptive pooling of {} cells into {}", picture.size(i).text(),
-                                   out[static_cast<std::size_t>(kSpatial == 1 ? 0 : i)].text()));
-    }
-    w.size.push_back(*in / *wanted);
+  const Expr given = call.tensor("self");
+  const DType dtype = call.result_dtype(), computed = computed_dtype(dtype);
+  Sym in[kSpatial], out[kSpatial];
+  std::vector<int> axes;
+  bool is_even = true, to_one = true;
+  for (int i = 0; i < kSpatial; ++i) {
+    const int axis = given.rank() - kSpatial + i;
+    axes.push_back(axis);
+    in[i] = given.dim(axis);
+    out[i] = call.result_dims()[static_cast<std::size_t>(axis)];
+    to_one = to_one && out[i] == Sym(1);
+    is_even = is_even && in[i].is_constant() && out[i].is_constant() && out[i].constant() != 0 &&
+              in[i].constant() % out[i].constant() == 0;
   }
-  w.stride = w.size;
-  return picture.restored(call, pool("AvgPool", x, w));
+  Expr x = b.cast(given, computed);
+  if (to_one) return b.cast(b.reduce("Mean", x, axes, true), dtype);
+  if (is_even) {
+    Picture picture(call, kSpatial);
+    Windows w;
+    w.size = {kSpatial == 1 ? 1 : in[0].constant() / out[0].constant(), in[kSpatial - 1].constant() / out[kSpatial - 1].constant()};
+    w.stride = w.size;
+    return picture.restored(call, b.cast(pool("AvgPool", b.cast(picture.channels_last(), computed), w), dtype));
+  }
+  for (int i = 0; i < kSpatial; ++i) {
+    if (in[i] == out[i]) continue;
+    if (!in[i].is_constant() || !out[i].is_constant()) {
+      call.unsupported(fmt::format("adaptive pooling of {} cells into {}", in[i].text(), out[i].text()));
+    }
+    const Expr matrix = b.constant(averaging_matrix(computed, in[i].constant(), out[i].constant()));
+    const bool is_last = i == kSpatial - 1;
+    x = is_last ? b.tf("BatchMatMulV2", {x, matrix}, {{"adj_y", true}}) : b.tf("BatchMatMulV2", {matrix, x});
+  }
+  return b.cast(x, dtype);
 }
 
 constexpr OpRow kRows[] = {

@@ -50,6 +50,12 @@ Expr arg_along(Call& call, std::string_view op, Expr x, int axis, bool keep) {
   Builder& b = call.builder();
   if (x.rank() == 0) return b.scalar(DType::kInt64, 0);
   if (x.dtype() == DType::kBool) x = b.cast(x, DType::kInt32);
+  if (is_floating(x.dtype())) {
+    // TensorFlow passes NaN over, PyTorch takes the first one: so the first place that holds the extreme, or NaN.
+    const Expr top = b.reduce(op == "ArgMax" ? "Max" : "Min", x, {axis}, true);
+    x = b.tf("LogicalOr", {b.tf("Equal", {x, top}), b.tf("IsNan", {x})});
+    op = "ArgMax";
+  }
   const Expr index = call.tf(op, {x, b.scalar(DType::kInt32, axis)}, {{"output_type", DType::kInt64}});
   return keep ? b.unsqueeze(index, axis) : index;
 }
@@ -86,21 +92,28 @@ Expr truth_over_axes(Call& call) {
                              call.result_dtype());
 }
 
-// Sum of squares about the mean over count - correction.
-Expr variance(Call& call, double correction) {
+// Sum of squares about the mean over the count less the degrees of freedom lost.
+Expr variance(Call& call, double lost) {
   Builder& b = call.builder();
-  const Expr x = call.operand("self", call.result_dtype());
+  const Expr x = call.operand("self", computed_dtype(call.result_dtype()));
   const auto axes = reduced_axes(call, x.rank(), true);
   Sym count(1);
   for (const int axis : axes) count = count * x.dim(axis);
   const Expr centred = x - b.reduce("Mean", x, axes, true);
   const Expr total = b.reduce("Sum", b.tf("Square", {centred}), axes, call.flag("keepdim"));
-  return total / (b.size(count, x.dtype()) - correction);
+  const Expr divisor = b.tf("Maximum", {b.size(count, x.dtype()) - lost, b.scalar(x.dtype(), 0)});
+  return total / divisor;
 }
-Expr var_unbiased(Call& call) { return variance(call, call.flag("unbiased") ? 1 : 0); }
-Expr var_correction(Call& call) { return variance(call, call.is_none("correction") ? 1 : call.number("correction")); }
-Expr std_unbiased(Call& call) { return call.tf("Sqrt", {var_unbiased(call)}); }
-Expr std_correction(Call& call) { return call.tf("Sqrt", {var_correction(call)}); }
+double unbiased(Call& call) { return call.flag("unbiased") ? 1 : 0; }
+double correction(Call& call) { return call.is_none("correction") ? 1 : call.number("correction"); }
+template <double (*kCorrection)(Call&)>
+Expr var(Call& call) {
+  return call.builder().cast(variance(call, kCorrection(call)), call.result_dtype());
+}
+template <double (*kCorrection)(Call&)>
+Expr std_deviation(Call& call) {
+  return call.builder().cast(call.tf("Sqrt", {variance(call, kCorrection(call))}), call.result_dtype());
+}
 
 Expr logsumexp(Call& call) {
   Builder& b = call.builder();
@@ -112,15 +125,14 @@ Expr logsumexp(Call& call) {
   return call.flag("keepdim") ? total : b.squeeze(total, axes);
 }
 
-Expr cumsum(Call& call) {
-  const Expr x = call.operand("self", call.result_dtype());
-  if (x.rank() == 0) return x;
-  return call.tf("Cumsum", {x, call.builder().scalar(DType::kInt32, call.axis("dim", x.rank()))});
-}
-Expr cumprod(Call& call) {
-  const Expr x = call.operand("self", call.result_dtype());
-  if (x.rank() == 0) return x;
-  return call.tf("Cumprod", {x, call.builder().scalar(DType::kInt32, call.axis("dim", x.rank()))});
+// Along an axis, in float32 for the half precisions.
+template <OpName Op>
+Expr cumulated(Call& call) {
+  Builder& b = call.builder();
+  const Expr x = call.operand("self", computed_dtype(call.result_dtype()));
+  if (x.rank() == 0) return b.cast(x, call.result_dtype());
+  const Expr y = call.tf(Op.value, {x, b.scalar(DType::kInt32, call.axis("dim", x.rank()))});
+  return b.cast(y, call.result_dtype());
 }
 
 Exprs topk(Call& call) {
@@ -129,14 +141,16 @@ Exprs topk(Call& call) {
   if (x.rank() == 0) return {x, b.scalar(DType::kInt64, 0)};
   const int axis = call.axis("dim", x.rank());
   const bool largest = call.flag("largest");
-  if (!largest && !is_floating(x.dtype())) call.unsupported("the smallest of integers");
+  // The smallest are the largest of -x, of ~x where an integer has no opposite.
+  const auto reversed = [&](Expr v) { return is_floating(v.dtype()) ? -v : b.tf("Invert", {v}); };
   const Expr last = b.swap_axes(x, axis, -1);
-  const Exprs found = b.tf_all("TopKV2", {largest ? last : -last, b.size(call.sym("k"))}, {{"index_type", DType::kInt64}});
+  const Exprs found =
+      b.tf_all("TopKV2", {largest ? last : reversed(last), b.size(call.sym("k"))}, {{"index_type", DType::kInt64}});
   SymDims dims = call.result_dims();
   std::swap(dims[static_cast<std::size_t>(axis)], dims.back());
   b.set_dims(found[0], dims);
   b.set_dims(found[1], dims);
-  return {b.swap_axes(largest ? found[0] : -found[0], axis, -1), b.swap_axes(found[1], axis, -1)};
+  return {b.swap_axes(largest ? found[0] : reversed(found[0]), axis, -1), b.swap_axes(found[1], axis, -1)};
 }
 
 constexpr OpRow kRows[] = {
@@ -165,15 +179,15 @@ constexpr OpRow kRows[] = {
     {"aten::any.dim(Tensor self, int dim, bool keepdim=False) -> Tensor", truth_over_axes<"Any">},
     {"aten::any.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor", truth_over_axes<"Any">},
     {"aten::_is_all_true(Tensor self) -> Tensor", truth_of_all<"All">},
-    {"aten::var.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor", var_unbiased},
+    {"aten::var.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor", var<unbiased>},
     {"aten::var.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor",
-     var_correction},
-    {"aten::std.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor", std_unbiased},
+     var<correction>},
+    {"aten::std.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor", std_deviation<unbiased>},
     {"aten::std.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor",
-     std_correction},
+     std_deviation<correction>},
     {"aten::logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor", logsumexp},
-    {"aten::cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor", cumsum},
-    {"aten::cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor", cumprod},
+    {"aten::cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor", cumulated<"Cumsum">},
+    {"aten::cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor", cumulated<"Cumprod">},
     {"aten::topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, "
      "Tensor indices)",
      topk},

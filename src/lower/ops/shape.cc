@@ -16,6 +16,7 @@ Expr cat(Call& call) {
     if (part.rank() == 1 && part.dim(0) == Sym(0) && call.result_dims().size() != 1) continue;
     parts.push_back(b.cast(part, call.result_dtype()));
   }
+  if (parts.empty()) return b.fill(call.result_dtype(), call.result_dims(), b.scalar(call.result_dtype(), 0));
   return b.concat(parts, call.axis("dim", static_cast<int>(call.result_dims().size())));
 }
 
