@@ -185,7 +185,7 @@ Error bad_command_line(const CLI::App& app, const CLI::ParseError& error, int ar
     }
     if (first.empty()) {
       seen = "no command given";
-    } else if (app.get_subcommand_no_throw(first) == nullptr) {
+    } else if (app.get_subcommands([&](const CLI::App* command) { return command->get_name() == first; }).empty()) {
       seen = fmt::format("`{}` is no command", first);
     }
   }

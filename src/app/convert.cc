@@ -52,7 +52,7 @@ bool is_companion(const fs::path& file) {
          name.starts_with("vocab") || name == "README.md" || name == "LICENSE";
 }
 
-void copy_companions(const fs::path& from, const fs::path& to) {
+void copy_companions(const fs::path& from, const fs::path& to) try {
   for (const auto& entry : fs::directory_iterator(from)) {
     std::error_code ignored;
     if (entry.is_regular_file() && is_companion(entry.path())) {
@@ -64,6 +64,9 @@ void copy_companions(const fs::path& from, const fs::path& to) {
                     fs::copy_options::overwrite_existing);
     }
   }
+} catch (const fs::filesystem_error& error) {
+  fail(ErrorKind::kEnvironment, "{}: cannot be copied: {}; check space and permissions",
+       error.path1().empty() ? from.string() : error.path1().string(), error.code().message());
 }
 
 void write_whole(const fs::path& file, const std::string& text) {
@@ -259,6 +262,7 @@ report::Report convert(const ConvertRequest& request, const PythonEnvironment& e
   report.result.limit = request.max_error;
   // Made first, so that an OUT that may not be replaced costs no time.
   OutputFolder out(request.out, request.force);
+  ScratchFolder::remove_stale();
   // So that its absence shows before the work, not after it.
   std::shared_ptr<runtime::Runtime> runtime;
   std::future<std::shared_ptr<runtime::Runtime>> loading;
@@ -279,11 +283,10 @@ report::Report convert(const ConvertRequest& request, const PythonEnvironment& e
 
   // PyTorch computes its values while the graph is written.
   std::optional<ScratchFolder> scratch;
-  std::future<json> reference;
+  std::optional<BackgroundRequest> reference;
   if (request.verify) {
     scratch.emplace();
-    reference = std::async(std::launch::async,
-                           [&] { return ask_reference(request, subject, scratch->path(), python, progress); });
+    reference.emplace(python, [&] { return ask_reference(request, subject, scratch->path(), python, progress); });
   }
 
   watch = {};

@@ -25,6 +25,17 @@ using nlohmann::json;
 
 namespace {
 
+std::string quoted_for_shell(const std::string& text) {
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+bool can_be_started(const fs::path& program) {
+  std::error_code ignored;
+  return fs::is_regular_file(program, ignored) && ::access(program.c_str(), X_OK) == 0;
+}
+
 fs::path on_path(const std::string& name) {
   const char* path = std::getenv("PATH");
   std::stringstream folders(path == nullptr ? "" : path);
@@ -54,17 +65,6 @@ fs::path site_packages_of(const fs::path& interpreter) {
   }
   while (!printed.empty() && (printed.back() == '\n' || printed.back() == '\r')) printed.pop_back();
   return printed;
-}
-
-std::string quoted_for_shell(const std::string& text) {
-  std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
-
-bool can_be_started(const fs::path& program) {
-  std::error_code ignored;
-  return fs::is_regular_file(program, ignored) && ::access(program.c_str(), X_OK) == 0;
 }
 
 std::string tail_of(const fs::path& file, std::size_t lines) {

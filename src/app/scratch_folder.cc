@@ -18,6 +18,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr const char* kPrefix = "crossload";
+
 int lock_folder(const fs::path& folder) {
   const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
   if (fd >= 0 && ::flock(fd, LOCK_EX | LOCK_NB) != 0) {
@@ -28,7 +30,7 @@ int lock_folder(const fs::path& folder) {
 }
 
 // Of processes that are gone. A live one elsewhere, in a container that shares the folder, holds its lock.
-void remove_stale(const fs::path& parent, const std::string& prefix) {
+void remove_stale_in(const fs::path& parent, const std::string& prefix) {
   std::error_code ignored;
   for (fs::directory_iterator it(parent, ignored), end; it != end && !ignored; it.increment(ignored)) {
     const std::string name = it->path().filename().string();
@@ -47,12 +49,18 @@ void remove_stale(const fs::path& parent, const std::string& prefix) {
 
 }  // namespace
 
-ScratchFolder::ScratchFolder() : ScratchFolder(fs::temp_directory_path(), "crossload") {}
+ScratchFolder::ScratchFolder() : ScratchFolder(fs::temp_directory_path(), kPrefix) {}
+
+void ScratchFolder::remove_stale() {
+  std::error_code error;
+  const fs::path parent = fs::temp_directory_path(error);
+  if (!error) remove_stale_in(parent, kPrefix);
+}
 
 ScratchFolder::ScratchFolder(const fs::path& parent, const std::string& prefix) {
   std::error_code error;
   fs::create_directories(parent, error);
-  remove_stale(parent, prefix);
+  remove_stale_in(parent, prefix);
   std::string pattern = (parent / fmt::format("{}.{}.XXXXXX", prefix, ::getpid())).string();
   if (::mkdtemp(pattern.data()) == nullptr) {
     fail(ErrorKind::kEnvironment, "{}: no folder can be made there ({}); check space and permissions", parent.string(),

@@ -19,6 +19,9 @@ class ScratchFolder {
   ScratchFolder(const ScratchFolder&) = delete;
   ScratchFolder& operator=(const ScratchFolder&) = delete;
 
+  /// Removes what killed runs left in the system's folder for temporary files; for runs that make nothing there.
+  static void remove_stale();
+
   const std::filesystem::path& path() const { return path_; }
   /// Gives the folder the name `target`, in the same parent, and leaves it there; what stands at `target` is replaced.
   /// False when that cannot be: it stays scratch.

@@ -235,6 +235,7 @@ Expr Builder::size(const Sym& value, DType dtype) {
     set_dims(one, {});
     return cast(one, dtype);
   }
+  if (dtype == DType::kBool) return cast(size(value, DType::kInt32), dtype);
   const auto operand = [&](std::size_t i) { return size(value.operands()[i], dtype); };
   const auto folded = [&](std::string_view op) {
     Expr result = operand(0);
@@ -391,7 +392,8 @@ Expr Builder::slice(Expr x, int axis, const Sym& begin, const Sym& end, int64_t 
   const int rank = x.rank();
   const int64_t all = (int64_t{1} << rank) - 1;
   const bool from_start = begin == Sym(0);
-  const bool to_end = end.is_constant() ? end.constant() >= std::numeric_limits<int32_t>::max() : end == x.dim(axis);
+  const bool is_open = end.is_constant() && end.constant() >= std::numeric_limits<int32_t>::max();
+  const bool to_end = is_open || end == x.dim(axis);
   if (from_start && to_end && step == 1) return x;
   SymDims begins(static_cast<std::size_t>(rank), Sym(0)), ends = begins;
   std::vector<int> steps(static_cast<std::size_t>(rank), 1);

@@ -120,4 +120,8 @@ Program read_pt2(const std::string& path);
 /// A text form for tests and people: one line a node, `%linear = aten.linear.default(input=%x, …) : float32[s18, 384]`.
 std::string print(const Program& program);
 
+/// Reads what `print` writes. What the text calls `in the archive` gets zeros as values; a node is called as its first
+/// result. Throws `kBadInput` with the line's number.
+Program parse_text(std::string_view text);
+
 }  // namespace crossload::program

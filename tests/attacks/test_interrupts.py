@@ -22,13 +22,13 @@ def wait_for(condition, seconds=60, pause=0.001):
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory):
-    """A BERT with 200 MB of weights: writing it takes a moment."""
+    """A BERT with 80 MB of weights: writing it takes a moment."""
     import torch
     import transformers
 
     folder = tmp_path_factory.mktemp("large") / "model"
     config = transformers.BertConfig(
-        vocab_size=40_000, hidden_size=1024, num_hidden_layers=1, num_attention_heads=4, intermediate_size=1000,
+        vocab_size=24_000, hidden_size=768, num_hidden_layers=1, num_attention_heads=4, intermediate_size=1000,
         max_position_embeddings=40,
     )  # fmt: skip
     torch.manual_seed(0)
@@ -100,7 +100,10 @@ def subject(place, large, large_cache, tiny):
     return prepare
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=SLOW)], ids=lambda n: n.name)
 @pytest.mark.parametrize("step", STEPS)
 def test_signal_that_can_be_caught(place, subject, step, number):
     run = interrupted(place, subject(step), step, number)
@@ -128,7 +131,7 @@ def test_kill(place, subject, step):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda n: n.name)
-@pytest.mark.parametrize("step", ["write", "verify"])
+@pytest.mark.parametrize("step", ["write", pytest.param("verify", marks=SLOW)])
 def test_old_output_stays_whole(place, subject, step, number):
     model = subject(step)
     assert place.run("convert", model, place.out, "--no-verify").code == 0
@@ -159,8 +162,9 @@ def test_kill_during_verify_again(place, subject):
 
 def test_terminal_interrupt_reaches_everybody(place, subject):
     """Ctrl-C goes to the whole process group; the worker has one of its own and is ended by its parent."""
-    from crossload_command import BINARY, PYTHON
     import subprocess
+
+    from crossload_command import BINARY, PYTHON
 
     process = subprocess.Popen(
         [BINARY, "convert", str(subject("trace")), str(place.out), *PYTHON], stdout=subprocess.PIPE, stderr=subprocess.PIPE,

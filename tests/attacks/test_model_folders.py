@@ -245,7 +245,9 @@ def test_missing_shard(place, sharded):
     place.refused_convert(sharded, code=2, seen=[f"`{shards[1].name}`", f"1 of {len(shards)} shards"])
 
 
-@pytest.mark.parametrize("outside", ["../model/model.safetensors", "/etc/passwd", "..", "", "sub/model.safetensors", "a\\b", "a\0b"])
+@pytest.mark.parametrize(
+    "outside", ["../model/model.safetensors", "/etc/passwd", "..", "", "sub/model.safetensors", "a\\b", "a\0b"]
+)
 def test_index_names_a_file_outside(place, sharded, model, outside):
     edit_index(sharded, lambda weights: weights.update({"pooler.dense.bias": outside}))
     place.refused_convert(sharded, code=2, seen=["`pooler.dense.bias`", "a shard must be a file beside the index"])
@@ -328,6 +330,8 @@ def test_damaged_program_in_the_cache(with_cache, model, size):
 @pytest.mark.parametrize("nasty", ["\x1b[31mred\x1b[0m", "two\nlines", "bell\x07", "\x9b31m", "over\rwritten"])
 def test_control_characters(place, model, tmp_path, nasty):
     place.refused_convert(tmp_path / f"no-{nasty}", code=2, seen="no such folder")
+    if not nasty.startswith(("\x1b", "two")):
+        return  # the same code, and each of these starts Python
     place.refused_convert(model, "--class", f"Bert{nasty}", code=2, seen="--class")
     edit_config(model, model_type=f"own-{nasty}")
     place.refused_convert(model, code=2, seen="model_type")

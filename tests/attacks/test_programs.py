@@ -59,7 +59,16 @@ def test_good_one_converts(place, good):
 
 
 @pytest.mark.parametrize(
-    "name", ["/etc/crossload-evil", "../evil", "net/../../evil", "net/data/../../../evil", "..", "C:\\evil", "net/\x1b[31mevil/../x"]
+    "name",
+    [
+        "/etc/crossload-evil",
+        "../evil",
+        "net/../../evil",
+        "net/data/../../../evil",
+        "..",
+        "C:\\evil",
+        "net/\x1b[31mevil/../x",
+    ],
 )
 def test_names_that_leave_the_archive(place, good, tmp_path, name):
     path = rewritten(good, tmp_path / "net.pt2", extra={name: b"x"})
@@ -204,7 +213,7 @@ def test_operations_without_lowering_in_process(place):
     place.check_nothing_left()
 
 
-OWN_CODE = '''
+OWN_CODE = """
 import torch
 from transformers import PretrainedConfig, PreTrainedModel
 
@@ -227,7 +236,7 @@ class OwnModel(PreTrainedModel):
         if hidden.sum().item() > 0:
             return hidden
         return -hidden
-'''
+"""
 
 
 def test_model_that_pytorch_cannot_export(place, tmp_path):
@@ -237,7 +246,9 @@ def test_model_that_pytorch_cannot_export(place, tmp_path):
     folder.mkdir()
     (folder / "code_here.py").write_text(OWN_CODE)
     own = {"AutoConfig": "code_here.OwnConfig", "AutoModel": "code_here.OwnModel"}
-    (folder / "config.json").write_text(json.dumps({"model_type": "own", "architectures": ["OwnModel"], "auto_map": own}))
+    (folder / "config.json").write_text(
+        json.dumps({"model_type": "own", "architectures": ["OwnModel"], "auto_map": own})
+    )
     save_file({"table.weight": torch.randn(50, 4)}, folder / "model.safetensors", {"format": "pt"})
     line = 1 + OWN_CODE.splitlines().index("        if hidden.sum().item() > 0:")
     environment = {"HF_HOME": str(tmp_path / "hf")}

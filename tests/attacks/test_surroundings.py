@@ -2,8 +2,6 @@
 
 import json
 import re
-import sys
-from pathlib import Path
 
 import pytest
 from conftest import KINDS, listing
@@ -26,12 +24,17 @@ def test_tensorflow_missing(with_cache, model):
 def test_tensorflow_without_its_library(with_cache, model, tmp_path):
     (tmp_path / "tensorflow").mkdir()
     with_cache.refused_convert(
-        model, code=4, seen=str(tmp_path / "tensorflow"), environment={"CROSSLOAD_TENSORFLOW": str(tmp_path / "tensorflow")}
+        model,
+        code=4,
+        seen=str(tmp_path / "tensorflow"),
+        environment={"CROSSLOAD_TENSORFLOW": str(tmp_path / "tensorflow")},
     )
 
 
 def test_interpreter_without_tensorflow(place, model, bare_python):
-    place.refused_convert(model, "--python", bare_python, code=4, seen="tensorflow", environment={"CROSSLOAD_TENSORFLOW": ""})
+    place.refused_convert(
+        model, "--python", bare_python, code=4, seen="tensorflow", environment={"CROSSLOAD_TENSORFLOW": ""}
+    )
 
 
 def test_interpreter_without_pytorch(place, model, bare_python, sources, tensorflow_folder):
@@ -43,7 +46,9 @@ def test_interpreter_without_pytorch(place, model, bare_python, sources, tensorf
 
 def test_interpreter_without_the_package(place, model, bare_python, tensorflow_folder):
     environment = {"PYTHONPATH": "", "CROSSLOAD_TENSORFLOW": str(tensorflow_folder)}
-    finished = place.refused_convert(model, "--python", bare_python, code=4, seen="pip install .", environment=environment)
+    finished = place.refused_convert(
+        model, "--python", bare_python, code=4, seen="pip install .", environment=environment
+    )
     assert any("crossload" in line for line in finished.details)
 
 
@@ -192,7 +197,9 @@ def test_read_only_target(with_cache, model, mounted):
 
 def test_read_only_model_and_cache(place, with_cache, model, mounted):
     """A model on a read-only disk converts; a read-only cache is told."""
-    finished = with_cache.run("convert", model, with_cache.out, "--no-verify", environment={"CROSSLOAD_CACHE": str(mounted("ro"))})
+    finished = with_cache.run(
+        "convert", model, with_cache.out, "--no-verify", environment={"CROSSLOAD_CACHE": str(mounted("ro"))}
+    )
     assert finished.code in (0, 4)
     if finished.code == 4:
         assert "mounted" in finished.error
@@ -219,11 +226,14 @@ BAD_FLAGS = [
 
 @pytest.mark.parametrize("arguments", BAD_FLAGS, ids=" ".join)
 def test_bad_flags(place, arguments):
-    from crossload_command import BINARY, Finished
     import subprocess
 
+    from crossload_command import BINARY, Finished
+
     def run(*more):
-        done = subprocess.run([BINARY, *arguments, *more], capture_output=True, text=True, cwd=place.results, timeout=60)
+        done = subprocess.run(
+            [BINARY, *arguments, *more], capture_output=True, text=True, check=False, cwd=place.results, timeout=60
+        )
         return Finished(done.returncode, done.stdout, done.stderr)
 
     finished = run()
@@ -290,7 +300,9 @@ def test_output_that_nobody_reads(with_cache, model):
     command = [BINARY, "convert", str(model), str(with_cache.out), "--no-verify", "--json", *PYTHON]
     import os
 
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **with_cache.environment})
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **with_cache.environment}
+    )
     process.stdout.close()
     assert process.stderr.read() is not None and process.wait(60) in (0, 4)
     assert json.loads((with_cache.out / "crossload.json").read_text())["verdict"] == "unverified"
@@ -302,5 +314,3 @@ def test_two_runs_at_once(with_cache, model):
     assert [p.wait(120) for p in processes] == [0, 0, 0]
     assert [p.name for p in with_cache.results.iterdir()] == ["out"]
     assert json.loads((with_cache.out / "crossload.json").read_text())["verdict"] == "unverified"
-
-

@@ -1,11 +1,10 @@
 """One's own torch.nn.Modules, in memory and as `.pt2` files."""
 
+import crossload
 import numpy
 import pytest
 import torch
 from torch import nn
-
-import crossload
 
 LIMIT = 1e-5
 
@@ -240,5 +239,12 @@ def test_program_file_by_the_command(program, tmp_path):
     finished = run("convert", program[1], tmp_path / "out", "--inputs", tmp_path / "in.npz", "--json")
     assert finished.code == 0, finished.err
     assert finished.document["verdict"] == "verified"
+
+
+@pytest.mark.slow
+def test_program_file_verified_again(program, tmp_path):
+    from crossload_command import run
+
+    assert run("convert", program[1], tmp_path / "out", "--no-verify").code == 0
     again = run("verify", program[1], tmp_path / "out", "--json")
     assert again.code == 0 and again.document["verdict"] == "verified"

@@ -27,7 +27,10 @@ LEFT_OUT = {
     "nn.functional.rrelu", "nn.functional.fractional_max_pool2d", "nn.functional.fractional_max_pool3d",
 }  # fmt: skip
 
-FAST = {torch.float32: 8, torch.int64: 4, torch.bool: 3, torch.float16: 2, torch.int32: 1}
+# Which of equal elements comes first is not defined: the elements that the indices show are compared instead.
+UNORDERED_TIES = {"topk", "sort", "argsort", "msort"}
+
+FAST = {torch.float32: 6, torch.int64: 3, torch.bool: 2, torch.float16: 1, torch.int32: 1}
 SLOW = {d: 60 for d in (torch.float32, torch.int64, torch.bool, torch.float16, torch.bfloat16, torch.int32, torch.float64)}
 SLOW |= {torch.uint8: 8, torch.int8: 8, torch.int16: 8}
 
@@ -63,6 +66,15 @@ def spread(items, count):
     return [(i * len(items) // count, items[i * len(items) // count]) for i in range(count)]
 
 
+@functools.cache
+def inputs_of(info, dtype):
+    torch.manual_seed(0)
+    try:
+        return [item for item in info.sample_inputs("cpu", dtype, requires_grad=False) if is_small(item)]
+    except Exception:  # an OpInfo that needs what is not here (a GPU, SciPy)
+        return []
+
+
 def samples_of(target, is_slow):
     """The samples for a row. In-place rows call the in-place variant on a copy."""
     is_in_place = target.split(".")[1].endswith("_") and not target.split(".")[1].startswith("__")
@@ -74,6 +86,48 @@ def samples_of(target, is_slow):
             continue
         if is_in_place:
             function = functools.partial(on_copy, function)
+        elif info.name in UNORDERED_TIES:
+            function = functools.partial(with_values_for_indices, function)
+        for dtype, count in (SLOW if is_slow else FAST).items():
+            if not info.supports_dtype(dtype, "cpu"):
+                continue
+            kind = str(dtype).removeprefix("torch.")
+            variant = f"-{info.variant_test_name}" if info.variant_test_name else ""
+            for index, item in spread(inputs_of(info, dtype), count):
+                yield Sample(
+                    f"{info.name}{variant}{'_' if is_in_place else ''}-{kind}-{index}",
+                    function,
+                    (item.input, *item.args),
+                    dict(item.kwargs),
+                )
+
+
+def is_small(item):
+    """A few samples have a million elements to test PyTorch's parallel kernels; they say nothing more here."""
+    leaves = torch.utils._pytree.tree_leaves((item.input, item.args, item.kwargs))
+    return sum(x.numel() for x in leaves if isinstance(x, torch.Tensor)) < 20_000
+
+
+def spread(items, count):
+    """`count` of the items, evenly: the last ones of an OpInfo are as telling as the first."""
+    if len(items) <= count:
+        return list(enumerate(items))
+    return [(i * len(items) // count, items[i * len(items) // count]) for i in range(count)]
+
+
+def samples_of(target, is_slow):
+    """The samples for a row. In-place rows call the in-place variant on a copy."""
+    is_in_place = target.split(".")[1].endswith("_") and not target.split(".")[1].startswith("__")
+    for info in infos_of(target):
+        if info.name in LEFT_OUT:
+            continue
+        function = info.inplace_variant if is_in_place else info.op
+        if function is None:
+            continue
+        if is_in_place:
+            function = functools.partial(on_copy, function)
+        elif info.name in UNORDERED_TIES:
+            function = functools.partial(with_values_for_indices, function)
         for dtype, count in (SLOW if is_slow else FAST).items():
             if not info.supports_dtype(dtype, "cpu"):
                 continue
@@ -92,6 +146,16 @@ def samples_of(target, is_slow):
                     (item.input, *item.args),
                     dict(item.kwargs),
                 )
+
+
+def with_values_for_indices(function, first, *args, **kwargs):
+    results = function(first, *args, **kwargs)
+    if first.dim() == 0:
+        return results
+    dims = [a for a in args if type(a) is int]
+    dim = kwargs.get("dim", dims[-1] if len(dims) > (function.__name__ == "topk") else -1)
+    values, indices = (results, results) if isinstance(results, torch.Tensor) else results
+    return values if values is not indices else None, torch.gather(first, dim, indices)
 
 
 def on_copy(function, first, *args, **kwargs):

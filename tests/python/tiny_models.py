@@ -65,6 +65,8 @@ def set_trained_scale(model, seed=0):
     import torch
 
     random = torch.Generator().manual_seed(seed)
+    output = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    tied = getattr(output, "weight", None)
     with torch.no_grad():
         for name, value in model.named_parameters():
             noise = torch.randn(value.shape, generator=random)
@@ -72,7 +74,9 @@ def set_trained_scale(model, seed=0):
                 owner = model.get_submodule(name.rpartition(".")[0])
                 transposed = type(owner).__name__ == "Conv1D"
                 fan_in = value.shape[0] if transposed else value[0].numel()
-                value.copy_(noise * (1.0 if isinstance(owner, torch.nn.Embedding) else fan_in**-0.5))
+                # A table that is only looked up has no fan-in; one that also makes the logits has.
+                is_table = isinstance(owner, torch.nn.Embedding) and value is not tied
+                value.copy_(noise * (1.0 if is_table else fan_in**-0.5))
             elif name.endswith("weight"):
                 value.copy_(1 + 0.1 * noise)
             else:

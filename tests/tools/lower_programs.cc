@@ -2,7 +2,7 @@
 // of programs to convert in one process.
 //
 //   lower_programs --table    the op table, one `target<TAB>family<TAB>schema` a line
-//   lower_programs --print X  the graph of one program after the passes, as text
+//   lower_programs --print X  a program, and its graph after the passes, as text
 //   lower_programs            reads lines `program.pt2<TAB>folder`, writes a SavedModel into each folder, and answers each
 //                             with one line: `ok`, or `error<TAB>message`, details after further tabs
 #include <filesystem>

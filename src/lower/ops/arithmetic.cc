@@ -128,6 +128,15 @@ Expr absolute(Call& call) {
   return x.dtype() == DType::kBool || x.dtype() == DType::kUInt8 ? x : call.tf("Abs", {x});
 }
 
+// PyTorch's sign of NaN is 0.
+Expr sign(Call& call) {
+  Builder& b = call.builder();
+  const Expr x = call.tensor("self");
+  if (x.dtype() == DType::kBool) return x;
+  const Expr y = call.tf_widened("Sign", {x});
+  return is_floating(x.dtype()) ? b.select(b.tf("IsNan", {x}), b.scalar(x.dtype(), 0.0), y) : y;
+}
+
 // Integers have no fractional part to round.
 template <OpName Op>
 Expr rounded(Call& call) {
@@ -162,18 +171,23 @@ Expr exp2(Call& call) {
   return call.tf_widened("Pow", {call.builder().scalar(x.dtype(), 2.0), x});
 }
 
+Expr times_value(Call& call, Expr x) {
+  const bool is_one = call.sym("value") == Sym(1);
+  return is_one ? x : x * call.scalar("value", x.dtype());
+}
+
 // Formulas of several steps are computed in float32 for the half precisions, as in PyTorch.
 Expr addcmul(Call& call) {
   const DType dtype = computed_dtype(call.result_dtype());
   const Expr product = call.operand("tensor1", dtype) * call.operand("tensor2", dtype);
-  const Expr result = call.operand("self", dtype) + product * call.scalar("value", dtype);
+  const Expr result = call.operand("self", dtype) + times_value(call, product);
   return call.builder().cast(result, call.result_dtype());
 }
 
 Expr addcdiv(Call& call) {
   const DType dtype = computed_dtype(call.result_dtype());
   const Expr quotient = call.operand("tensor1", dtype) / call.operand("tensor2", dtype);
-  const Expr result = call.operand("self", dtype) + quotient * call.scalar("value", dtype);
+  const Expr result = call.operand("self", dtype) + times_value(call, quotient);
   return call.builder().cast(result, call.result_dtype());
 }
 
@@ -226,7 +240,7 @@ constexpr OpRow kRows[] = {
     {"aten::reciprocal(Tensor self) -> Tensor", unary<"Reciprocal">},
     {"aten::neg(Tensor self) -> Tensor", unary<"Neg">},
     {"aten::abs(Tensor self) -> Tensor", absolute},
-    {"aten::sign(Tensor self) -> Tensor", unary<"Sign">},
+    {"aten::sign(Tensor self) -> Tensor", sign},
     {"aten::exp(Tensor self) -> Tensor", unary<"Exp">},
     {"aten::exp2(Tensor self) -> Tensor", exp2},
     {"aten::expm1(Tensor self) -> Tensor", unary<"Expm1">},

@@ -37,7 +37,6 @@ constexpr OpRow kRows[] = {
     {"aten::alias(Tensor(a) self) -> Tensor(a)", same_value},
     {"aten::detach(Tensor(a) self) -> Tensor(a)", same_value},
     {"aten::detach_(Tensor(a!) self) -> Tensor(a!)", same_value},
-    {"aten::lift_fresh(Tensor(a) self) -> Tensor(a)", same_value},
     {"aten::lift_fresh_copy(Tensor self) -> Tensor", same_value},
     {"aten::item(Tensor self) -> Scalar", item},
     // PyTorch's schema does not say it, but in evaluation mode these return their input itself.

@@ -97,11 +97,17 @@ Expr convolve(Expr x, Expr kernel, const Geometry& g) {
               {{"strides", with_batch_and_channels(g.strides)}, {"padding", std::string("VALID")}});
 }
 
-// Every input channel with kernels of its own: kernel [h, w, in, out / in]. Its kernel wants equal strides, no dilation.
+// Every input channel with kernels of its own: kernel [h, w, in, out / in]. TensorFlow's kernel wants equal strides: else
+// all places are computed and the asked ones taken. (Conv2D knows groups as well, but not once a bias is fused into it.)
 Expr convolve_depthwise(Expr x, Expr kernel, const Geometry& g) {
-  graph::Attrs attrs = {{"strides", with_batch_and_channels(g.strides)},
-                        {"padding", std::string("VALID")}};
-  return x.builder().tf("DepthwiseConv2dNative", {is_padded(g) ? pad_spatial(x, g) : x, kernel}, attrs);
+  Builder& b = x.builder();
+  const bool equal = g.strides[0] == g.strides[1];
+  const graph::Attrs attrs = {{"strides", equal ? with_batch_and_channels(g.strides) : std::vector<int64_t>{1, 1, 1, 1}},
+                              {"padding", std::string("VALID")}};
+  Expr y = b.tf("DepthwiseConv2dNative", {is_padded(g) ? pad_spatial(x, g) : x, spread_out(kernel, g.dilations)}, attrs);
+  if (equal) return y;
+  for (int axis = 1; axis <= 2; ++axis) y = b.slice(y, axis, Sym(0), y.dim(axis), g.strides[static_cast<std::size_t>(axis) - 1]);
+  return y;
 }
 
 // `kernel` as PyTorch has it: [out, in / groups, spatial…].
@@ -133,11 +139,7 @@ Expr convolution(Call& call, Expr x, Expr kernel, Expr bias, Geometry g, int64_t
 
   Expr y;
   const bool is_depthwise = rank == 4 && in == Sym(groups);
-  const bool has_kernel = is_depthwise && g.strides[0] == g.strides[1] && g.dilations == std::vector<int64_t>{1, 1};
   if (groups == 1) {
-    y = convolve(last, b.transpose(kernel, kernel_perm), g);
-  } else if (is_depthwise && !has_kernel) {
-    // Conv2D takes a kernel of fewer channels for groups.
     y = convolve(last, b.transpose(kernel, kernel_perm), g);
   } else if (is_depthwise) {
     Expr depthwise;
@@ -201,6 +203,68 @@ Expr conv_with_named_padding(Call& call) {
   return convolution(call, call.tensor("input"), kernel, call.tensor_or_null("bias"), g, call.integer("groups"));
 }
 
+// The gradient of a convolution by its input: PyTorch's kernel is [in, out / groups, spatial…]. The whole reach of the
+// kernels is computed, then the padding cut off.
+Expr transposed_conv(Call& call) {
+  Builder& b = call.builder();
+  const DType dtype = computed_dtype(call.result_dtype());
+  Expr x = call.operand("input", dtype), kernel = call.operand("weight", dtype);
+  if (!is_floating(dtype)) call.unsupported("a transposed convolution of integers");
+  const auto axes = static_cast<std::size_t>(kernel.rank() - 2);
+  auto g = geometry(call, axes);
+  auto pads = per_axis(call.integers("padding"), axes), extra = per_axis(call.integers("output_padding"), axes);
+  const bool is_unbatched = x.rank() == kernel.rank() - 1;
+  if (is_unbatched) x = b.unsqueeze(x, 0);
+  SymDims dims = call.result_dims();
+  if (is_unbatched) dims.insert(dims.begin(), Sym(1));
+  const bool is_1d = axes == 1;
+  if (is_1d) {
+    x = b.unsqueeze(x, 2);
+    kernel = b.unsqueeze(kernel, 2);
+    for (auto* values : {&g.strides, &g.dilations}) values->insert(values->begin(), 1);
+    for (auto* values : {&pads, &extra}) values->insert(values->begin(), 0);
+  }
+  const int rank = x.rank();
+  const int64_t groups = call.integer("groups");
+  const Expr last = b.transpose(x, channels_last(rank));
+  std::vector<int> kernel_perm;  // [in, out, spatial…] → [spatial…, out, in]
+  for (int i = 2; i < rank; ++i) kernel_perm.push_back(i);
+  kernel_perm.insert(kernel_perm.end(), {1, 0});
+  if (!x.dim(1).is_constant()) call.unsupported("a symbolic number of channels");
+  const Sym in_part(x.dim(1).constant() / groups);
+  SymDims reach = {x.dim(0)};
+  for (int i = 2; i < rank; ++i) {
+    const auto k = static_cast<std::size_t>(i - 2);
+    reach.push_back((x.dim(i) - Sym(1)) * Sym(g.strides[k]) + Sym(g.dilations[k]) * (kernel.dim(i) - Sym(1)) + Sym(1 + extra[k]));
+  }
+  reach.push_back(kernel.dim(1));
+  Exprs parts;
+  for (int64_t i = 0; i < groups; ++i) {
+    const Expr part = b.slice(last, rank - 1, in_part * Sym(i), in_part * Sym(i + 1));
+    const Expr part_kernel = b.transpose(b.slice(kernel, 0, in_part * Sym(i), in_part * Sym(i + 1)), kernel_perm);
+    const Expr y = b.tf(rank == 4 ? "Conv2DBackpropInput" : "Conv3DBackpropInputV2",
+                        {b.sizes(reach), spread_out(part_kernel, g.dilations), part},
+                        {{"strides", with_batch_and_channels(g.strides)}, {"padding", std::string("VALID")}});
+    b.set_dims(y, reach);
+    parts.push_back(y);
+  }
+  Expr y = b.concat(parts, rank - 1);
+  for (int i = 1; i < rank - 1; ++i) {
+    const auto k = static_cast<std::size_t>(i - 1);
+    if (pads[k] != 0) y = b.slice(y, i, Sym(pads[k]), reach[static_cast<std::size_t>(i)] - Sym(pads[k]));
+  }
+  if (!call.is_none("bias")) y = b.tf("BiasAdd", {y, call.operand("bias", dtype)});
+  y = b.transpose(y, channels_second(rank));
+  if (is_1d) {
+    SymDims tall = dims;
+    tall.insert(tall.begin() + 2, Sym(1));
+    b.set_dims(y, tall);
+    y = b.squeeze(y, {2});
+  }
+  b.set_dims(y, dims);
+  return b.cast(is_unbatched ? b.squeeze(y, {0}) : y, call.result_dtype());
+}
+
 constexpr OpRow kRows[] = {
     {"aten::conv1d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[1] stride=[1], SymInt[1] padding=[0], "
      "SymInt[1] dilation=[1], SymInt groups=1) -> Tensor",
@@ -220,6 +284,16 @@ constexpr OpRow kRows[] = {
     {"aten::conv3d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[3] stride=[1], str padding=\"valid\", "
      "SymInt[3] dilation=[1], SymInt groups=1) -> Tensor",
      conv_with_named_padding},
+    {"aten::conv_transpose1d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[1] stride=[1], "
+     "SymInt[1] padding=[0], SymInt[1] output_padding=[0], SymInt groups=1, SymInt[1] dilation=[1]) -> Tensor",
+     transposed_conv},
+    {"aten::conv_transpose2d.input(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=[1, 1], "
+     "SymInt[2] padding=[0, 0], SymInt[2] output_padding=[0, 0], SymInt groups=1, SymInt[2] dilation=[1, 1]) -> Tensor",
+     transposed_conv},
+    {"aten::conv_transpose3d.input(Tensor input, Tensor weight, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], "
+     "SymInt[3] padding=[0, 0, 0], SymInt[3] output_padding=[0, 0, 0], SymInt groups=1, "
+     "SymInt[3] dilation=[1, 1, 1]) -> Tensor",
+     transposed_conv},
 };
 
 }  // namespace

@@ -20,8 +20,11 @@ void add_normalization_ops(OpTable& table);
 void add_padding_ops(OpTable& table);
 void add_pooling_ops(OpTable& table);
 void add_reduction_ops(OpTable& table);
+void add_resize_ops(OpTable& table);
+void add_scatter_ops(OpTable& table);
 void add_shape_ops(OpTable& table);
 void add_slice_ops(OpTable& table);
+void add_sort_ops(OpTable& table);
 void add_view_ops(OpTable& table);
 
 inline void add_all_families(OpTable& table) {
@@ -40,8 +43,11 @@ inline void add_all_families(OpTable& table) {
   add_padding_ops(table);
   add_pooling_ops(table);
   add_reduction_ops(table);
+  add_resize_ops(table);
+  add_scatter_ops(table);
   add_shape_ops(table);
   add_slice_ops(table);
+  add_sort_ops(table);
   add_view_ops(table);
 }
 

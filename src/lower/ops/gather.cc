@@ -4,9 +4,13 @@
 #include <numeric>
 
 #include "lower/ops/families.h"
+#include "lower/ops/indices.h"
 
 namespace crossload::lower {
-namespace {
+
+Expr as_index(Expr index) {
+  return index.dtype() == DType::kInt32 ? index : index.builder().cast(index, DType::kInt64);
+}
 
 Expr wrap_negative(Expr index, const Sym& size) {
   Builder& b = index.builder();
@@ -14,10 +18,86 @@ Expr wrap_negative(Expr index, const Sym& size) {
   return b.select(b.tf("Less", {index, zero}), index + b.size(size, index.dtype()), index);
 }
 
+namespace {
+
+SymDims broadcast_dims(const Exprs& values) {
+  SymDims dims;
+  for (const Expr& v : values) {
+    while (static_cast<int>(dims.size()) < v.rank()) dims.insert(dims.begin(), Sym(1));
+    for (int i = 1; i <= v.rank(); ++i) {
+      Sym& d = dims[dims.size() - static_cast<std::size_t>(i)];
+      if (d == Sym(1)) d = v.dim(-i);
+    }
+  }
+  return dims;
+}
+
+}  // namespace
+
+Indexing indexing(Call& call, Expr x) {
+  Builder& b = call.builder();
+  Exprs indices;
+  std::vector<bool> is_mask;
+  for (const Expr& item : call.optional_tensors("indices")) {
+    if (!item || item.dtype() != DType::kBool) {
+      indices.push_back(item);
+      is_mask.push_back(false);
+      continue;
+    }
+    // How many elements a mask shows is known at run time only: a size of its own stands for it.
+    const Expr where = call.tf("Where", {item});
+    const std::string count = "shown_by_" + std::to_string(item.ref().node) + "_" + std::to_string(item.ref().output);
+    if (!b.is_bound(count)) b.bind(count, where, 0);
+    for (int i = 0; i < item.rank(); ++i) {
+      const Expr column = b.gather(where, b.scalar(DType::kInt32, i), 1);
+      b.set_dims(column, {Sym::symbol(count)});
+      indices.push_back(column);
+      is_mask.push_back(true);
+    }
+  }
+  Indexing result;
+  for (int i = 0; i < x.rank(); ++i) {
+    const auto k = static_cast<std::size_t>(i);
+    if (k >= indices.size() || !indices[k]) {
+      result.whole.push_back(i);
+      continue;
+    }
+    result.indexed.push_back(i);
+    result.used.push_back(is_mask[k] ? indices[k] : wrap_negative(b.cast(indices[k], DType::kInt64), x.dim(i)));
+  }
+  result.dims = broadcast_dims(result.used);
+  return result;
+}
+
+std::vector<int> Indexing::indexed_first() const {
+  std::vector<int> perm = indexed;
+  perm.insert(perm.end(), whole.begin(), whole.end());
+  return perm;
+}
+
+std::vector<int> Indexing::to_result() const {
+  const int index_rank = static_cast<int>(dims.size()), before = side_by_side() ? indexed.front() : 0;
+  std::vector<int> perm;
+  for (int i = 0; i < before; ++i) perm.push_back(index_rank + i);
+  for (int i = 0; i < index_rank; ++i) perm.push_back(i);
+  for (int i = before; i < static_cast<int>(whole.size()); ++i) perm.push_back(index_rank + i);
+  return perm;
+}
+
+Expr Indexing::vectors() const {
+  Builder& b = used[0].builder();
+  if (used.size() == 1) return b.unsqueeze(used[0], static_cast<int>(dims.size()));
+  Exprs columns;
+  for (const Expr& u : used) columns.push_back(b.broadcast(u, dims));
+  return b.tf("Pack", columns, {{"axis", static_cast<int64_t>(dims.size())}});
+}
+
+namespace {
+
 // Elements of `x` along `axis` where `index` has the result's shape; other axes run along.
 Expr gather(Call& call) {
   Builder& b = call.builder();
-  Expr x = call.tensor("self"), index = call.tensor("index");
+  Expr x = call.tensor("self"), index = as_index(call.tensor("index"));
   if (x.rank() == 0) return b.reshape(x, index.dims());
   const int axis = call.axis("dim", x.rank()), rank = x.rank();
   // With the axis last, every row of the rest is a batch; axes that the index covers only in part are cut first.
@@ -39,7 +119,7 @@ Expr gather(Call& call) {
 Expr index_select(Call& call) {
   const Expr x = call.tensor("self");
   if (x.rank() == 0) return x;
-  return call.builder().gather(x, call.tensor("index"), call.axis("dim", x.rank()));
+  return call.builder().gather(x, as_index(call.tensor("index")), call.axis("dim", x.rank()));
 }
 
 Expr take_along_flat(Call& call) {
@@ -49,70 +129,38 @@ Expr take_along_flat(Call& call) {
   return b.gather(b.reshape(x, {count}), wrap_negative(call.tensor("index"), count), 0);
 }
 
-SymDims broadcast_dims(const Exprs& values) {
-  SymDims dims;
-  for (const Expr& v : values) {
-    while (static_cast<int>(dims.size()) < v.rank()) dims.insert(dims.begin(), Sym(1));
-    for (int i = 1; i <= v.rank(); ++i) {
-      Sym& d = dims[dims.size() - static_cast<std::size_t>(i)];
-      if (d == Sym(1)) d = v.dim(-i);
-    }
-  }
-  return dims;
-}
-
-// x[i, :, j, mask]: indices broadcast against each other; None stands for a whole axis. Where the indexed axes stand side
-// by side their place takes the index's shape, else it goes to the front, as in NumPy.
+// x[i, :, j, mask], as in NumPy: the index's shape takes the place of the indexed axes, or goes to the front.
 Expr index(Call& call) {
   Builder& b = call.builder();
-  Expr x = call.tensor("self");
-  Exprs given = call.optional_tensors("indices");
-  // A boolean mask over k axes is k integer indices.
-  Exprs indices;
-  for (const Expr& item : given) {
-    if (!item || item.dtype() != DType::kBool) {
-      indices.push_back(item);
-      continue;
-    }
-    const Expr where = call.tf("Where", {item});
-    const Sym& count = call.result_dims().empty() ? Sym(1) : call.result_dims()[indices.size()];
-    for (int i = 0; i < item.rank(); ++i) {
-      const Expr column = b.gather(where, b.scalar(DType::kInt32, i), 1);
-      b.set_dims(column, {count});
-      indices.push_back(column);
-    }
+  const Expr x = call.tensor("self");
+  const Indexing at = indexing(call, x);
+  if (at.used.empty()) return x;
+  if (at.used.size() == 1) return b.gather(x, at.used[0], at.indexed[0]);
+  // Indexed axes to the front, then one GatherNd with a vector per element of the index.
+  const Expr result = call.tf("GatherNd", {b.transpose(x, at.indexed_first()), at.vectors()});
+  return b.transpose(result, at.to_result());
+}
+
+// The positions of what is not zero, in row-major order.
+Expr nonzero(Call& call) { return call.tf("Where", {call.operand("self", DType::kBool)}); }
+
+// Windows of `size` cells, every `step` cells, their cells as a new last axis.
+Expr unfold(Call& call) {
+  Builder& b = call.builder();
+  const Expr x = call.tensor("self");
+  const Sym size(call.integer("size"));
+  if (x.rank() == 0) return b.reshape(x, {size});
+  const int axis = call.axis("dimension", x.rank());
+  const Sym& count = call.result_dims()[static_cast<std::size_t>(axis)];
+  const Expr starts = b.range(count, DType::kInt32) * b.scalar(DType::kInt32, call.integer("step"));
+  const Expr cells = b.unsqueeze(starts, 1) + b.unsqueeze(b.range(size, DType::kInt32), 0);
+  const Expr windows = b.gather(x, cells, axis);  // […, count, size, …]
+  std::vector<int> perm;
+  for (int i = 0; i <= x.rank(); ++i) {
+    if (i != axis + 1) perm.push_back(i);
   }
-  std::vector<int> indexed, whole;
-  Exprs used;
-  for (int i = 0; i < x.rank(); ++i) {
-    const bool is_indexed = i < static_cast<int>(indices.size()) && indices[static_cast<std::size_t>(i)];
-    (is_indexed ? indexed : whole).push_back(i);
-    if (is_indexed) used.push_back(wrap_negative(b.cast(indices[static_cast<std::size_t>(i)], DType::kInt64), x.dim(i)));
-  }
-  if (used.empty()) return x;
-  const bool side_by_side = indexed.back() - indexed.front() + 1 == static_cast<int>(indexed.size());
-  if (used.size() == 1) {
-    const Expr result = b.gather(x, used[0], indexed[0]);
-    return result;
-  }
-  // Indexed axes to the front, then one GatherND with an index vector per result element.
-  std::vector<int> perm = indexed;
-  perm.insert(perm.end(), whole.begin(), whole.end());
-  x = b.transpose(x, perm);
-  const SymDims dims = broadcast_dims(used);
-  for (Expr& u : used) u = b.broadcast(u, dims);
-  const Expr vectors = call.tf("Pack", used, {{"axis", static_cast<int64_t>(dims.size())}});
-  Expr result = call.tf("GatherNd", {x, vectors});
-  if (side_by_side && indexed.front() > 0) {
-    // [index…, whole…] → [whole before, index…, whole after]
-    const int index_rank = static_cast<int>(dims.size()), before = indexed.front();
-    std::vector<int> back;
-    for (int i = 0; i < before; ++i) back.push_back(index_rank + i);
-    for (int i = 0; i < index_rank; ++i) back.push_back(i);
-    for (int i = before; i < static_cast<int>(whole.size()); ++i) back.push_back(index_rank + i);
-    result = b.transpose(result, back);
-  }
-  return result;
+  perm.push_back(axis + 1);
+  return b.transpose(windows, perm);
 }
 
 constexpr OpRow kRows[] = {
@@ -120,6 +168,8 @@ constexpr OpRow kRows[] = {
     {"aten::index_select(Tensor self, int dim, Tensor index) -> Tensor", index_select},
     {"aten::take(Tensor self, Tensor index) -> Tensor", take_along_flat},
     {"aten::index.Tensor(Tensor self, Tensor?[] indices) -> Tensor", index},
+    {"aten::nonzero(Tensor self) -> Tensor", nonzero},
+    {"aten::unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)", unfold},
 };
 
 }  // namespace

@@ -148,6 +148,31 @@ Expr einsum(Call& call) {
   return left;
 }
 
+// Rows in groups, each group with a matrix of its own: group e ends before row offs[e]. Rows behind the last group are 0.
+Expr grouped_mm(Call& call) {
+  Builder& b = call.builder();
+  const Expr x = call.tensor("input"), weight = call.tensor("weight");
+  const auto groups = weight.dim(0).as_constant();
+  if (!groups) call.unsupported("a symbolic number of groups");
+  const Exprs ends = b.tf_all("Unpack", {b.cast(call.tensor("offs"), DType::kInt32)}, {{"num", *groups}, {"axis", int64_t{0}}});
+  const Exprs matrices = b.tf_all("Unpack", {weight}, {{"num", *groups}, {"axis", int64_t{0}}});
+  Expr begin = b.scalar(DType::kInt32, 0);
+  const auto rows = [&](Expr of, Expr from, Expr to, int64_t to_end) {
+    const Expr part = b.tf("StridedSlice", {of, b.tf("Pack", {from}, {{"axis", int64_t{0}}}), b.tf("Pack", {to}, {{"axis", int64_t{0}}}), b.int32s({1})},
+                           {{"end_mask", to_end}});
+    return part;
+  };
+  Exprs parts;
+  for (std::size_t e = 0; e < ends.size(); ++e) {
+    parts.push_back(b.tf("MatMul", {rows(x, begin, ends[e], 0), matrices[e]}));
+    begin = ends[e];
+  }
+  parts.push_back(b.tf("MatMul", {rows(x, begin, begin, 1), b.tf("ZerosLike", {matrices[0]})}));
+  const Expr y = b.concat(parts, 0);
+  b.set_dims(y, call.result_dims());
+  return y;
+}
+
 constexpr OpRow kRows[] = {
     {"aten::linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", linear},
     {"aten::matmul(Tensor self, Tensor other) -> Tensor", matmul},
@@ -158,6 +183,7 @@ constexpr OpRow kRows[] = {
     {"aten::outer(Tensor self, Tensor vec2) -> Tensor", outer},
     {"aten::addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", addmm},
     {"aten::baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", baddbmm},
+    {"transformers::grouped_mm_fallback(Tensor input, Tensor weight, Tensor offs) -> Tensor", grouped_mm},
     {"aten::einsum(str equation, Tensor[] tensors, *, int[]? path=None) -> Tensor", einsum},
 };
 

@@ -77,6 +77,7 @@ Expr batch_norm(Call& call) {
   Builder& b = call.builder();
   if (call.flag("training")) call.unsupported("batch normalization in training mode; call `model.eval()` before exporting");
   const Expr x = call.tensor("input");
+  if (x.rank() < 2) return x;  // only an empty tensor may lack the axis of channels
   const Expr mean = call.tensor("running_mean"), variance = call.tensor("running_var");
   const auto or_filled = [&](const char* name, double value) {
     if (!call.is_none(name)) return call.tensor(name);
@@ -131,6 +132,19 @@ Expr vector_norm(Call& call) {
   return b.cast(y, call.result_dtype());
 }
 
+// v * (g / |v|), the norm over all axes but one.
+Expr weight_norm(Call& call) {
+  Builder& b = call.builder();
+  const Expr v = call.tensor("v");
+  const int64_t kept = call.integer("dim");
+  std::vector<int> axes;
+  for (int i = 0; i < v.rank(); ++i) {
+    if (i != (kept < 0 && kept != -1 ? kept + v.rank() : kept)) axes.push_back(i);  // -1 is the norm over all
+  }
+  const Expr norm = b.tf("Sqrt", {b.reduce("Sum", b.tf("Square", {v}), axes, true)});
+  return v * (call.tensor("g") / norm);
+}
+
 constexpr OpRow kRows[] = {
     {"aten::layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? bias=None, "
      "float eps=1e-05, bool cudnn_enable=True) -> Tensor",
@@ -143,6 +157,7 @@ constexpr OpRow kRows[] = {
     {"aten::batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, "
      "bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor",
      batch_norm},
+    {"aten::_weight_norm(Tensor v, Tensor g, int dim=0) -> Tensor", weight_norm},
     {"aten::linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, "
      "ScalarType? dtype=None) -> Tensor",
      vector_norm},

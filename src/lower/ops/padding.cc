@@ -24,7 +24,8 @@ Expr wrap_around(Expr x, int axis, const Sym& before, const Sym& after) {
   return b.concat(parts, axis);
 }
 
-// The edge repeated: indices 0, …, 0, 1, …, n-1, …, n-1 along the axis.
+// The edge repeated: indices 0, …, 0, 1, …, n-1, …, n-1 along the axis. Negative amounts begin further in or end
+// earlier; what is repeated is still the edge of the whole.
 Expr repeat_edge(Expr x, int axis, const Sym& before, const Sym& after) {
   Builder& b = x.builder();
   const Sym size = x.dim(axis);
@@ -41,7 +42,7 @@ Expr pad_by(Call& call, const std::string& mode, Expr value) {
   for (std::size_t i = 0; i * 2 < given.size(); ++i) {
     amounts[amounts.size() - 1 - i] = {given[2 * i], given[2 * i + 1]};
   }
-  for (int axis = 0; axis < x.rank(); ++axis) {  // cut where an amount is negative
+  for (int axis = 0; axis < x.rank() && mode != "replicate"; ++axis) {  // cut where an amount is negative
     auto& [before, after] = amounts[static_cast<std::size_t>(axis)];
     const bool cuts_before = before.is_constant() && before.constant() < 0;
     const bool cuts_after = after.is_constant() && after.constant() < 0;

@@ -135,24 +135,6 @@ Expr cumulated(Call& call) {
   return b.cast(y, call.result_dtype());
 }
 
-Exprs topk(Call& call) {
-  Builder& b = call.builder();
-  const Expr x = call.tensor("self");
-  if (x.rank() == 0) return {x, b.scalar(DType::kInt64, 0)};
-  const int axis = call.axis("dim", x.rank());
-  const bool largest = call.flag("largest");
-  // The smallest are the largest of -x, of ~x where an integer has no opposite.
-  const auto reversed = [&](Expr v) { return is_floating(v.dtype()) ? -v : b.tf("Invert", {v}); };
-  const Expr last = b.swap_axes(x, axis, -1);
-  const Exprs found =
-      b.tf_all("TopKV2", {largest ? last : reversed(last), b.size(call.sym("k"))}, {{"index_type", DType::kInt64}});
-  SymDims dims = call.result_dims();
-  std::swap(dims[static_cast<std::size_t>(axis)], dims.back());
-  b.set_dims(found[0], dims);
-  b.set_dims(found[1], dims);
-  return {b.swap_axes(largest ? found[0] : reversed(found[0]), axis, -1), b.swap_axes(found[1], axis, -1)};
-}
-
 constexpr OpRow kRows[] = {
     {"aten::sum(Tensor self, *, ScalarType? dtype=None) -> Tensor", over_all<"Sum">},
     {"aten::sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
@@ -188,9 +170,6 @@ constexpr OpRow kRows[] = {
     {"aten::logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor", logsumexp},
     {"aten::cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor", cumulated<"Cumsum">},
     {"aten::cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor", cumulated<"Cumprod">},
-    {"aten::topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, "
-     "Tensor indices)",
-     topk},
 };
 
 }  // namespace

@@ -37,7 +37,10 @@ void store_permuted(Graph& graph, int index, const std::vector<int>& users, cons
   graph::Value& value = node.outputs[0];
   value.shape = SymDims(dims.begin(), dims.end());
   // The weight's own mark: its value is now the permuted one.
-  for (auto& mark : value.pt_values) mark.perm = mark.perm.empty() ? perm : compose(mark.perm, perm);
+  for (auto& mark : value.pt_values) {
+    mark.perm = mark.perm.empty() ? perm : compose(mark.perm, perm);
+    if (is_identity(mark.perm)) mark.perm.clear();
+  }
   for (const int user : users) replace_value(graph, {user, 0}, {index, 0});
 }
 

@@ -67,6 +67,11 @@ class ReshapeSinker : public Rebuilder {
     std::optional<Rows> rows;
     for (std::size_t i = 0; i < data_inputs && !rows; ++i) rows = rows_of(old.inputs[i]);
     if (!rows || rows->leading != without_last(dims)) return false;
+    if (!(value(rows->matrix).shape->back() == dims.back())) {
+      // The last axis changes: only a shape that is known part by part can be made to fit.
+      const std::string_view made_by = node(rows->shape).op;
+      if (!dims.back().is_constant() || (made_by != "Const" && made_by != "Pack")) return false;
+    }
     const Sym count = (*value(rows->matrix).shape)[0];
 
     std::vector<ValueRef> inputs;

@@ -1,0 +1,54 @@
+// Runs tests/lower/*.txt: a program, and the graph that it is lowered to before the passes. Every row of the op table
+// has a case in its family's file.
+#include "lower/lower.h"
+
+#include <set>
+
+#include "lower/op_table.h"
+#include "lower/text_cases.h"
+
+namespace crossload::lower {
+namespace {
+
+TEST_CASE("text cases of lowerings") {
+  std::set<std::string> covered;
+  run_text_cases("tests/lower", [&](const TextCaseFile& file, const TextCase& c) {
+    const program::Program program = program::parse_text(c.input);
+    CHECK(program::print(program) == c.input);
+    for (const auto& node : program.main.nodes) {
+      const auto* entry = OpTable::all().find(node.target);
+      if (entry != nullptr && entry->family == file.path.stem().string()) covered.insert(node.target);
+    }
+    const graph::Graph graph = lower(program);
+    graph::check(graph);
+    return graph::print(graph);
+  });
+  for (const auto* entry : OpTable::all().sorted()) {
+    CAPTURE(entry->schema.target);
+    CAPTURE(entry->family);
+    CHECK(covered.contains(entry->schema.target));
+  }
+}
+
+program::Program relu_of(const std::string& target) {
+  return program::parse_text("input x = %x : float32[2, 3]\n%y = aten.no_such_op.default(self=%x) : float32[2, 3]  # a.b Klass m.py:7\n"
+                             "%z = " + target + "(self=%y) : float32[2, 3]\n%w = aten.cummax_typo.default(self=%x) : float32[2, 3]\n"
+                             "output w = %z\n");
+}
+
+TEST_CASE("every call without a lowering is reported, but none that only reads such a call's result") {
+  try {
+    lower(relu_of("aten.relu.default"));
+    FAIL("it was lowered");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::kUnsupported);
+    REQUIRE(error.details().size() == 2);
+    CHECK(error.details()[0] == "a.b (m.py:7): no lowering for `aten.no_such_op.default`");
+    CHECK(error.details()[1].find("`aten.cummax_typo.default`") != std::string::npos);
+  }
+  const auto missing = missing_ops(relu_of("aten.relu.default"));
+  CHECK(missing.size() == 2);
+}
+
+}  // namespace
+}  // namespace crossload::lower

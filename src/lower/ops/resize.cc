@@ -1,0 +1,130 @@
+// Pictures of another size. Each spatial axis is resampled for itself: result cell i is a weighted sum of a few source
+// cells, whose places and weights are computed in float32 as PyTorch computes them (aten/native/UpSample.h).
+
+#include <optional>
+
+#include "lower/ops/families.h"
+
+namespace crossload::lower {
+namespace {
+
+struct Axis {
+  int axis;
+  Sym in, out;
+  std::optional<double> factor;  // given by the caller: then the step is 1 / factor, not in / out
+};
+
+std::vector<Axis> axes_of(Call& call, int spatial) {
+  const Expr x = call.tensor("input");
+  std::vector<double> factors;
+  if (!call.is_none("scale_factors")) factors = call.numbers("scale_factors");
+  std::vector<Axis> axes;
+  for (int i = 0; i < spatial; ++i) {
+    const int axis = x.rank() - spatial + i;
+    Axis a{axis, x.dim(axis), call.result_dims()[static_cast<std::size_t>(axis)], {}};
+    if (!factors.empty()) a.factor = factors[static_cast<std::size_t>(i)];
+    axes.push_back(a);
+  }
+  return axes;
+}
+
+// Source cells per result cell.
+Expr step(Builder& b, const Axis& a) {
+  const DType f = DType::kFloat32;
+  if (a.factor) return b.scalar(f, 1.0 / *a.factor);
+  return b.size(a.in, f) / b.size(a.out, f);
+}
+
+Expr clipped_cells(const Axis& a, Expr cells) {
+  Builder& b = cells.builder();
+  const Expr whole = b.cast(cells, DType::kInt32);
+  return b.tf("Minimum", {b.tf("Maximum", {whole, b.scalar(DType::kInt32, 0)}), b.size(a.in - Sym(1))});
+}
+
+template <int kSpatial>
+Expr nearest(Call& call) {
+  Builder& b = call.builder();
+  Expr x = call.tensor("input");
+  for (const Axis& a : axes_of(call, kSpatial)) {
+    if (a.in == a.out) continue;
+    const Expr places = b.tf("Floor", {b.range(a.out, DType::kFloat32) * step(b, a)});
+    x = b.gather(x, clipped_cells(a, places), a.axis);
+  }
+  return x;
+}
+
+// Where result cell i lies among the source cells.
+Expr source_place(Call& call, const Axis& a) {
+  Builder& b = call.builder();
+  const Expr i = b.range(a.out, DType::kFloat32);
+  if (!call.flag("align_corners")) return (i + 0.5) * step(b, a) - 0.5;
+  if (a.out == Sym(1)) return i;
+  return i * (b.size(a.in - Sym(1), DType::kFloat32) / b.size(a.out - Sym(1), DType::kFloat32));
+}
+
+// The sum over taps of x at (first + tap), clipped to the picture, by weight: one weight per result cell.
+Expr weighted(Expr x, const Axis& a, Expr first, const Exprs& weights) {
+  Builder& b = x.builder();
+  SymDims along(static_cast<std::size_t>(x.rank()), Sym(1));
+  along[static_cast<std::size_t>(a.axis)] = a.out;
+  Expr sum;
+  for (std::size_t tap = 0; tap < weights.size(); ++tap) {
+    const Expr cells = tap == 0 ? first : first + static_cast<double>(tap);
+    const Expr part = b.gather(x, clipped_cells(a, cells), a.axis) * b.reshape(weights[tap], along);
+    sum = sum ? sum + part : part;
+  }
+  return sum;
+}
+
+template <int kSpatial>
+Expr linear(Call& call) {
+  Builder& b = call.builder();
+  Expr x = b.cast(call.tensor("input"), computed_dtype(call.result_dtype()));
+  if (x.dtype() != DType::kFloat32) call.unsupported("resampling of anything but floats of at most 32 bits");
+  for (const Axis& a : axes_of(call, kSpatial)) {
+    if (a.in == a.out) continue;
+    const Expr place = b.tf("Maximum", {source_place(call, a), b.scalar(DType::kFloat32, 0.0)});
+    const Expr first = b.tf("Floor", {place}), high = place - first;
+    x = weighted(x, a, first, {1.0 - high, high});
+  }
+  return b.cast(x, call.result_dtype());
+}
+
+// Keys' kernel with a = -0.75 over four cells.
+Expr cubic(Call& call) {
+  Builder& b = call.builder();
+  Expr x = b.cast(call.tensor("input"), computed_dtype(call.result_dtype()));
+  if (x.dtype() != DType::kFloat32) call.unsupported("resampling of anything but floats of at most 32 bits");
+  constexpr double kA = -0.75;
+  const auto near = [](Expr t) { return ((t * (kA + 2)) - (kA + 3)) * t * t + 1.0; };                        // |t| <= 1
+  const auto far = [](Expr t) { return (((t * kA) - 5 * kA) * t + 8 * kA) * t - 4 * kA; };                   // 1 < |t| < 2
+  for (const Axis& a : axes_of(call, 2)) {
+    if (a.in == a.out && !call.flag("align_corners") && !a.factor) continue;
+    const Expr place = source_place(call, a);
+    const Expr first = b.tf("Floor", {place}), t = place - first;
+    x = weighted(x, a, first - 1.0, {far(t + 1.0), near(t), near(1.0 - t), far(2.0 - t)});
+  }
+  return b.cast(x, call.result_dtype());
+}
+
+#define SIZES "SymInt[]? output_size"
+#define FACTORS "float[]? scale_factors"
+
+constexpr OpRow kRows[] = {
+    {"aten::upsample_nearest1d.vec(Tensor input, " SIZES ", " FACTORS ") -> Tensor", nearest<1>},
+    {"aten::upsample_nearest2d.vec(Tensor input, " SIZES ", " FACTORS ") -> Tensor", nearest<2>},
+    {"aten::upsample_nearest3d.vec(Tensor input, " SIZES ", " FACTORS ") -> Tensor", nearest<3>},
+    {"aten::upsample_linear1d.vec(Tensor input, " SIZES ", bool align_corners, " FACTORS ") -> Tensor", linear<1>},
+    {"aten::upsample_bilinear2d.vec(Tensor input, " SIZES ", bool align_corners, " FACTORS ") -> Tensor", linear<2>},
+    {"aten::upsample_trilinear3d.vec(Tensor input, " SIZES ", bool align_corners, " FACTORS ") -> Tensor", linear<3>},
+    {"aten::upsample_bicubic2d.vec(Tensor input, " SIZES ", bool align_corners, " FACTORS ") -> Tensor", cubic},
+};
+
+#undef SIZES
+#undef FACTORS
+
+}  // namespace
+
+void add_resize_ops(OpTable& table) { table.add("resize", kRows); }
+
+}  // namespace crossload::lower

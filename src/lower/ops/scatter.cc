@@ -1,0 +1,183 @@
+// Writing elements by tensors of indices: a new tensor with some elements replaced, or added to.
+
+#include <numeric>
+
+#include "lower/ops/families.h"
+#include "lower/ops/indices.h"
+
+namespace crossload::lower {
+namespace {
+
+Expr copy(Call& call) {
+  Builder& b = call.builder();
+  return b.broadcast(b.cast(call.tensor("src"), call.result_dtype()), call.result_dims());
+}
+
+std::vector<int> inverse(const std::vector<int>& perm) {
+  std::vector<int> result(perm.size());
+  for (std::size_t i = 0; i < perm.size(); ++i) result[static_cast<std::size_t>(perm[i])] = static_cast<int>(i);
+  return result;
+}
+
+// TensorScatterUpdate, Add, Max or Min of `updates` at `vectors`, in a dtype that the kernel takes.
+Expr scattered(std::string_view op, Expr x, Expr vectors, Expr updates) {
+  Builder& b = x.builder();
+  const Expr result = b.tf_widened(op, {x, vectors, updates});
+  b.set_dims(result, x.dims());
+  return result;
+}
+
+// x[i, :, j, mask] = values
+Expr index_put(Call& call) {
+  Builder& b = call.builder();
+  const Expr x = call.tensor("self"), values = call.tensor("values");
+  const bool adds = call.flag("accumulate");
+  // One mask over the first axes and a value for all of them is a choice.
+  const Exprs given = call.optional_tensors("indices");
+  if (given.size() == 1 && given[0] && given[0].dtype() == DType::kBool && !adds) {
+    const int spare = x.rank() - given[0].rank();
+    const bool is_one = values.rank() <= spare || (values.rank() == spare + 1 && values.dim(0) == Sym(1));
+    if (is_one) {
+      SymDims dims = given[0].dims();
+      for (int i = 0; i < spare; ++i) dims.emplace_back(1);
+      const Expr value = values.rank() > spare ? b.squeeze(values, {0}) : values;
+      return b.select(b.reshape(given[0], dims), b.cast(value, x.dtype()), x);
+    }
+  }
+  const Indexing at = indexing(call, x);
+  if (at.used.empty()) return adds ? x + values : b.broadcast(b.cast(values, x.dtype()), x.dims());
+  // The values have the shape of x[…]; the update wants the index's axes first.
+  SymDims shown = at.dims;
+  for (const int axis : at.whole) shown.push_back(x.dim(axis));
+  SymDims result_order;
+  for (const int axis : at.to_result()) result_order.push_back(shown[static_cast<std::size_t>(axis)]);
+  Expr updates = b.cast(values, x.dtype());
+  // A mask's size has a name of its own here and another one in the program: equal ranks without a 1 are equal shapes.
+  bool fits = updates.rank() == static_cast<int>(result_order.size());
+  for (int i = 0; fits && i < updates.rank(); ++i) {
+    const Sym& wanted = result_order[static_cast<std::size_t>(i)];
+    fits = updates.dim(i) == wanted || (!wanted.is_constant() && !(updates.dim(i) == Sym(1)));
+  }
+  if (!fits) updates = b.broadcast(updates, result_order);
+  updates = b.transpose(updates, inverse(at.to_result()));
+  const auto perm = at.indexed_first();
+  const Expr y = scattered(adds ? "TensorScatterAdd" : "TensorScatterUpdate", b.transpose(x, perm), at.vectors(), updates);
+  return b.transpose(y, inverse(perm));
+}
+
+// The elements of `source`, in their order, to where the mask is true.
+Expr masked_scatter(Call& call) {
+  Builder& b = call.builder();
+  const SymDims& dims = call.result_dims();
+  const Expr x = b.broadcast(call.tensor("self"), dims), mask = b.broadcast(call.operand("mask", DType::kBool), dims);
+  const Expr source = call.tensor("source");
+  const Expr where = call.tf("Where", {mask});
+  const std::string count = "shown_by_" + std::to_string(mask.ref().node) + "_" + std::to_string(mask.ref().output);
+  if (!b.is_bound(count)) b.bind(count, where, 0);
+  const Sym shown = Sym::symbol(count);
+  const Expr updates = b.slice(b.reshape(source, {product(source.dims())}), 0, Sym(0), shown);
+  b.set_dims(updates, {shown});
+  return scattered("TensorScatterUpdate", x, where, updates);
+}
+
+// For each element of `index` the position that it names: its own, with the index in place of one axis.
+Expr positions(Expr index, int axis) {
+  Builder& b = index.builder();
+  Exprs columns;
+  for (int i = 0; i < index.rank(); ++i) {
+    if (i == axis) {
+      columns.push_back(b.cast(index, DType::kInt64));
+      continue;
+    }
+    SymDims dims(static_cast<std::size_t>(index.rank()), Sym(1));
+    dims[static_cast<std::size_t>(i)] = index.dim(i);
+    columns.push_back(b.broadcast(b.reshape(b.range(index.dim(i), DType::kInt64), dims), index.dims()));
+  }
+  return b.tf("Pack", columns, {{"axis", static_cast<int64_t>(index.rank())}});
+}
+
+Expr scatter_by(Call& call, std::string_view op, Expr source) {
+  Builder& b = call.builder();
+  Expr x = call.tensor("self"), index = call.tensor("index");
+  const SymDims dims = x.dims();
+  if (x.rank() == 0) x = b.reshape(x, {Sym(1)});
+  if (index.rank() == 0) index = b.reshape(index, {Sym(1)});
+  const int axis = call.axis("dim", x.rank());
+  if (!source) source = b.fill(x.dtype(), index.dims(), call.scalar("value", x.dtype()));
+  if (source.rank() == 0) source = b.reshape(source, {Sym(1)});
+  for (int i = 0; i < index.rank(); ++i) {  // only the part that the index covers
+    source = b.slice(source, i, Sym(0), index.dim(i));
+    b.set_dims(source, [&] {
+      SymDims cut = source.dims();
+      cut[static_cast<std::size_t>(i)] = index.dim(i);
+      return cut;
+    }());
+  }
+  return b.reshape(scattered(op, x, positions(index, axis), source), dims);
+}
+
+Expr scatter_src(Call& call) { return scatter_by(call, "TensorScatterUpdate", call.tensor("src")); }
+Expr scatter_value(Call& call) { return scatter_by(call, "TensorScatterUpdate", {}); }
+Expr scatter_add(Call& call) { return scatter_by(call, "TensorScatterAdd", call.tensor("src")); }
+Expr scatter_reduce(Call& call) {
+  const std::string how = call.text("reduce");
+  if (!call.flag("include_self")) call.unsupported("scatter_reduce without the tensor itself");
+  if (how == "sum") return scatter_by(call, "TensorScatterAdd", call.tensor("src"));
+  if (how == "amax") return scatter_by(call, "TensorScatterMax", call.tensor("src"));
+  if (how == "amin") return scatter_by(call, "TensorScatterMin", call.tensor("src"));
+  call.unsupported("scatter_reduce by `" + how + "`");
+}
+
+// Whole slices of `x` along an axis.
+Expr index_by(Call& call, std::string_view op, Expr source) {
+  Builder& b = call.builder();
+  const Expr x = call.tensor("self");
+  const SymDims dims = x.dims();
+  const Expr base = x.rank() == 0 ? b.reshape(x, {Sym(1)}) : x;
+  if (source.rank() == 0) source = b.reshape(source, {Sym(1)});
+  const Expr index = b.cast(call.tensor("index"), DType::kInt64);
+  const int axis = call.axis("dim", x.rank());
+  const Sym count = product(index.dims());
+  const Expr vectors = b.reshape(wrap_negative(index, base.dim(axis)), {count, Sym(1)});
+  const Expr y = scattered(op, b.swap_axes(base, 0, axis), vectors, b.swap_axes(source, 0, axis));
+  return b.reshape(b.swap_axes(y, 0, axis), dims);
+}
+Expr index_add(Call& call) {
+  const DType dtype = call.result_dtype();
+  Expr source = call.operand("source", dtype);
+  if (!(call.sym("alpha") == Sym(1))) source = source * call.scalar("alpha", dtype);
+  return index_by(call, "TensorScatterAdd", source);
+}
+Expr index_copy(Call& call) { return index_by(call, "TensorScatterUpdate", call.tensor("source")); }
+
+#define INDEX "Tensor?[] indices, Tensor values, bool accumulate=False"
+
+constexpr OpRow kRows[] = {
+    {"aten::copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)", copy},
+    {"aten::copy(Tensor self, Tensor src, bool non_blocking=False) -> Tensor", copy},
+    {"aten::index_put(Tensor self, " INDEX ") -> Tensor", index_put},
+    {"aten::index_put_(Tensor(a!) self, " INDEX ") -> Tensor(a!)", index_put},
+    {"aten::masked_scatter(Tensor self, Tensor mask, Tensor source) -> Tensor", masked_scatter},
+    {"aten::masked_scatter_(Tensor(a!) self, Tensor mask, Tensor source) -> Tensor(a!)", masked_scatter},
+    {"aten::scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor", scatter_src},
+    {"aten::scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor", scatter_value},
+    {"aten::scatter_.src(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)", scatter_src},
+    {"aten::scatter_.value(Tensor(a!) self, int dim, Tensor index, Scalar value) -> Tensor(a!)", scatter_value},
+    {"aten::scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor", scatter_add},
+    {"aten::scatter_add_(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)", scatter_add},
+    {"aten::scatter_reduce.two(Tensor self, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) "
+     "-> Tensor",
+     scatter_reduce},
+    {"aten::index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor", index_add},
+    {"aten::index_add_(Tensor(a!) self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor(a!)",
+     index_add},
+    {"aten::index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor", index_copy},
+};
+
+#undef INDEX
+
+}  // namespace
+
+void add_scatter_ops(OpTable& table) { table.add("scatter", kRows); }
+
+}  // namespace crossload::lower

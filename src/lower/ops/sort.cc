@@ -1,0 +1,104 @@
+// Orders, and counts of what falls between bounds. All orders are TopKV2's: it sorts downwards, the first of equal
+// elements first. (PyTorch counts NaN as the largest number; TopKV2 has no place for it.)
+
+#include "lower/ops/families.h"
+
+namespace crossload::lower {
+namespace {
+
+// The other way round: -x, ~x where an integer may have no opposite.
+Expr reversed(Expr x) { return is_floating(x.dtype()) ? -x : x.builder().tf("Invert", {x}); }
+
+// The first `count` along an axis, values and places.
+Exprs ordered(Expr given, int axis, const Sym& count, bool downwards) {
+  Builder& b = given.builder();
+  if (given.rank() == 0) return {given, b.scalar(DType::kInt64, 0)};
+  const Expr x = given.dtype() == DType::kBool ? b.cast(given, DType::kInt32) : given;
+  const Expr last = b.swap_axes(x, axis, -1);
+  const Exprs found = b.tf_all("TopKV2", {downwards ? last : reversed(last), b.size(count)}, {{"index_type", DType::kInt64}});
+  SymDims dims = last.dims();
+  dims.back() = count;
+  for (const Expr& f : found) b.set_dims(f, dims);
+  const Expr values = b.swap_axes(downwards ? found[0] : reversed(found[0]), axis, -1);
+  return {b.cast(values, given.dtype()), b.swap_axes(found[1], axis, -1)};
+}
+
+Exprs topk(Call& call) {
+  const Expr x = call.tensor("self");
+  return ordered(x, call.axis("dim", x.rank()), call.sym("k"), call.flag("largest"));
+}
+
+Exprs sort(Call& call) {
+  const Expr x = call.tensor("self");
+  const int axis = call.axis("dim", x.rank());
+  return ordered(x, axis, x.rank() == 0 ? Sym(1) : x.dim(axis), call.flag("descending"));
+}
+Expr argsort(Call& call) { return sort(call)[1]; }
+
+// The number of bounds below each value, or not above it with `right`.
+Expr places_among(Call& call, Expr values, Expr bounds, bool right) {
+  Builder& b = call.builder();
+  const DType dtype = is_floating(values.dtype()) || is_floating(bounds.dtype()) ? DType::kFloat32 : DType::kInt64;
+  if (values.dtype() == DType::kFloat64 || bounds.dtype() == DType::kFloat64) call.unsupported("bounds in double precision");
+  const Expr flat = b.reshape(b.cast(values, dtype), {Sym(1), product(values.dims())});
+  const Expr found = b.tf(right ? "UpperBound" : "LowerBound", {b.unsqueeze(b.cast(bounds, dtype), 0), flat},
+                          {{"out_type", call.result_dtype()}});
+  return b.reshape(found, call.result_dims());
+}
+Expr bucketize(Call& call) {
+  return places_among(call, call.tensor("self"), call.tensor("boundaries"), call.flag("right"));
+}
+
+// Counts in `bins` equal parts of [min, max], both ends included; what lies outside is not counted.
+Expr histc(Call& call) {
+  Builder& b = call.builder();
+  const Expr given = call.tensor("self");
+  const DType dtype = is_floating(given.dtype()) ? computed_dtype(given.dtype()) : DType::kFloat64;
+  const Expr x = b.reshape(b.cast(given, dtype), {product(given.dims())});
+  const int64_t bins = call.integer("bins");
+  if (call.number("min") == call.number("max")) call.unsupported("a histogram between the data's own ends");
+  const double low = call.number("min"), high = call.number("max");
+  const Expr part = b.tf("Floor", {(x - low) * static_cast<double>(bins) / (high - low)});
+  const Expr last = b.scalar(dtype, static_cast<double>(bins - 1));
+  const Expr inside = b.tf("LogicalAnd", {b.tf("GreaterEqual", {x, b.scalar(dtype, low)}), b.tf("LessEqual", {x, b.scalar(dtype, high)})});
+  const Expr bin = b.select(inside, b.tf("Minimum", {part, last}), b.scalar(dtype, -1.0));  // -1 is counted nowhere
+  const Expr ones = b.fill(DType::kFloat32, {product(given.dims())}, b.scalar(DType::kFloat32, 1.0));
+  const Expr counts = b.tf("UnsortedSegmentSum", {ones, b.cast(bin, DType::kInt32), b.scalar(DType::kInt32, bins)});
+  b.set_dims(counts, {Sym(bins)});
+  return b.cast(counts, call.result_dtype());
+}
+
+// Whether an element is among others: compared with each of them.
+Expr isin(Call& call) {
+  Builder& b = call.builder();
+  Expr x = call.tensor("elements"), others = call.tensor("test_elements");
+  if (is_floating(x.dtype()) || is_floating(others.dtype())) call.unsupported("isin of floating-point numbers");
+  x = b.unsqueeze(b.cast(x, DType::kInt64), x.rank());
+  others = b.reshape(b.cast(others, DType::kInt64), {product(others.dims())});
+  const Expr found = b.reduce("Any", b.tf("Equal", {x, others}), {x.rank() - 1}, false);
+  return call.flag("invert") ? b.tf("LogicalNot", {found}) : found;
+}
+
+constexpr OpRow kRows[] = {
+    {"aten::topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, "
+     "Tensor indices)",
+     topk},
+    {"aten::sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)", sort},
+    {"aten::sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor values, "
+     "Tensor indices)",
+     sort},
+    {"aten::argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor", argsort},
+    {"aten::argsort.stable(Tensor self, *, bool stable, int dim=-1, bool descending=False) -> Tensor", argsort},
+    {"aten::bucketize.Tensor(Tensor self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor",
+     bucketize},
+    {"aten::histc(Tensor self, int bins=100, Scalar min=0, Scalar max=0) -> Tensor", histc},
+    {"aten::isin.Tensor_Tensor(Tensor elements, Tensor test_elements, *, bool assume_unique=False, bool invert=False) "
+     "-> Tensor",
+     isin},
+};
+
+}  // namespace
+
+void add_sort_ops(OpTable& table) { table.add("sort", kRows); }
+
+}  // namespace crossload::lower
