@@ -28,7 +28,7 @@ class TensorFile:
         self._room += -self._room % 64
         self._entries = {}
         self._end = 0
-        self._file = open(path, "wb")  # noqa: SIM115 (closed in __exit__)
+        self._file = open(path, "wb")
         self._file.write(struct.pack("<Q", self._room) + b" " * self._room)
 
     def __enter__(self):

@@ -72,7 +72,7 @@ def _open_checkpoint(folder, files):
     for shard in shards:
         try:
             opened = files.enter_context(safe_open(str(folder / shard), framework="pt"))
-            for key in opened.keys():  # noqa: SIM118 (not a dict)
+            for key in opened.keys():
                 view = opened.get_slice(key)
                 found[key] = ({"dtype": view.get_dtype(), "shape": list(view.get_shape()), "file": shard}, opened)
         except (OSError, SafetensorError) as error:

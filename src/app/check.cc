@@ -18,7 +18,8 @@ std::vector<std::string> tf_weights_in(const fs::path& folder) {
   std::vector<std::string> found;
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with("tf_model") && (name.ends_with(".h5") || name.ends_with(".json") || name.ends_with(".safetensors"))) {
+    if (name.starts_with("tf_model") &&
+        (name.ends_with(".h5") || name.ends_with(".json") || name.ends_with(".safetensors"))) {
       found.push_back(name);
     }
   }
@@ -71,16 +72,20 @@ json check_model(const ModelRequest& request, const PythonEnvironment& environme
   found["class"] = trace.meta.value("class", "");
   found["dynamic"] = trace.meta.value("dynamic", true);
   found["missing_ops"] = json::array();
-  for (const auto& [op, uses] : lower::missing_ops(program)) found["missing_ops"].push_back({{"op", op}, {"uses", uses}});
+  for (const auto& [op, uses] : lower::missing_ops(program))
+    found["missing_ops"].push_back({{"op", op}, {"uses", uses}});
   int64_t bytes = 0;
   if (checkpoint) {
-    for (const auto& entry : checkpoint->entries()) bytes += element_count(entry.dims) * static_cast<int64_t>(size_of(entry.dtype));
+    for (const auto& entry : checkpoint->entries())
+      bytes += element_count(entry.dims) * static_cast<int64_t>(size_of(entry.dtype));
   }
   found["weight_bytes"] = bytes;
   found["links"] = json::array();
   if (!model_type.empty()) {
-    found["links"] = {fmt::format("https://github.com/huggingface/transformers/pulls?q={}", percent_encoded("is:pr TF " + model_type)),
-                      fmt::format("https://github.com/huggingface/transformers/issues?q={}", percent_encoded("is:issue TensorFlow " + model_type))};
+    found["links"] = {fmt::format("https://github.com/huggingface/transformers/pulls?q={}",
+                                  percent_encoded("is:pr TF " + model_type)),
+                      fmt::format("https://github.com/huggingface/transformers/issues?q={}",
+                                  percent_encoded("is:issue TensorFlow " + model_type))};
     if (files.kind == ModelFiles::Kind::kFolder && !fs::is_directory(request.model)) {
       found["links"].push_back(fmt::format("https://huggingface.co/{}/discussions", request.model));
     }

@@ -50,7 +50,8 @@ int exit_code_of(ErrorKind kind) {
 int report_error(const Error& error, bool as_json) {
   if (as_json) {
     const json document = {
-        {"error", {{"kind", std::string(name_of(error.kind()))}, {"message", error.what()}, {"details", error.details()}}}};
+        {"error",
+         {{"kind", std::string(name_of(error.kind()))}, {"message", error.what()}, {"details", error.details()}}}};
     std::cout << document.dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
   }
   std::cerr << "error: " << plain_text(error.what()) << '\n';
@@ -59,7 +60,8 @@ int report_error(const Error& error, bool as_json) {
 }
 
 void add_common_flags(CLI::App& command, Options& o) {
-  command.add_option("--python", o.python, "interpreter for the Python side; default: the one beside this command, then python3");
+  command.add_option("--python", o.python,
+                     "interpreter for the Python side; default: the one beside this command, then python3");
   command.add_flag("--json", o.as_json, "one JSON document on standard output and nothing else");
   command.add_flag("-q,--quiet", o.quiet, "no progress");
   command.add_flag("-v,--verbose", o.verbose, "more: every stage and its operations");
@@ -115,7 +117,9 @@ int run_convert(Options& o) {
   const PythonEnvironment environment = find_python(o.python);
   WorkerProcess python(environment);
   ProgressLine line(ProgressLine::style_for(o.quiet));
-  const auto progress = [&](const std::string& stage, const std::string& text, double fraction) { line.show(stage, text, fraction); };
+  const auto progress = [&](const std::string& stage, const std::string& text, double fraction) {
+    line.show(stage, text, fraction);
+  };
   const report::Report report = convert(o.request, environment, python, progress);
   line.clear();
   const int code = finish(report, o);
@@ -128,7 +132,9 @@ int run_verify(Options& o) {
   const PythonEnvironment environment = find_python(o.python);
   WorkerProcess python(environment);
   ProgressLine line(ProgressLine::style_for(o.quiet));
-  const auto progress = [&](const std::string& stage, const std::string& text, double fraction) { line.show(stage, text, fraction); };
+  const auto progress = [&](const std::string& stage, const std::string& text, double fraction) {
+    line.show(stage, text, fraction);
+  };
   const report::Report report = verify_again(o.request, environment, python, progress);
   line.clear();
   return finish(report, o);
@@ -139,7 +145,9 @@ int run_check(Options& o) {
   const PythonEnvironment environment = find_python(o.python);
   WorkerProcess python(environment);
   ProgressLine line(ProgressLine::style_for(o.quiet));
-  const auto progress = [&](const std::string& stage, const std::string& text, double fraction) { line.show(stage, text, fraction); };
+  const auto progress = [&](const std::string& stage, const std::string& text, double fraction) {
+    line.show(stage, text, fraction);
+  };
   const json found = check_model(o.request.model, environment, python, progress);
   line.clear();
   if (o.as_json) {
@@ -153,11 +161,14 @@ int run_check(Options& o) {
   print("model type", found.value("model_type", ""));
   print("class", found.value("class", ""));
   print("route", fmt::format("{} ({})", found.value("route", ""), found.value("why", "")));
-  print("TF weights", found.value("tf_weights", std::vector<std::string>{}).empty() ? "none" : fmt::format("{}", fmt::join(found.value("tf_weights", std::vector<std::string>{}), ", ")));
+  print("TF weights", found.value("tf_weights", std::vector<std::string>{}).empty()
+                          ? "none"
+                          : fmt::format("{}", fmt::join(found.value("tf_weights", std::vector<std::string>{}), ", ")));
   print("size", fmt::format("{:.1f} MB of weights", found.value("weight_bytes", 0.0) / 1e6));
   const auto missing = found.value("missing_ops", json::array());
   print("operations", missing.empty() ? "all supported" : fmt::format("{} missing", missing.size()));
-  for (const auto& op : missing) std::cout << fmt::format("{:<16}{} ({} uses)\n", "", op.at("op").get<std::string>(), op.at("uses").get<int>());
+  for (const auto& op : missing)
+    std::cout << fmt::format("{:<16}{} ({} uses)\n", "", op.at("op").get<std::string>(), op.at("uses").get<int>());
   for (const auto& link : found.value("links", std::vector<std::string>{})) print("look first", link);
   return 0;
 }
@@ -166,7 +177,8 @@ int run_ops(const Options& o) {
   const auto entries = lower::OpTable::all().sorted();
   if (o.as_json) {
     json list = json::array();
-    for (const auto* entry : entries) list.push_back({{"op", entry->schema.target}, {"family", entry->family}, {"schema", entry->schema.text}});
+    for (const auto* entry : entries)
+      list.push_back({{"op", entry->schema.target}, {"family", entry->family}, {"schema", entry->schema.text}});
     std::cout << json{{"ops", list}}.dump(2) << std::endl;
     return 0;
   }
@@ -253,7 +265,9 @@ int run_command_line(int argc, char** argv) {
   } catch (const Error& error) {
     return report_error(error, o.as_json);
   } catch (const std::exception& error) {
-    return report_error(Error(ErrorKind::kInternal, fmt::format("crossload: {}; this is a defect, please report it", error.what())), o.as_json);
+    return report_error(
+        Error(ErrorKind::kInternal, fmt::format("crossload: {}; this is a defect, please report it", error.what())),
+        o.as_json);
   }
 }
 

@@ -3,8 +3,8 @@
 
 namespace crossload::app {
 
-/// Runs `crossload …`. Exit codes: 0 done · 1 mismatch · 2 bad use or bad input · 3 unsupported · 4 something missing in
-/// the environment · 130 interrupted.
+/// Runs `crossload …`. Exit codes: 0 done · 1 mismatch · 2 bad use or bad input · 3 unsupported · 4 something missing
+/// in the environment · 130 interrupted.
 int run_command_line(int argc, char** argv);
 
 }  // namespace crossload::app

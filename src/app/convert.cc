@@ -43,8 +43,9 @@ double peak_rss_mib() {
 
 // What a user of the converted model needs beside the weights, as it was.
 bool is_companion(const fs::path& file) {
-  static const std::set<std::string> kNames = {"vocab.txt", "merges.txt", "added_tokens.json", "chat_template.jinja",
-                                               "sentencepiece.bpe.model", "spiece.model", "source.spm", "target.spm"};
+  static const std::set<std::string> kNames = {
+      "vocab.txt",    "merges.txt", "added_tokens.json", "chat_template.jinja", "sentencepiece.bpe.model",
+      "spiece.model", "source.spm", "target.spm"};
   const std::string name = file.filename().string();
   const std::string extension = file.extension().string();
   if (name.ends_with(".index.json") || name == "crossload.json") return false;
@@ -81,7 +82,8 @@ void write_whole(const fs::path& file, const std::string& text) {
 }
 
 void write_report(const report::Report& report, const fs::path& folder) {
-  write_whole(folder / "crossload.json", report::to_json(report).dump(2, ' ', false, json::error_handler_t::replace) + "\n");
+  write_whole(folder / "crossload.json",
+              report::to_json(report).dump(2, ' ', false, json::error_handler_t::replace) + "\n");
   write_whole(folder / "report.html", report::to_html(report));
 }
 
@@ -162,7 +164,8 @@ std::string root_class(const program::Program& program) {
 bool has_dynamic_inputs(const program::Program& program) {
   return std::any_of(program.inputs.begin(), program.inputs.end(), [&](const program::ProgramInput& input) {
     const auto type = program.main.tensors.find(input.value);
-    return input.kind == program::InputKind::kUser && type != program.main.tensors.end() && !constant_dims(type->second.dims);
+    return input.kind == program::InputKind::kUser && type != program.main.tensors.end() &&
+           !constant_dims(type->second.dims);
   });
 }
 
@@ -173,8 +176,8 @@ Subject read_subject(const ConvertRequest& request, const PythonEnvironment& env
   subject.files = resolve(request.model, python, progress);
   subject.checkpoint = open_weights(subject.files);
   const auto trace_and_read = [&] {
-    subject.trace.emplace(
-        TraceCache().get(request.model, subject.files, subject.checkpoint, environment, python, request.use_cache, progress));
+    subject.trace.emplace(TraceCache().get(request.model, subject.files, subject.checkpoint, environment, python,
+                                           request.use_cache, progress));
     subject.program = program::read_pt2(subject.trace->program_file(subject.files).string());
   };
   try {
@@ -223,7 +226,8 @@ verify::Reference reference_in(const fs::path& folder, const json& answer) {
     if (item.contains("skipped") && item["skipped"].is_string()) a_case.skipped = item["skipped"];
     reference.cases.push_back(std::move(a_case));
   }
-  if (answer.contains("stages") && answer["stages"].is_string()) reference.stages = folder / answer["stages"].get<std::string>();
+  if (answer.contains("stages") && answer["stages"].is_string())
+    reference.stages = folder / answer["stages"].get<std::string>();
   return reference;
 }
 
@@ -236,7 +240,8 @@ verify::Result compare(const ConvertRequest& request, const Subject& subject, co
   ask.limit = request.max_error;
   ask.strict = request.strict;
   if (subject.trace->meta.contains("modules")) {
-    for (const auto& [path, module] : subject.trace->meta["modules"].items()) ask.module_classes[path] = module.value("class", "");
+    for (const auto& [path, module] : subject.trace->meta["modules"].items())
+      ask.module_classes[path] = module.value("class", "");
   }
   ask.progress = [&](const std::string& text, double fraction) {
     throw_if_interrupted();
@@ -294,15 +299,17 @@ report::Report convert(const ConvertRequest& request, const PythonEnvironment& e
   out.require_free_space(bytes_of(graph) + kRoomForReport);
   const fs::path saved_model = out.path() / "saved_model" / "1";
   const double all_bytes = static_cast<double>(std::max<uint64_t>(1, bytes_of(graph)));
-  const auto written = savedmodel::write(graph, weights, saved_model, {request.frozen, request.jit}, [&](std::size_t done) {
-    throw_if_interrupted();
-    if (!request.verify) progress("write", "weights", static_cast<double>(done) / all_bytes);
-  });
-  report.weights = {static_cast<int64_t>(written.variable_count), static_cast<int64_t>(written.weight_bytes), weights.unused,
-                    weights.missing};
+  const auto written =
+      savedmodel::write(graph, weights, saved_model, {request.frozen, request.jit}, [&](std::size_t done) {
+        throw_if_interrupted();
+        if (!request.verify) progress("write", "weights", static_cast<double>(done) / all_bytes);
+      });
+  report.weights = {static_cast<int64_t>(written.variable_count), static_cast<int64_t>(written.weight_bytes),
+                    weights.unused, weights.missing};
   const fs::path companions =
       subject.files.kind == ModelFiles::Kind::kFolder ? subject.files.path : subject.trace->folder / "companions";
-  if (subject.files.kind != ModelFiles::Kind::kProgram && fs::is_directory(companions)) copy_companions(companions, out.path());
+  if (subject.files.kind != ModelFiles::Kind::kProgram && fs::is_directory(companions))
+    copy_companions(companions, out.path());
   report.timings.write = watch.seconds();
 
   if (request.verify) {
@@ -327,7 +334,8 @@ report::Report verify_again(const ConvertRequest& request, const PythonEnvironme
   report::Report report;
   const fs::path saved_model = request.out / "saved_model" / "1";
   if (!fs::is_regular_file(saved_model / "saved_model.pb")) {
-    bad_input("{}: no `saved_model/1/saved_model.pb` in it; give the folder that `crossload convert` made", request.out.string());
+    bad_input("{}: no `saved_model/1/saved_model.pb` in it; give the folder that `crossload convert` made",
+              request.out.string());
   }
   const auto runtime = runtime::Runtime::load(environment.tensorflow());
   report.versions["tensorflow"] = runtime->version();
@@ -344,7 +352,8 @@ report::Report verify_again(const ConvertRequest& request, const PythonEnvironme
     const auto dims = constant_dims(subject.program.type_of(input.value).dims);
     if (!dims) continue;
     ++report.weights.count;
-    report.weights.bytes += element_count(*dims) * static_cast<int64_t>(size_of(subject.program.type_of(input.value).dtype));
+    report.weights.bytes +=
+        element_count(*dims) * static_cast<int64_t>(size_of(subject.program.type_of(input.value).dtype));
   }
   report.peak_rss_mib = peak_rss_mib();
   report.timings.total = total.seconds();

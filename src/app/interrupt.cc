@@ -23,7 +23,9 @@ void catch_interrupts() {
 }
 
 void throw_if_interrupted() {
-  if (g_signal != 0) fail(ErrorKind::kInterrupted, "crossload: interrupted by signal {}; nothing was written", static_cast<int>(g_signal));
+  if (g_signal != 0)
+    fail(ErrorKind::kInterrupted, "crossload: interrupted by signal {}; nothing was written",
+         static_cast<int>(g_signal));
 }
 
 }  // namespace crossload::app

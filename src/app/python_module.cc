@@ -30,7 +30,8 @@ namespace {
 std::string dumped(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 json document_of(const Error& error) {
-  return {{"error", {{"kind", std::string(name_of(error.kind()))}, {"message", error.what()}, {"details", error.details()}}}};
+  return {{"error",
+           {{"kind", std::string(name_of(error.kind()))}, {"message", error.what()}, {"details", error.details()}}}};
 }
 
 // The caller's own process plays the worker.
@@ -91,7 +92,8 @@ ConvertRequest request_from(const json& asked) {
 using Job = report::Report (*)(const ConvertRequest&, const PythonEnvironment&, PythonSide&, const Progress&);
 
 template <Job job>
-std::string run_job(const std::string& asked, nb::callable answer, nb::callable progress, const std::string& interpreter) {
+std::string run_job(const std::string& asked, nb::callable answer, nb::callable progress,
+                    const std::string& interpreter) {
   const nb::gil_scoped_release unlocked;
   try {
     InProcess python(std::move(answer));
@@ -167,7 +169,8 @@ class Runner {
 
   nb::dict run(const nb::dict& arrays) const {
     runtime::Session::Feeds feeds;
-    for (const auto& [name, port] : signature_.inputs) feeds.emplace_back(port.tensor, from_numpy(arrays[name.c_str()], port.dtype));
+    for (const auto& [name, port] : signature_.inputs)
+      feeds.emplace_back(port.tensor, from_numpy(arrays[name.c_str()], port.dtype));
     std::vector<std::string> fetches;
     for (const auto& [name, port] : signature_.outputs) fetches.push_back(port.tensor);
     std::map<std::string, Tensor> values;
@@ -201,8 +204,8 @@ NB_MODULE(_engine, module) {
   module.doc() = "The crossload engine: the steps of the native command, inside this process.";
   module.def("convert", &run_job<&crossload::app::convert>, nb::arg("request"), nb::arg("answer"), nb::arg("progress"),
              nb::arg("interpreter"));
-  module.def("verify", &run_job<&crossload::app::verify_again>, nb::arg("request"), nb::arg("answer"), nb::arg("progress"),
-             nb::arg("interpreter"));
+  module.def("verify", &run_job<&crossload::app::verify_again>, nb::arg("request"), nb::arg("answer"),
+             nb::arg("progress"), nb::arg("interpreter"));
   nb::class_<Runner>(module, "Runner")
       .def(nb::init<const std::string&, const std::string&>(), nb::arg("saved_model"), nb::arg("tensorflow"))
       .def_prop_ro("inputs", &Runner::inputs)

@@ -46,7 +46,8 @@ fs::path on_path(const std::string& name) {
   return {};
 }
 
-// A virtual environment's packages lie beside its bin folder. Outside of one the interpreter knows; it is asked only then.
+// A virtual environment's packages lie beside its bin folder. Outside of one the interpreter knows; it is asked only
+// then.
 fs::path site_packages_of(const fs::path& interpreter) {
   std::error_code ignored;
   const fs::path lib = interpreter.parent_path().parent_path() / "lib";
@@ -55,8 +56,8 @@ fs::path site_packages_of(const fs::path& interpreter) {
     const fs::path packages = entry.path() / "site-packages";
     if (name.starts_with("python3") && fs::is_directory(packages, ignored)) return packages;
   }
-  const std::string command =
-      quoted_for_shell(interpreter.string()) + " -c 'import sysconfig; print(sysconfig.get_paths()[\"purelib\"])' 2>/dev/null";
+  const std::string command = quoted_for_shell(interpreter.string()) +
+                              " -c 'import sysconfig; print(sysconfig.get_paths()[\"purelib\"])' 2>/dev/null";
   std::string printed;
   if (FILE* pipe = ::popen(command.c_str(), "r")) {
     char chunk[512];
@@ -192,11 +193,12 @@ void WorkerProcess::report_death() {
   std::vector<std::string> details;
   std::istringstream lines(log);
   for (std::string line; std::getline(lines, line);) details.push_back(line);
-  throw Error(ErrorKind::kEnvironment,
-              fmt::format("python: the worker (`{} -m crossload.worker`) {}; {}", environment_.interpreter.string(), how,
-                          is_missing ? "install the Python package with `pip install .`, or give --python PATH"
-                                     : "see its last lines"),
-              details);
+  throw Error(
+      ErrorKind::kEnvironment,
+      fmt::format(
+          "python: the worker (`{} -m crossload.worker`) {}; {}", environment_.interpreter.string(), how,
+          is_missing ? "install the Python package with `pip install .`, or give --python PATH" : "see its last lines"),
+      details);
 }
 
 std::string WorkerProcess::read_line() {

@@ -31,7 +31,8 @@ struct PythonEnvironment {
   std::filesystem::path site_packages;  // may be empty
   /// The installed version by the name of its `.dist-info` folder, empty when there is none.
   std::string version_of(const std::string& package) const;
-  /// The folder of the tensorflow package: that of `CROSSLOAD_TENSORFLOW`, else the one in site-packages; may not exist.
+  /// The folder of the tensorflow package: that of `CROSSLOAD_TENSORFLOW`, else the one in site-packages; may not
+  /// exist.
   std::filesystem::path tensorflow() const;
 };
 

@@ -6,8 +6,8 @@
 
 namespace crossload::app {
 
-/// `<parent>/<prefix>.<pid>.<random>`, gone with the object unless it is kept. What killed runs left there under the same
-/// prefix is removed first.
+/// `<parent>/<prefix>.<pid>.<random>`, gone with the object unless it is kept. What killed runs left there under the
+/// same prefix is removed first.
 class ScratchFolder {
  public:
   /// Makes missing parents. Throws `kEnvironment`.

@@ -66,7 +66,8 @@ class Digest {
 bool shapes_the_trace(const fs::path& file) {
   const std::string name = file.filename().string();
   return file.extension() == ".py" || name == "tokenizer_config.json" || name == "special_tokens_map.json" ||
-         name == "preprocessor_config.json" || name == "processor_config.json" || name == "feature_extractor_config.json";
+         name == "preprocessor_config.json" || name == "processor_config.json" ||
+         name == "feature_extractor_config.json";
 }
 
 std::string cache_key(const ModelRequest& request, const ModelFiles& files, const PythonEnvironment& environment) {
@@ -131,18 +132,10 @@ bool fits(const json& meta, const Checkpoint& checkpoint) {
 
 json ModelRequest::to_json() const {
   const auto or_null = [](const std::string& value) { return value.empty() ? json() : json(value); };
-  return {{"model", or_null(model)},
-          {"class", or_null(model_class)},
-          {"inputs", or_null(inputs)},
-          {"text", or_null(text)},
-          {"revision", or_null(revision)},
-          {"token", or_null(token)},
-          {"dynamic", dynamic},
-          {"hidden_states", hidden_states},
-          {"attentions", attentions},
-          {"cache", cache},
-          {"trust_remote_code", trust_remote_code},
-          {"offline", offline}};
+  return {{"model", or_null(model)}, {"class", or_null(model_class)},          {"inputs", or_null(inputs)},
+          {"text", or_null(text)},   {"revision", or_null(revision)},          {"token", or_null(token)},
+          {"dynamic", dynamic},      {"hidden_states", hidden_states},         {"attentions", attentions},
+          {"cache", cache},          {"trust_remote_code", trust_remote_code}, {"offline", offline}};
 }
 
 ModelFiles resolve(const ModelRequest& request, PythonSide& python, const Progress& progress) {
@@ -154,14 +147,16 @@ ModelFiles resolve(const ModelRequest& request, PythonSide& python, const Progre
   std::error_code ignored;
   fs::path path = request.model;
   if (path.extension() == ".pt2") {
-    if (!fs::is_regular_file(path, ignored)) bad_input("{}: no such file; give a `.pt2` that torch.export wrote", request.model);
+    if (!fs::is_regular_file(path, ignored))
+      bad_input("{}: no such file; give a `.pt2` that torch.export wrote", request.model);
     files.kind = ModelFiles::Kind::kProgram;
     files.path = path;
     return files;
   }
   if (!fs::is_directory(path, ignored)) {
     const bool looks_like_path = request.model.front() == '/' || request.model.front() == '.' ||
-                                 std::count(request.model.begin(), request.model.end(), '/') > 1 || fs::exists(path, ignored);
+                                 std::count(request.model.begin(), request.model.end(), '/') > 1 ||
+                                 fs::exists(path, ignored);
     if (looks_like_path) bad_input("{}: no such folder; give a model folder, a `.pt2` file or a Hub id", request.model);
     json ask = request.to_json();
     ask["do"] = "resolve";
@@ -191,11 +186,12 @@ TraceCache::TraceCache() {
 }
 
 Trace TraceCache::get(const ModelRequest& request, const ModelFiles& files, const std::optional<Checkpoint>& checkpoint,
-                      const PythonEnvironment& environment, PythonSide& python, bool use_cache, const Progress& progress) {
+                      const PythonEnvironment& environment, PythonSide& python, bool use_cache,
+                      const Progress& progress) {
   Trace trace;
   if (files.kind == ModelFiles::Kind::kProgram) {
-    trace.meta = {{"weights", json::object()}, {"dynamic", true}, {"class", ""}, {"unused", json::array()},
-                  {"missing", json::array()}, {"versions", json::object()}};
+    trace.meta = {{"weights", json::object()}, {"dynamic", true},          {"class", ""},
+                  {"unused", json::array()},   {"missing", json::array()}, {"versions", json::object()}};
     return trace;
   }
   const bool may_cache = use_cache && files.kind == ModelFiles::Kind::kFolder && checkpoint;

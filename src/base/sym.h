@@ -17,8 +17,34 @@ namespace crossload {
 class Sym {
  public:
   enum class Op {
-    kInteger, kFloat, kSymbol, kAdd, kMul, kPow, kFloorDiv, kMod, kMax, kMin, kTrueDiv, kToFloat, kTruncToInt,
-    kFloorToInt, kCeilToInt, kEq, kNe, kLt, kLe, kGt, kGe, kAnd, kOr, kNot, kWhere, kAbs, kRound, kSqrt,
+    kInteger,
+    kFloat,
+    kSymbol,
+    kAdd,
+    kMul,
+    kPow,
+    kFloorDiv,
+    kMod,
+    kMax,
+    kMin,
+    kTrueDiv,
+    kToFloat,
+    kTruncToInt,
+    kFloorToInt,
+    kCeilToInt,
+    kEq,
+    kNe,
+    kLt,
+    kLe,
+    kGt,
+    kGe,
+    kAnd,
+    kOr,
+    kNot,
+    kWhere,
+    kAbs,
+    kRound,
+    kSqrt,
   };
 
   Sym() : Sym(0) {}

@@ -65,8 +65,8 @@ DType kernel_dtype(std::string_view op, DType dtype) {
     return std::find(attr->allowed_types.begin(), attr->allowed_types.end(), d) != attr->allowed_types.end();
   };
   if (is_allowed(dtype)) return dtype;
-  const std::vector<DType> wider = is_floating(dtype) ? std::vector{DType::kFloat32, DType::kFloat64}
-                                                      : std::vector{DType::kInt32, DType::kInt64};
+  const std::vector<DType> wider =
+      is_floating(dtype) ? std::vector{DType::kFloat32, DType::kFloat64} : std::vector{DType::kInt32, DType::kInt64};
   for (const DType wide : wider) {
     if (size_of(wide) > size_of(dtype) && is_allowed(wide)) return wide;
   }
@@ -120,7 +120,8 @@ std::string Builder::unique_name(std::string_view op) {
   if (!name.empty()) name += '/';
   name += op;
   for (char& c : name) {
-    const bool legal = (std::isalnum(static_cast<unsigned char>(c)) != 0) || c == '_' || c == '/' || c == '.' || c == '-';
+    const bool legal =
+        (std::isalnum(static_cast<unsigned char>(c)) != 0) || c == '_' || c == '/' || c == '.' || c == '-';
     if (!legal) c = '_';
   }
   if (std::isalnum(static_cast<unsigned char>(name[0])) == 0 && name[0] != '.') name.insert(0, ".");
@@ -170,7 +171,8 @@ std::vector<Expr> Builder::tf_all(std::string_view op, const std::vector<Expr>& 
     }
     if (const auto found = by_content_.find(key); found != by_content_.end()) {
       std::vector<Expr> same;
-      for (int i = 0; i < static_cast<int>(types.size()); ++i) same.emplace_back(this, graph::ValueRef{found->second, i});
+      for (int i = 0; i < static_cast<int>(types.size()); ++i)
+        same.emplace_back(this, graph::ValueRef{found->second, i});
       return same;
     }
   }

@@ -148,8 +148,7 @@ class Driver {
 
   void lower_node(const Node& node) {
     if (needs_no_lowering(node.target)) return;
-    const program::Place& place =
-        node.place < 0 ? kNowhere : program_.places[static_cast<std::size_t>(node.place)];
+    const program::Place& place = node.place < 0 ? kNowhere : program_.places[static_cast<std::size_t>(node.place)];
     const OpTable::Entry* entry = OpTable::all().find(node.target);
     if (entry == nullptr) {
       fail_at(node, place, "no lowering for");
@@ -189,7 +188,8 @@ class Driver {
   // A data-dependent scalar: its fresh symbol is the value itself.
   void bind_result_symbol(const std::string& sym, Expr value) {
     const auto found = program_.main.syms.find(sym);
-    if (found != program_.main.syms.end() && found->second.is_symbol()) builder_.bind(found->second.symbol_name(), value);
+    if (found != program_.main.syms.end() && found->second.is_symbol())
+      builder_.bind(found->second.symbol_name(), value);
   }
 
   static std::string written_name(const Node& node, const SchemaArgument& written) {
@@ -206,7 +206,8 @@ class Driver {
       internal_error("result `{}` is {}, the program says {}", name, name_of(value.dtype()), name_of(type.dtype));
     }
     if (value.has_dims() && value.dims().size() != type.dims.size()) {
-      internal_error("result `{}` has shape {}, the program says {}", name, to_string(value.dims()), to_string(type.dims));
+      internal_error("result `{}` has shape {}, the program says {}", name, to_string(value.dims()),
+                     to_string(type.dims));
     }
     builder_.set_dims(value, type.dims);
     for (int axis = 0; axis < value.rank(); ++axis) bind_symbol(value, axis);
@@ -258,8 +259,8 @@ class Driver {
   }
 
   void fail_at(const Node& node, const program::Place& place, const std::string& what) {
-    failures_.push_back(fmt::format("{} ({}): {} `{}`", place.module.empty() ? "model" : place.module, place.source, what,
-                                    node.target));
+    failures_.push_back(fmt::format("{} ({}): {} `{}`", place.module.empty() ? "model" : place.module, place.source,
+                                    what, node.target));
     failed_targets_.insert(node.target);
     poison(node);
   }

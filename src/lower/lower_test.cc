@@ -31,9 +31,12 @@ TEST_CASE("text cases of lowerings") {
 }
 
 program::Program relu_of(const std::string& target) {
-  return program::parse_text("input x = %x : float32[2, 3]\n%y = aten.no_such_op.default(self=%x) : float32[2, 3]  # a.b Klass m.py:7\n"
-                             "%z = " + target + "(self=%y) : float32[2, 3]\n%w = aten.cummax_typo.default(self=%x) : float32[2, 3]\n"
-                             "output w = %z\n");
+  return program::parse_text(
+      "input x = %x : float32[2, 3]\n%y = aten.no_such_op.default(self=%x) : float32[2, 3]  # a.b Klass m.py:7\n"
+      "%z = " +
+      target +
+      "(self=%y) : float32[2, 3]\n%w = aten.cummax_typo.default(self=%x) : float32[2, 3]\n"
+      "output w = %z\n");
 }
 
 TEST_CASE("every call without a lowering is reported, but none that only reads such a call's result") {

@@ -21,8 +21,8 @@ class Unsupported : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// One ATen node being lowered. Arguments are asked for by the schema's names; what the node leaves out has the schema's
-/// default. Asking for an argument that the schema does not have is an internal error.
+/// One ATen node being lowered. Arguments are asked for by the schema's names; what the node leaves out has the
+/// schema's default. Asking for an argument that the schema does not have is an internal error.
 class Call {
  public:
   Call(Builder& builder, const Schema& schema, const program::Node& node, const program::Block& block,

@@ -109,7 +109,7 @@ class Parser {
     if (item == "None") return program::None{};
     if (item == "True") return true;
     if (item == "False") return false;
-    if (item == "Mean") return Sym(1);                 // at::Reduction
+    if (item == "Mean") return Sym(1);  // at::Reduction
     if (item == "contiguous_format") return program::MemoryFormat{1};
     if (item == "inf") return std::numeric_limits<double>::infinity();
     if (item == "long") return program::ScalarType{DType::kInt64};
@@ -125,13 +125,15 @@ class Parser {
   std::string literal() {
     space();
     const std::size_t start = at_;
-    while (at_ < text_.size() && text_[at_] != ',' && text_[at_] != ')' && text_[at_] != ']' && text_[at_] != ' ') ++at_;
+    while (at_ < text_.size() && text_[at_] != ',' && text_[at_] != ')' && text_[at_] != ']' && text_[at_] != ' ')
+      ++at_;
     return std::string(text_.substr(start, at_ - start));
   }
   std::string word() {
     space();
     const std::size_t start = at_;
-    while (at_ < text_.size() && ((std::isalnum(static_cast<unsigned char>(text_[at_])) != 0) || text_[at_] == '_')) ++at_;
+    while (at_ < text_.size() && ((std::isalnum(static_cast<unsigned char>(text_[at_])) != 0) || text_[at_] == '_'))
+      ++at_;
     if (at_ == start) error("a word");
     return std::string(text_.substr(start, at_ - start));
   }

@@ -12,10 +12,12 @@ TEST_CASE("names, overloads and types") {
   const Schema plain = parse_schema("aten::relu(Tensor self) -> Tensor");
   CHECK(plain.target == "aten.relu.default");
   CHECK(plain.arguments.size() == 1);
-  CHECK(parse_schema("aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor").target == "aten.add.Tensor");
+  CHECK(parse_schema("aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor").target ==
+        "aten.add.Tensor");
   // A leading dot or underscores belong to the name.
   CHECK(parse_schema("aten::__and__.Tensor(Tensor self, Tensor other) -> Tensor").target == "aten.__and__.Tensor");
-  const Schema lists = parse_schema("aten::x(Tensor?[] indices, SymInt[2] stride, int[1]? dim=None, bool[4] mask) -> ()");
+  const Schema lists =
+      parse_schema("aten::x(Tensor?[] indices, SymInt[2] stride, int[1]? dim=None, bool[4] mask) -> ()");
   CHECK(lists.find("indices")->type == "Tensor?[]");
   CHECK(lists.find("stride")->type == "SymInt[]");
   CHECK(lists.find("dim")->type == "int[]?");
@@ -50,15 +52,18 @@ TEST_CASE("defaults") {
 }
 
 TEST_CASE("aliases: what is viewed and what is written") {
-  const Schema view = parse_schema("aten::split.Tensor(Tensor(a -> *) self, SymInt split_size, int dim=0) -> Tensor(a)[]");
+  const Schema view =
+      parse_schema("aten::split.Tensor(Tensor(a -> *) self, SymInt split_size, int dim=0) -> Tensor(a)[]");
   REQUIRE(view.viewed(0) != nullptr);
   CHECK(view.viewed(0)->name == "self");
   CHECK(view.written() == nullptr);
-  const Schema write = parse_schema("aten::add_.Tensor(Tensor(a!) self, Tensor other, *, Scalar alpha=1) -> Tensor(a!)");
+  const Schema write =
+      parse_schema("aten::add_.Tensor(Tensor(a!) self, Tensor other, *, Scalar alpha=1) -> Tensor(a!)");
   REQUIRE(write.written() != nullptr);
   CHECK(write.written()->name == "self");
   CHECK(write.viewed(0) == nullptr);
-  const Schema two = parse_schema("aten::max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)");
+  const Schema two =
+      parse_schema("aten::max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)");
   CHECK(two.result_aliases.size() == 2);
   CHECK(two.viewed(1) == nullptr);
   CHECK(two.viewed(7) == nullptr);
@@ -74,7 +79,8 @@ TEST_CASE("bad-schema") {
 
 TEST_CASE("the op table: a schema twice fails, rows are found by target") {
   OpTable table;
-  const OpRow rows[] = {{"aten::relu(Tensor self) -> Tensor", same_value}, {"aten::tanh(Tensor self) -> Tensor", same_value}};
+  const OpRow rows[] = {{"aten::relu(Tensor self) -> Tensor", same_value},
+                        {"aten::tanh(Tensor self) -> Tensor", same_value}};
   table.add("test", rows);
   CHECK(table.find("aten.relu.default") != nullptr);
   CHECK(table.find("aten.relu.out") == nullptr);

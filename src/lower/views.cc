@@ -10,7 +10,8 @@ namespace {
 
 std::vector<int> inverse(const std::vector<int>& perm) {
   std::vector<int> result(perm.size());
-  for (int i = 0; i < static_cast<int>(perm.size()); ++i) result[static_cast<std::size_t>(perm[static_cast<std::size_t>(i)])] = i;
+  for (int i = 0; i < static_cast<int>(perm.size()); ++i)
+    result[static_cast<std::size_t>(perm[static_cast<std::size_t>(i)])] = i;
   return result;
 }
 
@@ -86,11 +87,13 @@ Expr write_back(Call& call, std::size_t index, Expr base, Expr value) {
     for (const int64_t d : call.integers("dims")) perm.push_back(static_cast<int>(d < 0 ? d + base.rank() : d));
     return b.transpose(value, inverse(perm));
   }
-  if (is({"aten.view.default", "aten.reshape.default", "aten._unsafe_view.default", "aten.flatten.using_ints",
-          "aten.unflatten.int", "aten.squeeze.default", "aten.squeeze.dim", "aten.squeeze.dims",
-          "aten.unsqueeze.default", "aten.view_as.default", "aten.alias.default", "aten.detach.default",
-          "aten.contiguous.default", "aten.dropout.default", "aten.to.dtype", "aten.to.device", "aten.to.dtype_layout",
-          "aten.to.other", "aten.type_as.default", "aten.reshape_as.default", "aten.lift_fresh.default"})) {
+  if (is({"aten.view.default",       "aten.reshape.default",    "aten._unsafe_view.default",
+          "aten.flatten.using_ints", "aten.unflatten.int",      "aten.squeeze.default",
+          "aten.squeeze.dim",        "aten.squeeze.dims",       "aten.unsqueeze.default",
+          "aten.view_as.default",    "aten.alias.default",      "aten.detach.default",
+          "aten.contiguous.default", "aten.dropout.default",    "aten.to.dtype",
+          "aten.to.device",          "aten.to.dtype_layout",    "aten.to.other",
+          "aten.type_as.default",    "aten.reshape_as.default", "aten.lift_fresh.default"})) {
     return b.reshape(value, base.dims());
   }
   call.unsupported("a write through this kind of view");

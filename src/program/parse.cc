@@ -11,8 +11,8 @@
 namespace crossload::program {
 namespace {
 
-constexpr std::array<std::string_view, 5> kMemoryFormats = {"unknown", "contiguous", "channels_last", "channels_last_3d",
-                                                            "preserve"};
+constexpr std::array<std::string_view, 5> kMemoryFormats = {"unknown", "contiguous", "channels_last",
+                                                            "channels_last_3d", "preserve"};
 constexpr std::array<std::string_view, 5> kDevices = {"cpu", "cuda", "meta", "mps", "xpu"};
 
 template <std::size_t N>
@@ -78,9 +78,12 @@ class TextParser {
   }
   [[noreturn]] void broken(std::string_view wanted) {
     spaces();
-    const std::size_t line = 1 + static_cast<std::size_t>(std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(std::min(at_, text_.size())), '\n'));
+    const std::size_t line =
+        1 + static_cast<std::size_t>(std::count(
+                text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(std::min(at_, text_.size())), '\n'));
     const std::string_view rest = text_.substr(std::min(at_, text_.size()));
-    bad_input("program text line {}: found `{}`; {} is wanted", line, rest.substr(0, std::min(rest.find('\n'), std::size_t{40})), wanted);
+    bad_input("program text line {}: found `{}`; {} is wanted", line,
+              rest.substr(0, std::min(rest.find('\n'), std::size_t{40})), wanted);
   }
   std::string word(std::string_view more, std::string_view what) {
     spaces();
@@ -192,7 +195,8 @@ class TextParser {
 
   // The type behind `:` says whether a name is a tensor or an expression.
   void define(Block& block, const std::string& name) {
-    if (block.tensors.contains(name) || block.syms.contains(name)) broken(fmt::format("a value other than `%{}`, which stands above,", name));
+    if (block.tensors.contains(name) || block.syms.contains(name))
+      broken(fmt::format("a value other than `%{}`, which stands above,", name));
     if (const auto type = tensor_type()) {
       block.tensors[name] = *type;
     } else {
@@ -237,7 +241,8 @@ class TextParser {
       expect("=");
     }
     node.target = word(".", "an operation");
-    if (node.target.find('.') == std::string::npos) broken(fmt::format("an operation such as `aten.add.Tensor` before this, not `{}`,", node.target));
+    if (node.target.find('.') == std::string::npos)
+      broken(fmt::format("an operation such as `aten.add.Tensor` before this, not `{}`,", node.target));
     expect("(");
     items(")", [&] {
       NamedArgument a;
@@ -319,7 +324,8 @@ class TextParser {
     }
     for (std::size_t i = 0; i < program_.places.size(); ++i) {
       const Place& known = program_.places[i];
-      if (known.call == place.call && known.module_class == place.module_class && known.source == place.source) return static_cast<int>(i);
+      if (known.call == place.call && known.module_class == place.module_class && known.source == place.source)
+        return static_cast<int>(i);
     }
     program_.places.push_back(std::move(place));
     return static_cast<int>(program_.places.size()) - 1;
@@ -571,9 +577,11 @@ class TextParser {
   Sym function(const std::string& name) {
     using Op = Sym::Op;
     constexpr std::pair<std::string_view, Op> kFunctions[] = {
-        {"Max", Op::kMax},     {"Min", Op::kMin},     {"ToFloat", Op::kToFloat}, {"TruncToInt", Op::kTruncToInt},
-        {"Abs", Op::kAbs},     {"Round", Op::kRound}, {"Sqrt", Op::kSqrt},       {"FloorToInt", Op::kFloorToInt},
-        {"Where", Op::kWhere}, {"CeilToInt", Op::kCeilToInt}};
+        {"Max", Op::kMax},         {"Min", Op::kMin},
+        {"ToFloat", Op::kToFloat}, {"TruncToInt", Op::kTruncToInt},
+        {"Abs", Op::kAbs},         {"Round", Op::kRound},
+        {"Sqrt", Op::kSqrt},       {"FloorToInt", Op::kFloorToInt},
+        {"Where", Op::kWhere},     {"CeilToInt", Op::kCeilToInt}};
     for (const auto& [known, op] : kFunctions) {
       if (known != name) continue;
       std::vector<Sym> operands;

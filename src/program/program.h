@@ -24,13 +24,27 @@ struct TensorType {
 
 /// Argument kinds of the schema, reduced to what a lowering asks for.
 struct None {};
-struct TensorRef { std::string name; };                       // a tensor value of the same block
-struct TensorList { std::vector<std::optional<std::string>> names; };  // nullopt: None in an optional list
-struct ScalarType { DType dtype; };
-struct MemoryFormat { int code; };
-struct Layout { int code; };
-struct Device { std::string type; };
-struct Complex { double real, imag; };
+struct TensorRef {
+  std::string name;
+};  // a tensor value of the same block
+struct TensorList {
+  std::vector<std::optional<std::string>> names;
+};  // nullopt: None in an optional list
+struct ScalarType {
+  DType dtype;
+};
+struct MemoryFormat {
+  int code;
+};
+struct Layout {
+  int code;
+};
+struct Device {
+  std::string type;
+};
+struct Complex {
+  double real, imag;
+};
 /// `Sym` stands for as_int, as_sym_int, as_sym_bool and as_sym_float alike; a list of them for as_ints and as_sym_ints.
 using Argument = std::variant<None, TensorRef, TensorList, Sym, std::vector<Sym>, double, std::vector<double>, bool,
                               std::vector<bool>, std::string, ScalarType, MemoryFormat, Layout, Device, Complex,
@@ -79,15 +93,15 @@ enum class InputKind { kParameter, kBuffer, kConstant, kUser, kFrozen };
 
 struct ProgramInput {
   InputKind kind;
-  std::string value;        // tensor value in the block, or a name in its syms; for frozen inputs the argument's name
-  std::string name;         // parameter, buffer or constant FQN; for user inputs the name in the signature, `input_ids`
-  bool persistent = true;   // buffers
-  Argument frozen;          // frozen inputs: the value that the trace was made with
+  std::string value;       // tensor value in the block, or a name in its syms; for frozen inputs the argument's name
+  std::string name;        // parameter, buffer or constant FQN; for user inputs the name in the signature, `input_ids`
+  bool persistent = true;  // buffers
+  Argument frozen;         // frozen inputs: the value that the trace was made with
 };
 
 struct ProgramOutput {
-  std::string name;   // `last_hidden_state`, `hidden_states.3`, `past_key_values.layers.0.keys`, `output.0`
-  Argument value;     // a tensor, a symbol, or None
+  std::string name;          // `last_hidden_state`, `hidden_states.3`, `past_key_values.layers.0.keys`, `output.0`
+  Argument value;            // a tensor, a symbol, or None
   bool is_mutation = false;  // a buffer or user input written back; `name` is that input's
 };
 
@@ -99,11 +113,11 @@ struct Range {
 
 struct Program {
   Block main;
-  std::vector<ProgramInput> inputs;    // in the order of main.inputs and frozen inputs
+  std::vector<ProgramInput> inputs;  // in the order of main.inputs and frozen inputs
   std::vector<ProgramOutput> outputs;
   std::vector<Place> places;
   std::map<std::string, Range> ranges;
-  std::map<std::string, Tensor> data;  // tensors that the archive holds, by FQN: constants, buffers, weights if any
+  std::map<std::string, Tensor> data;    // tensors that the archive holds, by FQN: constants, buffers, weights if any
   std::map<std::string, int64_t> hints;  // symbol → its size in the traced sample
 
   const ProgramInput* find_input(InputKind kind, std::string_view name) const;

@@ -9,15 +9,15 @@
 namespace crossload::runtime {
 namespace {
 
-// TensorFlow holds its own protobuf and snappy under the names of the system's. It must find its own first (deep binding),
-// and nobody else may find its (local): mixed, the first message registered twice ends the process. The sanitizers'
-// own allocator does not bear deep binding; they run only where nothing else is linked that TensorFlow has, too.
+// TensorFlow holds its own protobuf and snappy under the names of the system's. It must find its own first (deep
+// binding), and nobody else may find its (local): mixed, the first message registered twice ends the process. The
+// sanitizers' own allocator does not bear deep binding; they run only where nothing else is linked that TensorFlow has,
+// too.
 #ifdef __SANITIZE_ADDRESS__
 constexpr int kMode = RTLD_NOW | RTLD_LOCAL;
 #else
 constexpr int kMode = RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND;
 #endif
-
 
 constexpr const char* kLibrary = "libtensorflow_cc.so.2";
 constexpr const char* kAdvice = "pip install tensorflow-cpu==2.21.0";

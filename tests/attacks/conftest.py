@@ -9,64 +9,13 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent / "models"), str(HERE.parent / "python")]
-
-KINDS = {2: "bad-input", 3: "unsupported", 4: "environment", 130: "interrupted"}
-
-
-def listing(folder):
-    """Every path below a folder, with size and time of change of the files."""
-    found = {}
-    for path in sorted(Path(folder).rglob("*")):
-        stat = path.lstat()
-        found[str(path.relative_to(folder))] = (stat.st_size, stat.st_mtime_ns) if path.is_file() else None
-    return found
-
-
-class Place:
-    """A folder for one test: model folders, OUT, TMPDIR and the trace cache lie apart, and what a run leaves is seen."""
-
-    def __init__(self, root):
-        self.root = root
-        self.results, self.temporary, self.cache = root / "results", root / "tmp", root / "cache"
-        for folder in (self.results, self.temporary, self.cache):
-            folder.mkdir()
-        self.out = self.results / "out"
-        self.environment = {"TMPDIR": str(self.temporary), "CROSSLOAD_CACHE": str(self.cache)}
-
-    def run(self, *arguments, environment=None, **options):
-        from crossload_command import run
-
-        return run(*arguments, environment={**self.environment, **(environment or {})}, **options)
-
-    def start(self, *arguments, environment=None):
-        from crossload_command import start
-
-        return start(*arguments, environment={**self.environment, **(environment or {})})
-
-    def refused(self, *arguments, code, seen, environment=None):
-        """Run a command that must fail: exit code, form of the error, a word of it, nothing left, the same as JSON."""
-        before = listing(self.results)
-        finished = self.run(*arguments, environment=environment)
-        assert finished.code == code, finished.out + finished.err
-        for word in [seen] if isinstance(seen, str) else seen:
-            assert word in finished.error, finished.error
-        assert finished.out == ""
-        self.check_nothing_left(before)
-        return finished
-
-    def refused_convert(self, model, *arguments, **options):
-        return self.refused("convert", model, self.out, *arguments, **options)
-
-    def check_nothing_left(self, before=None):
-        """Results as before, no file of ours in TMPDIR, no half-made trace."""
-        assert listing(self.results) == (before or {})
-        assert listing(self.temporary) == {}
-        assert not [p for p in (self.cache / "traces").glob("*") if p.name.startswith(".")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "models"), str(HERE.parent / "python")]
 
 
 @pytest.fixture
 def place(tmp_path):
+    from attack_place import Place
+
     return Place(tmp_path)
 
 

@@ -7,7 +7,7 @@ import signal
 import time
 
 import pytest
-from conftest import listing
+from attack_place import listing
 from crossload_command import children_of, decoded, is_running
 
 STEPS = ["trace", "write", "verify"]

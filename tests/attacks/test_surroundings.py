@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from conftest import KINDS, listing
+from attack_place import KINDS, listing
 
 # Packages
 
@@ -249,7 +249,7 @@ def test_bad_flags(place, arguments):
 def test_help_and_version(place):
     for arguments in (["--help"], ["convert", "--help"], ["verify", "--help"]):
         finished = place.run(*arguments)
-        assert finished.code == 0 and "Usage" in finished.out or "usage" in finished.out.lower()
+        assert finished.code == 0 and "usage" in finished.out.lower()
     assert re.match(r"crossload \d+\.\d+", place.run("--version").out)
 
 

@@ -9,7 +9,6 @@ import itertools
 
 import torch
 import torch.nn.functional as F
-
 from harness import Sample
 
 aten = torch.ops.aten
@@ -105,10 +104,24 @@ for name in ("remainder", "fmod"):
     case(f"aten.{name}.Tensor", function, FRACTIONS, FRACTION_DIVISORS)
     case(f"aten.{name}.Scalar", lambda x, f=getattr(aten, name).Scalar: f(x, -3), SIGNED)
     case(f"aten.{name}.Scalar", lambda x, f=getattr(aten, name).Scalar: f(x, 2.5), FRACTIONS)
-case("aten.pow.Tensor_Tensor", torch.pow, torch.tensor([2, -1, 1, -2, 3, -1, 0, 5]), torch.tensor([-1, -3, -2, -1, 3, -2, 0, -5]))
-case("aten.pow.Tensor_Tensor", torch.pow, torch.tensor([2.0, -1, 0, -2, INF, NAN, 1]), torch.tensor([0.5, 3, 0, -2, -1, 0, NAN]))
+case(
+    "aten.pow.Tensor_Tensor",
+    torch.pow,
+    torch.tensor([2, -1, 1, -2, 3, -1, 0, 5]),
+    torch.tensor([-1, -3, -2, -1, 3, -2, 0, -5]),
+)
+case(
+    "aten.pow.Tensor_Tensor",
+    torch.pow,
+    torch.tensor([2.0, -1, 0, -2, INF, NAN, 1]),
+    torch.tensor([0.5, 3, 0, -2, -1, 0, NAN]),
+)
 for exponent in (0.5, 1, 2, 3, -1, -0.5, 0, 2.5, 4):
-    case("aten.pow.Tensor_Scalar", lambda x, e=exponent: aten.pow.Tensor_Scalar(x, e), torch.tensor([0.3, 2.0, 7.5, 0.0, INF, NAN]))
+    case(
+        "aten.pow.Tensor_Scalar",
+        lambda x, e=exponent: aten.pow.Tensor_Scalar(x, e),
+        torch.tensor([0.3, 2.0, 7.5, 0.0, INF, NAN]),
+    )
 case("aten.pow.Tensor_Scalar", lambda x: aten.pow.Tensor_Scalar(x, 3), SIGNED)
 case("aten.pow.Scalar", lambda x: torch.pow(2, x), ints(6, low=0))
 case("aten.pow.Scalar", lambda x: torch.pow(10000.0, x), floats(6))
@@ -142,7 +155,10 @@ case("aten.add.Tensor", torch.add, X, Y, second=[floats(3, 2, 5), floats(3, 2, 5
 case("aten.mul.Tensor", torch.mul, X, floats(3, 1), second=[floats(5, 4, 2), floats(4, 1)])
 
 # Type promotion: dimensions decide before categories, scalars last.
-PROMOTED = [torch.ones(2, dtype=d) for d in (torch.bool, torch.uint8, torch.int32, torch.int64, torch.float16, torch.float32, torch.float64)]
+PROMOTED = [
+    torch.ones(2, dtype=d)
+    for d in (torch.bool, torch.uint8, torch.int32, torch.int64, torch.float16, torch.float32, torch.float64)
+]
 for a, b in itertools.product(PROMOTED, PROMOTED):
     case("aten.add.Tensor", torch.add, a, b)
     case("aten.mul.Tensor", torch.mul, a, b[0])
@@ -179,7 +195,14 @@ case("aten.logical_not.default", torch.logical_not, SPECIAL)
 for name in ("logical_and", "logical_or", "logical_xor"):
     case(f"aten.{name}.default", getattr(torch, name), LEFT, RIGHT)
 case("aten.where.self", torch.where, bools(3, 1), floats(1, 4), floats(3, 4))
-case("aten.where.self", torch.where, bools(3, 1), floats(1, 4), floats(3, 4), second=[bools(5, 1), floats(1, 2), floats(5, 2)])
+case(
+    "aten.where.self",
+    torch.where,
+    bools(3, 1),
+    floats(1, 4),
+    floats(3, 4),
+    second=[bools(5, 1), floats(1, 2), floats(5, 2)],
+)
 case("aten.where.ScalarOther", lambda c, x: aten.where.ScalarOther(c, x, 0.5), bools(3, 1), floats(4))
 case("aten.where.ScalarOther", lambda c, x: aten.where.ScalarOther(c, x, -INF), bools(3, 4), N[0])
 case("aten.where.ScalarSelf", lambda c, x: aten.where.ScalarSelf(c, 2, x), bools(3, 1), floats(4))
@@ -216,7 +239,12 @@ for name in ("dropout", "feature_dropout"):
 for name in ("zeros", "ones", "empty"):
     row = "aten.empty.memory_format" if name == "empty" else f"aten.{name}.default"
     case(row, lambda x, f=getattr(torch, name): f(2, x.shape[0]).zero_() + x, X[0, 0], second=[floats(7)])
-    case(f"aten.new_{name}.default", lambda x, f=name: getattr(x, f"new_{f}")((2, x.shape[0])).zero_() + x, X[0, 0], second=[floats(7)])
+    case(
+        f"aten.new_{name}.default",
+        lambda x, f=name: getattr(x, f"new_{f}")((2, x.shape[0])).zero_() + x,
+        X[0, 0],
+        second=[floats(7)],
+    )
     case(f"aten.{name}_like.default", lambda x, f=getattr(torch, f"{name}_like"): f(x).zero_() + x, X)
 case("aten.full.default", lambda x: torch.full((2, x.shape[1]), -INF), X, second=[floats(3, 5, 2)])
 case("aten.full.default", lambda x: torch.full((), 3), X)
@@ -239,7 +267,12 @@ case("aten.arange.start", lambda x: torch.arange(x.shape[0], 2 * x.shape[0]), fl
 case("aten.arange.start_step", lambda: torch.arange(0, 1, 0.1))
 case("aten.arange.start_step", lambda: torch.arange(0.5, 1000.0, 0.3))
 case("aten.arange.start_step", lambda: torch.arange(5, -5, -2))
-case("aten.arange.start_step", lambda x: torch.arange(0, x.shape[0], 2, dtype=torch.float32) / 3, floats(6), second=[floats(9)])
+case(
+    "aten.arange.start_step",
+    lambda x: torch.arange(0, x.shape[0], 2, dtype=torch.float32) / 3,
+    floats(6),
+    second=[floats(9)],
+)
 for args in ((0, 1, 5), (-3, 7.5, 1), (2, 2, 4), (5, -5, 11), (0, 1, 0), (0.1, 0.9, 300)):
     case("aten.linspace.default", lambda a=args: torch.linspace(*a))
 case("aten.linspace.default", lambda: torch.linspace(0, 10, 4, dtype=torch.int64))
@@ -284,7 +317,9 @@ case("aten._is_all_true.default", aten._is_all_true.default, bools(3))
 case("aten._is_all_true.default", aten._is_all_true.default, torch.ones(3).bool())
 for name in ("var", "std"):
     case(f"aten.{name}.dim", lambda x, f=getattr(aten, name).dim: f(x, [1], False), X)
-    case(f"aten.{name}.correction", lambda x, f=getattr(torch, name): f(x, 1, correction=0), X, second=[floats(3, 5, 7)])
+    case(
+        f"aten.{name}.correction", lambda x, f=getattr(torch, name): f(x, 1, correction=0), X, second=[floats(3, 5, 7)]
+    )
     case(f"aten.{name}.correction", lambda x, f=getattr(torch, name): f(x, 1, correction=2), floats(3, 1))
 case("aten.logsumexp.default", lambda x: torch.logsumexp(x, 1), MASKED)
 case("aten.cumsum.default", lambda x: torch.cumsum(x, -1), bools(3, 4))
@@ -294,7 +329,11 @@ case("aten.cumprod.default", lambda x: torch.cumprod(x, -1), X)
 for largest in (True, False):
     case("aten.topk.default", lambda x, b=largest: torch.topk(x, 3, 1, b), floats(4, 9))
     case("aten.topk.default", lambda x, b=largest: torch.topk(x, 2, 0, b), torch.tensor([[5, -3], [1, 8], [-4, 2]]))
-    case("aten.topk.default", lambda x, b=largest: torch.topk(x, 2, 0, b), torch.tensor([5, 200, 0, 7], dtype=torch.uint8))
+    case(
+        "aten.topk.default",
+        lambda x, b=largest: torch.topk(x, 2, 0, b),
+        torch.tensor([5, 200, 0, 7], dtype=torch.uint8),
+    )
 case("aten.topk.default", lambda x: torch.topk(x, 3), floats(4, 9), second=[floats(2, 5)])
 
 # linear
@@ -307,12 +346,39 @@ case("aten.linear.default", F.linear, X[0, 0], floats(5, 4), floats(5))
 case("aten.linear.default", F.linear, X, floats(4), torch.tensor(2.0))
 case("aten.linear.default", F.linear, floats(2, 0), floats(5, 0), floats(5))
 case("aten.linear.default", F.linear, X, floats(5, 4), floats(5), second=[floats(3, 6, 4), floats(5, 4), floats(5)])
-case("aten.addmm.default", lambda a, b, c: torch.addmm(a, b, c, beta=0), torch.full((3,), NAN), floats(2, 4), floats(4, 3))
-case("aten.baddbmm.default", lambda a, b, c: torch.baddbmm(a, b, c, beta=0.5, alpha=2), floats(1, 4), floats(2, 3, 5), floats(2, 5, 4))
+case(
+    "aten.addmm.default",
+    lambda a, b, c: torch.addmm(a, b, c, beta=0),
+    torch.full((3,), NAN),
+    floats(2, 4),
+    floats(4, 3),
+)
+case(
+    "aten.baddbmm.default",
+    lambda a, b, c: torch.baddbmm(a, b, c, beta=0.5, alpha=2),
+    floats(1, 4),
+    floats(2, 3, 5),
+    floats(2, 5, 4),
+)
 for equation, shapes in {"bij,bjk->bik": ((2, 3, 4), (2, 4, 5)), "ij,jk": ((2, 3), (3, 4)), "...ij,...jk->...ik": ((2, 3, 4), (4, 5)),
                          "ab,bc,cd->ad": ((2, 3), (3, 4), (4, 5)), "i,j->ij": ((2,), (3,)), "bhid,bhjd->bhij": ((2, 3, 4, 5), (2, 3, 6, 5)),
                          "ii->i": ((3, 3),), "b i d, b j d -> b i j": ((2, 3, 4), (2, 5, 4)), "ba": ((2, 3),)}.items():  # fmt: skip
     case("aten.einsum.default", lambda *xs, e=equation: torch.einsum(e, *xs), *(floats(*s) for s in shapes))
+
+try:
+    import transformers.integrations.moe  # noqa: F401: registers the operation
+
+    grouped = torch.ops.transformers.grouped_mm_fallback.default
+    case(
+        "transformers.grouped_mm_fallback.default",
+        grouped,
+        floats(7, 4),
+        floats(3, 4, 5),
+        torch.tensor([2, 2, 7], dtype=torch.int32),
+    )
+    case("transformers.grouped_mm_fallback.default", grouped, floats(7, 4), floats(3, 4, 5), torch.tensor([1, 3, 5]))
+except ImportError:
+    pass
 
 # attention
 Q, K, V = floats(2, 4, 3, 8), floats(2, 4, 5, 8, seed=1), floats(2, 4, 5, 8, seed=2)
@@ -335,7 +401,14 @@ case(sdpa, attention, Q[0, 0], K[0, 0], V[0, 0], ROWS)
 case(sdpa, attention, Q.half(), K.half(), V.half(), ROWS)
 
 # convolution: groups, dilation, strides, named padding, without a batch; weights that are inputs and sizes that are not known.
-for groups, out, stride, padding, dilation in ((1, 6, 1, 0, 1), (2, 6, 2, 1, 1), (4, 4, 1, 1, 1), (4, 8, 2, 1, 1), (4, 8, 1, 2, 2), (1, 6, 2, 2, 2)):
+for groups, out, stride, padding, dilation in (
+    (1, 6, 1, 0, 1),
+    (2, 6, 2, 1, 1),
+    (4, 4, 1, 1, 1),
+    (4, 8, 2, 1, 1),
+    (4, 8, 1, 2, 2),
+    (1, 6, 2, 2, 2),
+):
     options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     for rank, name in ((1, "conv1d"), (2, "conv2d"), (3, "conv3d")):
         x, w, bias = floats(2, 4, *(7, 9, 8)[:rank]), floats(out, 4 // groups, *(3, 2, 3)[:rank]), floats(out)
@@ -346,45 +419,137 @@ for groups, out, stride, padding, dilation in ((1, 6, 1, 0, 1), (2, 6, 2, 1, 1),
                 o = {"padding": named, "dilation": dilation, "groups": groups}
                 case(f"aten.{name}.padding", lambda x, w, b, f=getattr(F, name), o=o: f(x, w, b, **o), x, w, bias)
 case("aten.conv2d.default", lambda x, w: F.conv2d(x, w, stride=(2, 1), groups=4), PICTURE, floats(4, 1, 3, 2))
-case("aten.conv2d.default", lambda x, w: F.conv2d(x, w, padding=1), PICTURE, floats(5, 4, 3, 3), second=[floats(3, 4, 6, 5), floats(5, 4, 3, 3)])
-case("aten.conv1d.default", lambda x, w: F.conv1d(x, w, stride=2), floats(2, 4, 9), floats(5, 4, 3), second=[floats(3, 4, 12), floats(5, 4, 3)])
+case(
+    "aten.conv2d.default",
+    lambda x, w: F.conv2d(x, w, padding=1),
+    PICTURE,
+    floats(5, 4, 3, 3),
+    second=[floats(3, 4, 6, 5), floats(5, 4, 3, 3)],
+)
+case(
+    "aten.conv1d.default",
+    lambda x, w: F.conv1d(x, w, stride=2),
+    floats(2, 4, 9),
+    floats(5, 4, 3),
+    second=[floats(3, 4, 12), floats(5, 4, 3)],
+)
+
+for groups, out, stride, padding, extra, dilation in (
+    (1, 6, 1, 0, 0, 1),
+    (1, 6, 2, 1, 1, 1),
+    (2, 6, 2, 1, 0, 2),
+    (4, 8, 3, 0, 2, 1),
+    (1, 5, 1, 2, 0, 1),
+):
+    o = {"stride": stride, "padding": padding, "output_padding": extra, "dilation": dilation, "groups": groups}
+    for rank, row, name in ((1, "conv_transpose1d.default", "conv_transpose1d"), (2, "conv_transpose2d.input", "conv_transpose2d"),
+                            (3, "conv_transpose3d.input", "conv_transpose3d")):  # fmt: skip
+        x, w, bias = floats(2, 4, *(4, 5, 3)[:rank]), floats(4, out // groups, *(3, 2, 3)[:rank]), floats(out)
+        case(f"aten.{row}", lambda x, w, b, f=getattr(F, name), o=o: f(x, w, b, **o), x, w, bias)
+        case(f"aten.{row}", lambda x, w, f=getattr(F, name), o=o: f(x, w, **o), x[0], w)
+case(
+    "aten.conv_transpose2d.input",
+    lambda x, w: F.conv_transpose2d(x, w, stride=2),
+    PICTURE,
+    floats(4, 3, 2, 2),
+    second=[floats(3, 4, 5, 6), floats(4, 3, 2, 2)],
+)
 
 # pooling
 for name, rank in (("max_pool1d", 1), ("max_pool2d", 2), ("avg_pool1d", 1), ("avg_pool2d", 2)):
     x = floats(2, 3, *(7, 10)[:rank])
-    for kernel, stride, padding, ceil in ((2, 2, 0, False), (3, 2, 1, False), (3, 2, 1, True), (2, 3, 0, True), (3, 1, 1, False)):
+    for kernel, stride, padding, ceil in (
+        (2, 2, 0, False),
+        (3, 2, 1, False),
+        (3, 2, 1, True),
+        (2, 3, 0, True),
+        (3, 1, 1, False),
+    ):
         options = {"stride": stride, "padding": padding, "ceil_mode": ceil}
-        case(f"aten.{name}.default", lambda x, f=getattr(aten, name).default, k=kernel, o=options: f(x, [k], [o["stride"]], [o["padding"]], **({"ceil_mode": o["ceil_mode"]})), x)
-        case(f"aten.{name}.default", lambda x, f=getattr(F, name), k=kernel, o=options: f(x, k, **o), x[0]) if not name.startswith("max") else None
+        case(
+            f"aten.{name}.default",
+            lambda x, f=getattr(aten, name).default, k=kernel, o=options: f(
+                x, [k], [o["stride"]], [o["padding"]], **({"ceil_mode": o["ceil_mode"]})
+            ),
+            x,
+        )
+        case(
+            f"aten.{name}.default", lambda x, f=getattr(F, name), k=kernel, o=options: f(x, k, **o), x[0]
+        ) if not name.startswith("max") else None
         if name.startswith("avg"):
-            case(f"aten.{name}.default", lambda x, f=getattr(F, name), k=kernel, o=options: f(x, k, **o, count_include_pad=False), x)
-case("aten.max_pool2d.default", lambda x: aten.max_pool2d.default(x, [3, 2], [2, 1], [1, 0], [2, 3]), floats(2, 3, 9, 8))
+            case(
+                f"aten.{name}.default",
+                lambda x, f=getattr(F, name), k=kernel, o=options: f(x, k, **o, count_include_pad=False),
+                x,
+            )
+case(
+    "aten.max_pool2d.default", lambda x: aten.max_pool2d.default(x, [3, 2], [2, 1], [1, 0], [2, 3]), floats(2, 3, 9, 8)
+)
 case("aten.max_pool1d.default", lambda x: aten.max_pool1d.default(x, [3], [2], [1], [2]), floats(2, 3, 9))
 case("aten.max_pool2d.default", lambda x: aten.max_pool2d.default(x, [2, 2]), ints(1, 2, 4, 6))
-case("aten.max_pool2d.default", lambda x: aten.max_pool2d.default(x, [2, 2]), floats(2, 3, 4, 6), second=[floats(5, 3, 8, 4)])
+case(
+    "aten.max_pool2d.default",
+    lambda x: aten.max_pool2d.default(x, [2, 2]),
+    floats(2, 3, 4, 6),
+    second=[floats(5, 3, 8, 4)],
+)
 case("aten.avg_pool2d.default", lambda x: F.avg_pool2d(x, (2, 3), divisor_override=5), PICTURE)
-for name, rank, sizes in (("adaptive_avg_pool1d", 1, (1, 3, 5, 12)), ("adaptive_avg_pool2d", 2, (1, (3, 5), (7, 3), (1, 12), (None, 2)))):
+for name, rank, sizes in (
+    ("adaptive_avg_pool1d", 1, (1, 3, 5, 12)),
+    ("adaptive_avg_pool2d", 2, (1, (3, 5), (7, 3), (1, 12), (None, 2))),
+):
     for size in sizes:
         case(f"aten.{name}.default", lambda x, f=getattr(F, name), s=size: f(x, s), floats(2, 3, *(7, 10)[:rank]))
         case(f"aten.{name}.default", lambda x, f=getattr(F, name), s=size: f(x, s), floats(3, *(7, 10)[:rank]))
 
 # normalization
-case("aten.layer_norm.default", lambda x, w, b: F.layer_norm(x, (4,), w, b, 1e-12), X, floats(4), floats(4), second=[floats(5, 6, 4), floats(4), floats(4)])
+case(
+    "aten.layer_norm.default",
+    lambda x, w, b: F.layer_norm(x, (4,), w, b, 1e-12),
+    X,
+    floats(4),
+    floats(4),
+    second=[floats(5, 6, 4), floats(4), floats(4)],
+)
 case("aten.layer_norm.default", lambda x: F.layer_norm(x, (3, 4)), X * 100 + 1000)
 case("aten.rms_norm.default", lambda x, w: F.rms_norm(x, (4,), w), X, floats(4))
 case("aten.rms_norm.default", lambda x: F.rms_norm(x, (3, 4), eps=1e-3), X)
 case("aten.group_norm.default", lambda x, w, b: F.group_norm(x, 2, w, b), PICTURE, floats(4), floats(4))
 case("aten.group_norm.default", lambda x: F.group_norm(x, 2), floats(3, 4))
 for x in (floats(5, 4), floats(2, 4, 5), PICTURE, floats(2, 4, 3, 5, 2)):
-    case("aten.batch_norm.default", lambda x, m, v, w, b: F.batch_norm(x, m, v, w, b), x, floats(4), floats(4).abs() + 0.1, floats(4), floats(4))
-    case("aten.batch_norm.default", lambda x, m, v: F.batch_norm(x, m, v, eps=1e-3), x, floats(4), floats(4).abs() + 0.1)
+    case(
+        "aten.batch_norm.default",
+        lambda x, m, v, w, b: F.batch_norm(x, m, v, w, b),
+        x,
+        floats(4),
+        floats(4).abs() + 0.1,
+        floats(4),
+        floats(4),
+    )
+    case(
+        "aten.batch_norm.default", lambda x, m, v: F.batch_norm(x, m, v, eps=1e-3), x, floats(4), floats(4).abs() + 0.1
+    )
 for order in (2, 1, INF, -INF, 0, 3, 0.5):
     case("aten.linalg_vector_norm.default", lambda x, o=order: torch.linalg.vector_norm(x, o, dim=1, keepdim=True), X)
     case("aten.linalg_vector_norm.default", lambda x, o=order: torch.linalg.vector_norm(x, o), X)
 
+for dim in (0, 2, -1):
+    case(
+        "aten._weight_norm.default",
+        lambda v, g, d=dim: aten._weight_norm.default(v, g, d),
+        X,
+        floats(2, 1, 1) if dim == 0 else floats(1, 1, 4) if dim == 2 else floats(1, 1, 1),
+    )
+
 # padding
-for mode, pads in itertools.product(("constant", "reflect", "replicate", "circular"), ((1, 2), (0, 3, 2, 1), (2, 0), (-1, 2), (1, -2, 0, 1))):
-    case("aten.pad.default", lambda x, m=mode, p=pads: F.pad(x, p, m), floats(2, 4, 5) if len(pads) == 2 else floats(2, 3, 4, 5))
+for mode, pads in itertools.product(
+    ("constant", "reflect", "replicate", "circular"), ((1, 2), (0, 3, 2, 1), (2, 0), (-1, 2), (1, -2, 0, 1))
+):
+    case(
+        "aten.pad.default",
+        lambda x, m=mode, p=pads: F.pad(x, p, m),
+        floats(2, 4, 5) if len(pads) == 2 else floats(2, 3, 4, 5),
+    )
 case("aten.pad.default", lambda x: F.pad(x, (1, 1), value=-INF), X)
 case("aten.pad.default", lambda x: F.pad(x, (-1, -1)), X)
 case("aten.pad.default", lambda x: F.pad(x, (1, 0), value=True), bools(3, 4))
@@ -413,14 +578,189 @@ case(index, lambda x, i: x[:, i], X, torch.tensor([1, 0]), second=[floats(3, 5, 
 for dim in (0, 1, -1):
     case("aten.gather.default", lambda x, i, d=dim: torch.gather(x, d, i), X, ints(2, 2, 3, low=0, high=2))
     case("aten.index_select.default", lambda x, i, d=dim: torch.index_select(x, d, i), X, torch.tensor([1, 0, 1]))
-case("aten.gather.default", lambda x, i: torch.gather(x, -1, i), X, ints(2, 3, 2, low=0, high=4), second=[floats(5, 2, 7), ints(5, 2, 3, low=0, high=7)])
+case(
+    "aten.gather.default",
+    lambda x, i: torch.gather(x, -1, i),
+    X,
+    ints(2, 3, 2, low=0, high=4),
+    second=[floats(5, 2, 7), ints(5, 2, 3, low=0, high=7)],
+)
 case("aten.take.default", torch.take, X, torch.tensor([[0, 5], [-1, 23]]))
-case("aten.embedding.default", lambda i, w: F.embedding(i, w), ints(2, 3, low=0), floats(10, 4), second=[ints(4, 5, low=0), floats(10, 4)])
-case("aten.embedding.default", lambda i, w: F.embedding(i, w, padding_idx=0), ints(2, 3, low=0, dtype=torch.int32), floats(10, 4))
-case("aten.one_hot.default", lambda i: aten.one_hot.default(i.clamp(0, 9), 10), ints(2, 3, low=0))
+case(
+    "aten.embedding.default",
+    lambda i, w: F.embedding(i, w),
+    ints(2, 3, low=0),
+    floats(10, 4),
+    second=[ints(4, 5, low=0), floats(10, 4)],
+)
+case(
+    "aten.embedding.default",
+    lambda i, w: F.embedding(i, w, padding_idx=0),
+    ints(2, 3, low=0, dtype=torch.int32),
+    floats(10, 4),
+)
+
+case("aten.nonzero.default", torch.nonzero, torch.tensor([[0.0, 2.0], [NAN, 0.0]]))
+case("aten.nonzero.default", lambda x: torch.nonzero(x) + 1, torch.zeros(3))
+case("aten.unfold.default", lambda x: x.unfold(1, 2, 1), X)
+case("aten.unfold.default", lambda x: x.unfold(-1, 3, 2), floats(2, 3, 9), second=[floats(5, 2, 12)])
+
+# scatter
+for name in ("index_put", "index_put_"):
+    row = f"aten.{name}.default"
+    put = getattr(aten, name).default
+
+    def into(x, indices, value, accumulate=False, put=put):
+        return put(x.clone(), indices, value, accumulate)
+
+    case(row, lambda x, i, v, f=into: f(x, [i], v), T, I, floats(2, 2, 3, 4, 5))
+    case(row, lambda x, i, v, f=into: f(x, [None, i], v), T, I, torch.tensor(7.0))
+    case(row, lambda x, i, j, v, f=into: f(x, [None, i, j], v), T, I, J, floats(2, 2, 2, 5))
+    case(row, lambda x, i, j, v, f=into: f(x, [i, None, j], v), T, I, J, floats(5))
+    case(row, lambda x, i, v, f=into: f(x, [i], v, True), T, torch.tensor([0, 1, 0, -1]), floats(4, 3, 4, 5))
+    case(row, lambda x, m, v, f=into: f(x, [m], v), X, bools(2, 3, 4), torch.tensor(5.0))
+    case(row, lambda x, m, v, f=into: f(x, [m], v), X, bools(2, 3), floats(1, 4))
+    case(row, lambda x, m, v, f=into: f(x, [m], v), X, bools(2, 3), floats(4))
+    case(
+        row,
+        lambda x, m, v, f=into: f(x, [m], v),
+        X,
+        torch.tensor([[True, False, True], [False, True, False]]),
+        floats(3, 4),
+    )
+    case(row, lambda x, m, v, f=into: f(x, [None, m], v), X, torch.tensor([True, False, True]), floats(2, 2, 4))
+    case(row, lambda x, m, v, f=into: f(x, [None, m], v), X, bools(3), torch.tensor(2.0))
+    case(row, lambda x, i, v, f=into: f(x, [i], v), bools(4), torch.tensor([1, 2]), torch.tensor(True))
+    case(row, lambda x, i, v, f=into: f(x, [i], v), N, torch.tensor([1]), ints(1, 3, 4))
+case("aten.index_put_.default", lambda x, m: through_mask(x, m), X, bools(3, 4))
+case(
+    "aten.index_put_.default",
+    lambda x, i: put_rows(x, i),
+    X,
+    torch.tensor([1, 0]),
+    second=[floats(3, 5, 2), torch.tensor([4, 2, 0])],
+)
+case("aten.copy_.default", lambda x, y: x.clone().copy_(y), X, N)
+case("aten.copy_.default", lambda x, y: copy_into(x, y), X, floats(3, 1))
+case("aten.copy_.default", lambda x, y: copy_into(x, y), X, floats(3, 1), second=[floats(4, 5, 3), floats(5, 1)])
+case("aten.copy.default", lambda x, y: aten.copy.default(x, y), X, ints(4))
+for name in ("masked_scatter", "masked_scatter_"):
+    scatter = getattr(aten, name).default
+    case(f"aten.{name}.default", lambda x, m, s, f=scatter: f(x.clone(), m, s), X, bools(3, 4), floats(30))
+    case(f"aten.{name}.default", lambda x, m, s, f=scatter: f(x.clone(), m, s), X, bools(2, 3, 4), floats(5, 8))
+    case(
+        f"aten.{name}.default", lambda x, m, s, f=scatter: f(x.clone(), m, s), X, torch.zeros(2, 3, 4).bool(), floats(0)
+    )
+for dim in (0, 1, -1):
+    index = torch.argsort(floats(2, 3, 4), dim=dim)[:2, :2]
+    for suffix in ("", "_"):
+        src, value = getattr(aten, f"scatter{suffix}").src, getattr(aten, f"scatter{suffix}").value
+        add = getattr(aten, f"scatter_add{suffix}").default
+        case(f"aten.scatter{suffix}.src", lambda x, i, s, f=src, d=dim: f(x.clone(), d, i, s), X, index, Y)
+        case(f"aten.scatter{suffix}.value", lambda x, i, f=value, d=dim: f(x.clone(), d, i, 2.5), X, index)
+        case(f"aten.scatter_add{suffix}.default", lambda x, i, s, f=add, d=dim: f(x.clone(), d, i, s), X, index * 0, Y)
+    for how in ("sum", "amax", "amin"):
+        case(
+            "aten.scatter_reduce.two",
+            lambda x, i, s, d=dim, h=how: torch.scatter_reduce(x, d, i, s, h),
+            X,
+            index * 0,
+            Y,
+        )
+    for suffix in ("", "_"):
+        add = getattr(aten, f"index_add{suffix}").default
+        case(
+            f"aten.index_add{suffix}.default",
+            lambda x, i, s, f=add, d=dim: f(x.clone(), d, i, s, alpha=2),
+            X,
+            torch.tensor([0, 1]),
+            Y.narrow(dim, 0, 2),
+        )
+    case(
+        "aten.index_copy.default",
+        lambda x, i, s, d=dim: torch.index_copy(x, d, i, s),
+        X,
+        torch.tensor([1, 0]),
+        Y.narrow(dim, 0, 2),
+    )
+case(
+    "aten.scatter_.value",
+    lambda i: torch.zeros(i.shape[0], 4).scatter_(1, i, 1),
+    torch.tensor([[0, 3], [2, 1]]),
+    second=[torch.tensor([[1, 2], [0, 3], [3, 2]])],
+)
+
+# sort
+for descending in (False, True):
+    for x in (
+        floats(4, 9),
+        torch.tensor([[3, 1, 3, 2], [1, 1, 2, -9]]),
+        bools(3, 5),
+        torch.tensor([3, 250, 0, 3], dtype=torch.uint8),
+    ):
+        case("aten.sort.stable", lambda x, d=descending: torch.sort(x, stable=True, dim=-1, descending=d), x)
+        case("aten.argsort.stable", lambda x, d=descending: torch.argsort(x, stable=True, dim=0, descending=d), x)
+    case("aten.sort.default", lambda x, d=descending: torch.sort(x, 0, d), floats(6, 5), second=[floats(7, 3)])
+    case("aten.argsort.default", lambda x, d=descending: torch.argsort(x, 1, d), floats(6, 5))
+case("aten.sort.stable", lambda x: torch.sort(x, stable=True), torch.tensor([INF, -INF, 0.0, 1.0, INF]))
+for right in (False, True):
+    case(
+        "aten.bucketize.Tensor",
+        lambda x, b, r=right: torch.bucketize(x, b, right=r),
+        floats(3, 4),
+        torch.tensor([-1.0, -0.5, 0.0, 0.5]),
+    )
+    case(
+        "aten.bucketize.Tensor",
+        lambda x, b, r=right: torch.bucketize(x, b, right=r, out_int32=True),
+        ints(7),
+        torch.tensor([-5, 0, 0, 5]),
+    )
+case("aten.histc.default", lambda x: torch.histc(x, 8, 0, 7), torch.tensor([0.0, 1, 1, 7, 3, 8, -1, 5]))
+case("aten.histc.default", lambda x: torch.histc(x.float(), 8, 0, 7), ints(40, low=0, high=8))
+case(
+    "aten.histc.default",
+    lambda x: torch.histc(x.float(), 8, 0, 7),
+    ints(40, low=0, high=8),
+    second=[ints(13, low=0, high=8)],
+)
+case("aten.histc.default", lambda x: torch.histc(x, 5, -1, 2), floats(200))
+for invert in (False, True):
+    case("aten.isin.Tensor_Tensor", lambda x, y, i=invert: torch.isin(x, y, invert=i), N, torch.tensor([3, -1, 5]))
+
+# resize
+for mode, rank, row in (("nearest", 1, "nearest1d"), ("nearest", 2, "nearest2d"), ("nearest", 3, "nearest3d"), ("linear", 1, "linear1d"),
+                        ("bilinear", 2, "bilinear2d"), ("trilinear", 3, "trilinear3d"), ("bicubic", 2, "bicubic2d")):  # fmt: skip
+    row = f"aten.upsample_{row}.vec"
+    x = floats(2, 3, *(5, 7, 4)[:rank])
+    for options in (
+        {"size": (8, 3, 6)[:rank]},
+        {"scale_factor": 2},
+        {"scale_factor": 1.7},
+        {"scale_factor": 0.6},
+        {"size": (1, 1, 1)[:rank]},
+    ):
+        case(row, lambda x, m=mode, o=options: F.interpolate(x, mode=m, **o), x)
+        if mode != "nearest":
+            case(row, lambda x, m=mode, o=options: F.interpolate(x, mode=m, align_corners=True, **o), x)
+    if mode in ("nearest", "bilinear"):
+        case(
+            row, lambda x, m=mode: F.interpolate(x, scale_factor=2, mode=m), x, second=[floats(3, 4, *(6, 3, 5)[:rank])]
+        )
 
 # slice: negative and open ends, ends beyond the size, steps.
-for start, end, step in ((None, None, 1), (1, None, 1), (None, -1, 1), (-3, None, 1), (-100, 100, 1), (2, 2, 1), (3, 1, 1), (0, 5, 2), (1, None, 3), (-4, -1, 2)):
+for start, end, step in (
+    (None, None, 1),
+    (1, None, 1),
+    (None, -1, 1),
+    (-3, None, 1),
+    (-100, 100, 1),
+    (2, 2, 1),
+    (3, 1, 1),
+    (0, 5, 2),
+    (1, None, 3),
+    (-4, -1, 2),
+):
     case("aten.slice.Tensor", lambda x, s=start, e=end, t=step: aten.slice.Tensor(x, 1, s, e, t), floats(2, 5, 3))
 case("aten.slice.Tensor", lambda x: x[:, 1:-1], floats(2, 5), second=[floats(3, 9)])
 case("aten.slice.Tensor", lambda x: x[: x.shape[1] // 2], floats(6, 5), second=[floats(8, 9)])
@@ -465,7 +805,9 @@ case("aten.tile.default", lambda x: torch.tile(x, (2,)), X)
 case("aten.repeat_interleave.self_int", lambda x: x.repeat_interleave(3, 1), X, second=[floats(3, 5, 7)])
 case("aten.repeat_interleave.self_int", lambda x: x.repeat_interleave(2), X)
 for indexing in ("ij", "xy"):
-    case("aten.meshgrid.indexing", lambda *x, i=indexing: torch.meshgrid(*x, indexing=i), floats(3), floats(4), floats(2))
+    case(
+        "aten.meshgrid.indexing", lambda *x, i=indexing: torch.meshgrid(*x, indexing=i), floats(3), floats(4), floats(2)
+    )
 case("aten.view.default", lambda x: x.view(-1, 4), X, second=[floats(5, 3, 4)])
 case("aten.view.default", lambda x: x.view(x.shape[0], -1), X, second=[floats(5, 3, 7)])
 case("aten._unsafe_view.default", lambda x: aten._unsafe_view.default(x, [6, 4]), X)
@@ -484,6 +826,25 @@ case("aten.squeeze.dim", lambda x: x.squeeze(1), X)
 def through_slice(x, y):
     z = x.clone()
     z[:, 1:3] = y
+    return z
+
+
+def through_mask(x, mask):
+    z = x.clone()
+    z[0][mask] = 3.0
+    return z
+
+
+def put_rows(x, i):
+    z = x.clone()
+    z[:, i] = z[:, i] * 2
+    return z
+
+
+def copy_into(x, y):
+    z = x.clone()
+    z[:1].copy_(y)
+    z[:, :, -1].copy_(y[:, 0])
     return z
 
 

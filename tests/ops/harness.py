@@ -17,10 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils import _pytree as pytree
-
 from tolerances import REFUSED
 from tolerances import TOLERANCES as WIDER
+from torch.utils import _pytree as pytree
 
 ROOT = Path(__file__).parent.parent.parent
 PACK = 60
@@ -102,7 +101,9 @@ def build_folder():
 
 def op_table():
     """{target: (family, schema)} of every operation that crossload lowers."""
-    text = subprocess.run([build_folder() / "lower_programs", "--table"], check=True, capture_output=True, text=True).stdout
+    text = subprocess.run(
+        [build_folder() / "lower_programs", "--table"], check=True, capture_output=True, text=True
+    ).stdout
     return {target: (family, schema) for target, family, schema in (line.split("\t") for line in text.splitlines())}
 
 
@@ -204,7 +205,9 @@ class TensorFlowSession:
 def one_line(error):
     lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     if lines[0].startswith("Graph execution error") and len(lines) > 1:  # TensorFlow says what below a stack
-        lines = [line for line in lines if "{{node" in line or "[[" not in line and "defined at" not in line][1:] or lines
+        lines = [line for line in lines if "{{node" in line or ("[[" not in line and "defined at" not in line)][
+            1:
+        ] or lines
     return f"{type(error).__name__}: {lines[-1 if len(lines) == 1 else 0][:300]}"
 
 
@@ -245,7 +248,7 @@ class Runner:
             try:
                 sample.want = [sample.expected(t) for t in (sample.tensors, sample.second) if t is not None]
             except Exception as error:
-                sample.outcome = f"skipped: PyTorch: {one_line(error)}"
+                sample.outcome = f"{'failed' if sample.row else 'skipped'}: PyTorch: {one_line(error)}"
                 continue
             if sample.want[0]:
                 ready.append(sample)

@@ -17,8 +17,17 @@ TOLERANCES = {
     ("aten.conv2d.padding", "float16"): (4e-3, 1e-2, _SUMS),
     ("aten.conv3d.default", "float16"): (4e-3, 1e-2, _SUMS),
     ("aten.conv3d.padding", "float16"): (4e-3, 1e-2, _SUMS),
-    ("aten.conv3d.default", "float32"): (5e-6, 3e-5, "sums of hundreds of products of numbers up to 9, in another order"),
-    ("aten.conv3d.padding", "float32"): (5e-6, 3e-5, "sums of hundreds of products of numbers up to 9, in another order"),
+    ("aten.scaled_dot_product_attention.default", "float32"): (1e-5, 3e-5, "OpInfo's scores are in the hundreds"),
+    ("aten.conv3d.default", "float32"): (
+        5e-6,
+        3e-5,
+        "sums of hundreds of products of numbers up to 9, in another order",
+    ),
+    ("aten.conv3d.padding", "float32"): (
+        5e-6,
+        3e-5,
+        "sums of hundreds of products of numbers up to 9, in another order",
+    ),
 }
 
 # Refusals that are the right answer: the graph computes evaluation mode, and no model averages integers.

@@ -1,9 +1,10 @@
-// Converts `.pt2` files without verifying them: a small `crossload convert --no-verify` for tests/ops, which has thousands
-// of programs to convert in one process.
+// Converts `.pt2` files without verifying them: a small `crossload convert --no-verify` for tests/ops, which has
+// thousands of programs to convert in one process.
 //
 //   lower_programs --table    the op table, one `target<TAB>family<TAB>schema` a line
 //   lower_programs --print X  a program, and its graph after the passes, as text
-//   lower_programs            reads lines `program.pt2<TAB>folder`, writes a SavedModel into each folder, and answers each
+//   lower_programs            reads lines `program.pt2<TAB>folder`, writes a SavedModel into each folder, and answers
+//   each
 //                             with one line: `ok`, or `error<TAB>message`, details after further tabs
 #include <filesystem>
 #include <iostream>

@@ -1,5 +1,5 @@
-// Activations: each becomes a few TensorFlow nodes of the same shape and dtype. Forms that TensorFlow's CPU kernels fuse
-// into a preceding MatMul are kept exactly as its rewriter looks for them.
+// Activations: each becomes a few TensorFlow nodes of the same shape and dtype. Forms that TensorFlow's CPU kernels
+// fuse into a preceding MatMul are kept exactly as its rewriter looks for them.
 
 #include <cmath>
 #include <numbers>
@@ -36,7 +36,9 @@ Expr elu(Call& call) {
   const Expr x = call.tensor("self");
   const double alpha = call.number("alpha"), scale = call.number("scale"), input_scale = call.number("input_scale");
   if (alpha == 1 && scale == 1 && input_scale == 1) return call.tf("Elu", {x});
-  const Expr negative = call.tf("Expm1", {call.tf("Minimum", {x, call.builder().scalar(x.dtype(), 0.0)}) * input_scale}) * (alpha * scale);
+  const Expr negative =
+      call.tf("Expm1", {call.tf("Minimum", {x, call.builder().scalar(x.dtype(), 0.0)}) * input_scale}) *
+      (alpha * scale);
   return call.builder().select(call.tf("Greater", {x, call.builder().scalar(x.dtype(), 0.0)}), x * scale, negative);
 }
 
@@ -52,12 +54,11 @@ Expr softplus(Call& call) {
 
 Expr clipped(Call& call, Expr x, double low, double high) {
   Builder& b = call.builder();
-  return call.tf_widened("Minimum", {call.tf_widened("Maximum", {x, b.scalar(x.dtype(), low)}), b.scalar(x.dtype(), high)});
+  return call.tf_widened("Minimum",
+                         {call.tf_widened("Maximum", {x, b.scalar(x.dtype(), low)}), b.scalar(x.dtype(), high)});
 }
 
-Expr hardtanh(Call& call) {
-  return clipped(call, call.tensor("self"), call.number("min_val"), call.number("max_val"));
-}
+Expr hardtanh(Call& call) { return clipped(call, call.tensor("self"), call.number("min_val"), call.number("max_val")); }
 Expr hardsigmoid(Call& call) { return clipped(call, call.tensor("self") + 3.0, 0, 6) / 6.0; }
 Expr hardswish(Call& call) {
   const Expr x = call.tensor("self");

@@ -43,17 +43,19 @@ Expr true_divide(Call& call) {
 
 Expr floor_quotient(Call& call, Expr a, Expr b) {
   if (!is_floating(a.dtype())) return call.tf_widened("FloorDiv", {a, b});
-  // PyTorch: (a - fmod(a, b)) / b, one less where the remainder and the divisor differ in sign, rounded; and a / b where b
-  // is zero.
+  // PyTorch: (a - fmod(a, b)) / b, one less where the remainder and the divisor differ in sign, rounded; and a / b
+  // where b is zero.
   Builder& builder = call.builder();
   const Expr zero = builder.scalar(a.dtype(), 0.0);
   const Expr remainder = call.tf_widened("TruncateMod", {a, b});
   const Expr quotient = (a - remainder) / b;
-  const Expr differs = call.tf("LogicalAnd", {call.tf("NotEqual", {remainder, zero}),
-                                              call.tf("NotEqual", {call.tf("Less", {b, zero}), call.tf("Less", {remainder, zero})})});
+  const Expr differs =
+      call.tf("LogicalAnd", {call.tf("NotEqual", {remainder, zero}),
+                             call.tf("NotEqual", {call.tf("Less", {b, zero}), call.tf("Less", {remainder, zero})})});
   const Expr lowered = builder.select(differs, quotient - 1.0, quotient);
   const Expr floored = call.tf("Floor", {lowered});
-  const Expr rounded = builder.select(call.tf("Greater", {lowered - floored, builder.scalar(a.dtype(), 0.5)}), floored + 1.0, floored);
+  const Expr rounded =
+      builder.select(call.tf("Greater", {lowered - floored, builder.scalar(a.dtype(), 0.5)}), floored + 1.0, floored);
   return builder.select(call.tf("Equal", {b, zero}), a / b, rounded);
 }
 
@@ -117,10 +119,12 @@ Expr clamp(Call& call) {
   return x;
 }
 Expr clamp_min(Call& call) {
-  return call.tf_widened("Maximum", {call.operand("self", call.result_dtype()), call.operand("min", call.result_dtype())});
+  return call.tf_widened("Maximum",
+                         {call.operand("self", call.result_dtype()), call.operand("min", call.result_dtype())});
 }
 Expr clamp_max(Call& call) {
-  return call.tf_widened("Minimum", {call.operand("self", call.result_dtype()), call.operand("max", call.result_dtype())});
+  return call.tf_widened("Minimum",
+                         {call.operand("self", call.result_dtype()), call.operand("max", call.result_dtype())});
 }
 
 Expr absolute(Call& call) {

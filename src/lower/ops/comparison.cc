@@ -51,7 +51,8 @@ template <OpName Op>
 Expr float_test(Call& call) {
   const Expr x = call.tensor("self");
   if (is_floating(x.dtype())) return call.tf(Op.value, {x});
-  return call.builder().fill(DType::kBool, x.dims(), call.builder().scalar(DType::kBool, std::string_view(Op.value) == "IsFinite" ? 1 : 0));
+  return call.builder().fill(DType::kBool, x.dims(),
+                             call.builder().scalar(DType::kBool, std::string_view(Op.value) == "IsFinite" ? 1 : 0));
 }
 
 constexpr OpRow kRows[] = {

@@ -1,6 +1,6 @@
 // Convolutions. PyTorch keeps channels second, TensorFlow's CPU kernels want them last: the input is transposed, the
-// convolution done channels-last, the result transposed back. Passes cancel the transposes between two of them, and turn
-// the kernel's transpose into the order in which the variable is stored.
+// convolution done channels-last, the result transposed back. Passes cancel the transposes between two of them, and
+// turn the kernel's transpose into the order in which the variable is stored.
 
 #include <numeric>
 
@@ -97,16 +97,20 @@ Expr convolve(Expr x, Expr kernel, const Geometry& g) {
               {{"strides", with_batch_and_channels(g.strides)}, {"padding", std::string("VALID")}});
 }
 
-// Every input channel with kernels of its own: kernel [h, w, in, out / in]. TensorFlow's kernel wants equal strides: else
-// all places are computed and the asked ones taken. (Conv2D knows groups as well, but not once a bias is fused into it.)
+// Every input channel with kernels of its own: kernel [h, w, in, out / in]. TensorFlow's kernel wants equal strides:
+// else all places are computed and the asked ones taken. (Conv2D knows groups as well, but not once a bias is fused
+// into it.)
 Expr convolve_depthwise(Expr x, Expr kernel, const Geometry& g) {
   Builder& b = x.builder();
   const bool equal = g.strides[0] == g.strides[1];
-  const graph::Attrs attrs = {{"strides", equal ? with_batch_and_channels(g.strides) : std::vector<int64_t>{1, 1, 1, 1}},
-                              {"padding", std::string("VALID")}};
-  Expr y = b.tf("DepthwiseConv2dNative", {is_padded(g) ? pad_spatial(x, g) : x, spread_out(kernel, g.dilations)}, attrs);
+  const graph::Attrs attrs = {
+      {"strides", equal ? with_batch_and_channels(g.strides) : std::vector<int64_t>{1, 1, 1, 1}},
+      {"padding", std::string("VALID")}};
+  Expr y =
+      b.tf("DepthwiseConv2dNative", {is_padded(g) ? pad_spatial(x, g) : x, spread_out(kernel, g.dilations)}, attrs);
   if (equal) return y;
-  for (int axis = 1; axis <= 2; ++axis) y = b.slice(y, axis, Sym(0), y.dim(axis), g.strides[static_cast<std::size_t>(axis) - 1]);
+  for (int axis = 1; axis <= 2; ++axis)
+    y = b.slice(y, axis, Sym(0), y.dim(axis), g.strides[static_cast<std::size_t>(axis) - 1]);
   return y;
 }
 
@@ -230,18 +234,20 @@ Expr transposed_conv(Call& call) {
   std::vector<int> kernel_perm;  // [in, out, spatial…] → [spatial…, out, in]
   for (int i = 2; i < rank; ++i) kernel_perm.push_back(i);
   kernel_perm.insert(kernel_perm.end(), {1, 0});
-  if (!x.dim(1).is_constant()) call.unsupported("a symbolic number of channels");
-  const Sym in_part(x.dim(1).constant() / groups);
+  if (groups != 1 && !x.dim(1).is_constant()) call.unsupported("groups over a symbolic number of channels");
+  const Sym in_part = floor_div(x.dim(1), Sym(groups));
   SymDims reach = {x.dim(0)};
   for (int i = 2; i < rank; ++i) {
     const auto k = static_cast<std::size_t>(i - 2);
-    reach.push_back((x.dim(i) - Sym(1)) * Sym(g.strides[k]) + Sym(g.dilations[k]) * (kernel.dim(i) - Sym(1)) + Sym(1 + extra[k]));
+    reach.push_back((x.dim(i) - Sym(1)) * Sym(g.strides[k]) + Sym(g.dilations[k]) * (kernel.dim(i) - Sym(1)) +
+                    Sym(1 + extra[k]));
   }
   reach.push_back(kernel.dim(1));
   Exprs parts;
   for (int64_t i = 0; i < groups; ++i) {
-    const Expr part = b.slice(last, rank - 1, in_part * Sym(i), in_part * Sym(i + 1));
-    const Expr part_kernel = b.transpose(b.slice(kernel, 0, in_part * Sym(i), in_part * Sym(i + 1)), kernel_perm);
+    const Sym begin = in_part * Sym(i), end = in_part * Sym(i + 1);
+    const Expr part = groups == 1 ? last : b.slice(last, rank - 1, begin, end);
+    const Expr part_kernel = b.transpose(groups == 1 ? kernel : b.slice(kernel, 0, begin, end), kernel_perm);
     const Expr y = b.tf(rank == 4 ? "Conv2DBackpropInput" : "Conv3DBackpropInputV2",
                         {b.sizes(reach), spread_out(part_kernel, g.dilations), part},
                         {{"strides", with_batch_and_channels(g.strides)}, {"padding", std::string("VALID")}});
@@ -269,19 +275,22 @@ constexpr OpRow kRows[] = {
     {"aten::conv1d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[1] stride=[1], SymInt[1] padding=[0], "
      "SymInt[1] dilation=[1], SymInt groups=1) -> Tensor",
      conv},
-    {"aten::conv1d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[1] stride=[1], str padding=\"valid\", "
+    {"aten::conv1d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[1] stride=[1], str "
+     "padding=\"valid\", "
      "SymInt[1] dilation=[1], SymInt groups=1) -> Tensor",
      conv_with_named_padding},
     {"aten::conv2d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=[1], SymInt[2] padding=[0], "
      "SymInt[2] dilation=[1], SymInt groups=1) -> Tensor",
      conv},
-    {"aten::conv2d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=[1], str padding=\"valid\", "
+    {"aten::conv2d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=[1], str "
+     "padding=\"valid\", "
      "SymInt[2] dilation=[1], SymInt groups=1) -> Tensor",
      conv_with_named_padding},
     {"aten::conv3d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[3] stride=[1], SymInt[3] padding=[0], "
      "SymInt[3] dilation=[1], SymInt groups=1) -> Tensor",
      conv},
-    {"aten::conv3d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[3] stride=[1], str padding=\"valid\", "
+    {"aten::conv3d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[3] stride=[1], str "
+     "padding=\"valid\", "
      "SymInt[3] dilation=[1], SymInt groups=1) -> Tensor",
      conv_with_named_padding},
     {"aten::conv_transpose1d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[1] stride=[1], "

@@ -10,7 +10,8 @@ Expr embedding(Call& call) { return call.builder().gather(call.tensor("weight"),
 Expr one_hot(Call& call) {
   Builder& b = call.builder();
   const DType dtype = call.result_dtype();
-  const Expr result = call.tf("OneHot", {call.tensor("self"), b.size(call.result_dims().back()), b.scalar(dtype, 1), b.scalar(dtype, 0)});
+  const Expr result = call.tf(
+      "OneHot", {call.tensor("self"), b.size(call.result_dims().back()), b.scalar(dtype, 1), b.scalar(dtype, 0)});
   b.set_dims(result, call.result_dims());
   return result;
 }

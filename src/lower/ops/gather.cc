@@ -1,4 +1,5 @@
-// Reading elements by tensors of indices. PyTorch's negative indices count from the end; TensorFlow's must not be negative.
+// Reading elements by tensors of indices. PyTorch's negative indices count from the end; TensorFlow's must not be
+// negative.
 
 #include <algorithm>
 #include <numeric>

@@ -16,7 +16,8 @@ struct Indexing {
   std::vector<int> indexed, whole;  // axes of x
   Exprs used;                       // one int64 index per indexed axis, not negative, not broadcast yet
   SymDims dims;                     // the indices' common shape
-  /// Whether the indexed axes stand side by side, so that the index's shape takes their place; else it goes to the front.
+  /// Whether the indexed axes stand side by side, so that the index's shape takes their place; else it goes to the
+  /// front.
   bool side_by_side() const { return indexed.back() - indexed.front() + 1 == static_cast<int>(indexed.size()); }
   /// Axes of x, indexed ones first.
   std::vector<int> indexed_first() const;

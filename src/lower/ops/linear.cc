@@ -65,9 +65,7 @@ Expr mv(Call& call) {
   Builder& b = call.builder();
   return b.squeeze(call.tf_widened("MatMul", {call.tensor("self"), b.unsqueeze(call.tensor("vec"), 1)}), {1});
 }
-Expr dot(Call& call) {
-  return call.builder().reduce("Sum", call.tensor("self") * call.tensor("tensor"), {0}, false);
-}
+Expr dot(Call& call) { return call.builder().reduce("Sum", call.tensor("self") * call.tensor("tensor"), {0}, false); }
 Expr outer(Call& call) {
   Builder& b = call.builder();
   const DType dtype = call.result_dtype();
@@ -117,8 +115,10 @@ Expr einsum(Call& call) {
   const std::string output = equation.substr(arrow + 2);
   std::vector<std::string> terms = {""};
   for (const char c : equation.substr(0, arrow)) {
-    if (c == ',') terms.emplace_back();
-    else terms.back().push_back(c);
+    if (c == ',')
+      terms.emplace_back();
+    else
+      terms.back().push_back(c);
   }
   Exprs operands;
   for (const Expr& x : call.tensors("tensors")) operands.push_back(call.builder().cast(x, call.result_dtype()));
@@ -148,26 +148,26 @@ Expr einsum(Call& call) {
   return left;
 }
 
-// Rows in groups, each group with a matrix of its own: group e ends before row offs[e]. Rows behind the last group are 0.
+// Rows in groups, each group with a matrix of its own: group e ends before row offs[e]. Rows behind the last group are
+// 0.
 Expr grouped_mm(Call& call) {
   Builder& b = call.builder();
   const Expr x = call.tensor("input"), weight = call.tensor("weight");
   const auto groups = weight.dim(0).as_constant();
   if (!groups) call.unsupported("a symbolic number of groups");
-  const Exprs ends = b.tf_all("Unpack", {b.cast(call.tensor("offs"), DType::kInt32)}, {{"num", *groups}, {"axis", int64_t{0}}});
+  const Exprs ends =
+      b.tf_all("Unpack", {b.cast(call.tensor("offs"), DType::kInt32)}, {{"num", *groups}, {"axis", int64_t{0}}});
   const Exprs matrices = b.tf_all("Unpack", {weight}, {{"num", *groups}, {"axis", int64_t{0}}});
   Expr begin = b.scalar(DType::kInt32, 0);
   const auto rows = [&](Expr of, Expr from, Expr to, int64_t to_end) {
-    const Expr part = b.tf("StridedSlice", {of, b.tf("Pack", {from}, {{"axis", int64_t{0}}}), b.tf("Pack", {to}, {{"axis", int64_t{0}}}), b.int32s({1})},
-                           {{"end_mask", to_end}});
-    return part;
+    return b.tf("StridedSlice", {of, b.unsqueeze(from, 0), b.unsqueeze(to, 0), b.int32s({1})}, {{"end_mask", to_end}});
   };
   Exprs parts;
   for (std::size_t e = 0; e < ends.size(); ++e) {
     parts.push_back(b.tf("MatMul", {rows(x, begin, ends[e], 0), matrices[e]}));
     begin = ends[e];
   }
-  parts.push_back(b.tf("MatMul", {rows(x, begin, begin, 1), b.tf("ZerosLike", {matrices[0]})}));
+  parts.push_back(b.tf("ZerosLike", {b.tf("MatMul", {rows(x, begin, begin, 1), matrices[0]})}));
   const Expr y = b.concat(parts, 0);
   b.set_dims(y, call.result_dims());
   return y;

@@ -13,7 +13,9 @@ Expr either(Call& call) {
   return call.result_dtype() == DType::kBool ? binary<Logical>(call) : binary<Bitwise>(call);
 }
 
-Expr bitwise_xor(Call& call) { return call.result_dtype() == DType::kBool ? binary<"NotEqual">(call) : binary<"BitwiseXor">(call); }
+Expr bitwise_xor(Call& call) {
+  return call.result_dtype() == DType::kBool ? binary<"NotEqual">(call) : binary<"BitwiseXor">(call);
+}
 Expr bitwise_not(Call& call) {
   const Expr x = call.tensor("self");
   return call.tf(x.dtype() == DType::kBool ? "LogicalNot" : "Invert", {x});
@@ -27,12 +29,14 @@ Expr logical_not(Call& call) { return call.tf("LogicalNot", {call.operand("self"
 
 Expr where(Call& call) {
   const DType dtype = call.result_dtype();
-  return call.builder().select(call.operand("condition", DType::kBool), call.operand("self", dtype), call.operand("other", dtype));
+  return call.builder().select(call.operand("condition", DType::kBool), call.operand("self", dtype),
+                               call.operand("other", dtype));
 }
 
 Expr masked_fill(Call& call) {
   const DType dtype = call.result_dtype();
-  return call.builder().select(call.operand("mask", DType::kBool), call.operand("value", dtype), call.operand("self", dtype));
+  return call.builder().select(call.operand("mask", DType::kBool), call.operand("value", dtype),
+                               call.operand("self", dtype));
 }
 
 // NaN → nan, infinities → posinf and neginf; by default 0 and the dtype's largest finite values.

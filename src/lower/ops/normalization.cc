@@ -71,11 +71,12 @@ Expr group_norm(Call& call) {
   return b.cast(scaled_and_shifted(y, shaped("weight"), shaped("bias")), call.result_dtype());
 }
 
-// With the running statistics. On pictures as TensorFlow's own operation, channels last, which merges into a convolution
-// before it; elsewhere by its formula.
+// With the running statistics. On pictures as TensorFlow's own operation, channels last, which merges into a
+// convolution before it; elsewhere by its formula.
 Expr batch_norm(Call& call) {
   Builder& b = call.builder();
-  if (call.flag("training")) call.unsupported("batch normalization in training mode; call `model.eval()` before exporting");
+  if (call.flag("training"))
+    call.unsupported("batch normalization in training mode; call `model.eval()` before exporting");
   const Expr x = call.tensor("input");
   if (x.rank() < 2) return x;  // only an empty tensor may lack the axis of channels
   const Expr mean = call.tensor("running_mean"), variance = call.tensor("running_var");
@@ -88,8 +89,8 @@ Expr batch_norm(Call& call) {
   // Its kernel refuses an epsilon below 1.001e-5 on some devices; on the CPU every value is taken as given.
   if (x.rank() == 4 && x.dtype() == DType::kFloat32) {
     const Expr last = b.transpose(x, {0, 2, 3, 1});
-    const Expr y = b.tf("FusedBatchNormV3", {last, weight, bias, mean, variance},
-                        {{"is_training", false}, {"epsilon", eps}});
+    const Expr y =
+        b.tf("FusedBatchNormV3", {last, weight, bias, mean, variance}, {{"is_training", false}, {"epsilon", eps}});
     return b.transpose(y, {0, 3, 1, 2});
   }
   const DType dtype = computed_dtype(x.dtype());
@@ -109,7 +110,8 @@ Expr vector_norm(Call& call) {
   const double order = call.number("ord"), infinity = std::numeric_limits<double>::infinity();
   std::vector<int> axes(static_cast<std::size_t>(x.rank()));
   std::iota(axes.begin(), axes.end(), 0);
-  if (const auto given = call.is_none("dim") ? std::vector<int>{} : call.axes("dim", x.rank()); !given.empty() && x.rank() > 0) {
+  if (const auto given = call.is_none("dim") ? std::vector<int>{} : call.axes("dim", x.rank());
+      !given.empty() && x.rank() > 0) {
     axes = given;
   }
   const bool keep = call.flag("keepdim");

@@ -55,9 +55,8 @@ Expr pad_by(Call& call, const std::string& mode, Expr value) {
     if (cuts_before) before = Sym(0);
     if (cuts_after) after = Sym(0);
   }
-  const bool is_padded = std::any_of(amounts.begin(), amounts.end(), [](const auto& a) {
-    return !(a.first == Sym(0)) || !(a.second == Sym(0));
-  });
+  const bool is_padded = std::any_of(amounts.begin(), amounts.end(),
+                                     [](const auto& a) { return !(a.first == Sym(0)) || !(a.second == Sym(0)); });
   if (!is_padded) return x;
   if (product(call.result_dims()) == Sym(0)) return b.fill(x.dtype(), call.result_dims(), b.scalar(x.dtype(), 0));
   if (mode == "constant") return b.tf("PadV2", {x, amounts_tensor(b, amounts), value});

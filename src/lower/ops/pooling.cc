@@ -37,9 +37,9 @@ class Picture {
 };
 
 struct Windows {
-  std::vector<int64_t> size, stride, dilation;         // of h and w
-  std::vector<std::pair<int64_t, int64_t>> pads;       // before and after, as PyTorch is asked for
-  std::vector<int64_t> overhang;                       // further cells behind that ceil_mode needs
+  std::vector<int64_t> size, stride, dilation;    // of h and w
+  std::vector<std::pair<int64_t, int64_t>> pads;  // before and after, as PyTorch is asked for
+  std::vector<int64_t> overhang;                  // further cells behind that ceil_mode needs
 };
 
 Windows windows(Call& call, int spatial, const Picture& picture, const SymDims& result, bool has_dilation) {
@@ -86,7 +86,8 @@ Expr padded(Expr x, const Windows& w, bool with_overhang, Expr value) {
 }
 
 Expr pool(std::string_view op, Expr x, const Windows& w) {
-  return x.builder().tf(op, {x}, {{"ksize", nhwc(w.size)}, {"strides", nhwc(w.stride)}, {"padding", std::string("VALID")}});
+  return x.builder().tf(op, {x},
+                        {{"ksize", nhwc(w.size)}, {"strides", nhwc(w.stride)}, {"padding", std::string("VALID")}});
 }
 
 // Below every value of the dtype, or its least.
@@ -100,7 +101,9 @@ Expr lowest(Builder& b, DType dtype) {
 Expr max_of_patches(Expr x, const Windows& w, const SymDims& out_hw) {
   Builder& b = x.builder();
   const Expr patches = b.tf("ExtractImagePatches", {x},
-                            {{"ksizes", nhwc(w.size)}, {"strides", nhwc(w.stride)}, {"rates", nhwc(w.dilation)},
+                            {{"ksizes", nhwc(w.size)},
+                             {"strides", nhwc(w.stride)},
+                             {"rates", nhwc(w.dilation)},
                              {"padding", std::string("VALID")}});
   const SymDims dims = {x.dim(0), out_hw[0], out_hw[1], Sym(w.size[0] * w.size[1]), x.dim(3)};
   return b.reduce("Max", b.reshape(patches, dims), {3}, false);
@@ -162,7 +165,8 @@ Tensor averaging_matrix(DType dtype, int64_t in, int64_t out) {
   std::vector<float> weights(static_cast<std::size_t>(in * out), 0.0F);
   for (int64_t i = 0; i < out; ++i) {
     const int64_t begin = i * in / out, end = ((i + 1) * in + out - 1) / out;
-    for (int64_t j = begin; j < end; ++j) weights[static_cast<std::size_t>(i * in + j)] = 1.0F / static_cast<float>(end - begin);
+    for (int64_t j = begin; j < end; ++j)
+      weights[static_cast<std::size_t>(i * in + j)] = 1.0F / static_cast<float>(end - begin);
   }
   if (dtype == DType::kFloat32) return Tensor::of<float>(dtype, {out, in}, weights);
   const std::vector<double> wide(weights.begin(), weights.end());
@@ -192,7 +196,8 @@ Expr adaptive_avg_pool(Call& call) {
   if (is_even) {
     Picture picture(call, kSpatial);
     Windows w;
-    w.size = {kSpatial == 1 ? 1 : in[0].constant() / out[0].constant(), in[kSpatial - 1].constant() / out[kSpatial - 1].constant()};
+    w.size = {kSpatial == 1 ? 1 : in[0].constant() / out[0].constant(),
+              in[kSpatial - 1].constant() / out[kSpatial - 1].constant()};
     w.stride = w.size;
     return picture.restored(call, b.cast(pool("AvgPool", b.cast(picture.channels_last(), computed), w), dtype));
   }

@@ -83,13 +83,15 @@ Exprs extreme_with_index(Call& call) {
 template <OpName Op>
 Expr truth_of_all(Call& call) {
   const Expr x = call.operand("self", DType::kBool);
-  return call.builder().cast(call.builder().reduce(Op.value, x, reduced_axes(call, x.rank(), false), false), call.result_dtype());
+  return call.builder().cast(call.builder().reduce(Op.value, x, reduced_axes(call, x.rank(), false), false),
+                             call.result_dtype());
 }
 template <OpName Op>
 Expr truth_over_axes(Call& call) {
   const Expr x = call.operand("self", DType::kBool);
-  return call.builder().cast(call.builder().reduce(Op.value, x, reduced_axes(call, x.rank(), true), call.flag("keepdim")),
-                             call.result_dtype());
+  return call.builder().cast(
+      call.builder().reduce(Op.value, x, reduced_axes(call, x.rank(), true), call.flag("keepdim")),
+      call.result_dtype());
 }
 
 // Sum of squares about the mean over the count less the degrees of freedom lost.
@@ -164,7 +166,8 @@ constexpr OpRow kRows[] = {
     {"aten::var.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor", var<unbiased>},
     {"aten::var.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor",
      var<correction>},
-    {"aten::std.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor", std_deviation<unbiased>},
+    {"aten::std.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor",
+     std_deviation<unbiased>},
     {"aten::std.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor",
      std_deviation<correction>},
     {"aten::logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor", logsumexp},

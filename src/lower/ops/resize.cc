@@ -96,8 +96,8 @@ Expr cubic(Call& call) {
   Expr x = b.cast(call.tensor("input"), computed_dtype(call.result_dtype()));
   if (x.dtype() != DType::kFloat32) call.unsupported("resampling of anything but floats of at most 32 bits");
   constexpr double kA = -0.75;
-  const auto near = [](Expr t) { return ((t * (kA + 2)) - (kA + 3)) * t * t + 1.0; };                        // |t| <= 1
-  const auto far = [](Expr t) { return (((t * kA) - 5 * kA) * t + 8 * kA) * t - 4 * kA; };                   // 1 < |t| < 2
+  const auto near = [](Expr t) { return ((t * (kA + 2)) - (kA + 3)) * t * t + 1.0; };       // |t| <= 1
+  const auto far = [](Expr t) { return (((t * kA) - 5 * kA) * t + 8 * kA) * t - 4 * kA; };  // 1 < |t| < 2
   for (const Axis& a : axes_of(call, 2)) {
     if (a.in == a.out && !call.flag("align_corners") && !a.factor) continue;
     const Expr place = source_place(call, a);

@@ -61,7 +61,8 @@ Expr index_put(Call& call) {
   if (!fits) updates = b.broadcast(updates, result_order);
   updates = b.transpose(updates, inverse(at.to_result()));
   const auto perm = at.indexed_first();
-  const Expr y = scattered(adds ? "TensorScatterAdd" : "TensorScatterUpdate", b.transpose(x, perm), at.vectors(), updates);
+  const Expr y =
+      scattered(adds ? "TensorScatterAdd" : "TensorScatterUpdate", b.transpose(x, perm), at.vectors(), updates);
   return b.transpose(y, inverse(perm));
 }
 

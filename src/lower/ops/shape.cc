@@ -46,7 +46,8 @@ Exprs split(Call& call) {
 Exprs unbind(Call& call) {
   const Expr x = call.tensor("self");
   const int axis = call.axis("dim", x.rank());
-  return call.builder().tf_all("Unpack", {x}, {{"num", static_cast<int64_t>(call.result_count())}, {"axis", int64_t{axis}}});
+  return call.builder().tf_all("Unpack", {x},
+                               {{"num", static_cast<int64_t>(call.result_count())}, {"axis", int64_t{axis}}});
 }
 
 Expr transpose(Call& call) {
@@ -110,7 +111,8 @@ Expr expand(Call& call) { return call.builder().broadcast(call.first_tensor(), c
 
 Exprs broadcast_tensors(Call& call) {
   Exprs out;
-  for (const Expr& x : call.tensors("tensors")) out.push_back(call.builder().broadcast(x, call.result_dims(out.size())));
+  for (const Expr& x : call.tensors("tensors"))
+    out.push_back(call.builder().broadcast(x, call.result_dims(out.size())));
   return out;
 }
 

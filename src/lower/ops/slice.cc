@@ -34,9 +34,10 @@ Expr select(Call& call) {
   begins[static_cast<std::size_t>(axis)] = index;
   ends[static_cast<std::size_t>(axis)] = index == Sym(-1) ? Sym(0) : index + Sym(1);
   const int64_t axis_bit = int64_t{1} << axis, others = ((int64_t{1} << x.rank()) - 1) & ~axis_bit;
-  const Expr result = b.tf("StridedSlice",
-                           {x, b.sizes(begins), b.sizes(ends), b.int32s(std::vector<int>(static_cast<std::size_t>(x.rank()), 1))},
-                           {{"begin_mask", others}, {"end_mask", others}, {"shrink_axis_mask", axis_bit}});
+  const Expr result =
+      b.tf("StridedSlice",
+           {x, b.sizes(begins), b.sizes(ends), b.int32s(std::vector<int>(static_cast<std::size_t>(x.rank()), 1))},
+           {{"begin_mask", others}, {"end_mask", others}, {"shrink_axis_mask", axis_bit}});
   b.set_dims(result, call.result_dims());
   return result;
 }

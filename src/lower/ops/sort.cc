@@ -15,7 +15,8 @@ Exprs ordered(Expr given, int axis, const Sym& count, bool downwards) {
   if (given.rank() == 0) return {given, b.scalar(DType::kInt64, 0)};
   const Expr x = given.dtype() == DType::kBool ? b.cast(given, DType::kInt32) : given;
   const Expr last = b.swap_axes(x, axis, -1);
-  const Exprs found = b.tf_all("TopKV2", {downwards ? last : reversed(last), b.size(count)}, {{"index_type", DType::kInt64}});
+  const Exprs found =
+      b.tf_all("TopKV2", {downwards ? last : reversed(last), b.size(count)}, {{"index_type", DType::kInt64}});
   SymDims dims = last.dims();
   dims.back() = count;
   for (const Expr& f : found) b.set_dims(f, dims);
@@ -39,7 +40,8 @@ Expr argsort(Call& call) { return sort(call)[1]; }
 Expr places_among(Call& call, Expr values, Expr bounds, bool right) {
   Builder& b = call.builder();
   const DType dtype = is_floating(values.dtype()) || is_floating(bounds.dtype()) ? DType::kFloat32 : DType::kInt64;
-  if (values.dtype() == DType::kFloat64 || bounds.dtype() == DType::kFloat64) call.unsupported("bounds in double precision");
+  if (values.dtype() == DType::kFloat64 || bounds.dtype() == DType::kFloat64)
+    call.unsupported("bounds in double precision");
   const Expr flat = b.reshape(b.cast(values, dtype), {Sym(1), product(values.dims())});
   const Expr found = b.tf(right ? "UpperBound" : "LowerBound", {b.unsqueeze(b.cast(bounds, dtype), 0), flat},
                           {{"out_type", call.result_dtype()}});
@@ -60,7 +62,8 @@ Expr histc(Call& call) {
   const double low = call.number("min"), high = call.number("max");
   const Expr part = b.tf("Floor", {(x - low) * static_cast<double>(bins) / (high - low)});
   const Expr last = b.scalar(dtype, static_cast<double>(bins - 1));
-  const Expr inside = b.tf("LogicalAnd", {b.tf("GreaterEqual", {x, b.scalar(dtype, low)}), b.tf("LessEqual", {x, b.scalar(dtype, high)})});
+  const Expr inside = b.tf(
+      "LogicalAnd", {b.tf("GreaterEqual", {x, b.scalar(dtype, low)}), b.tf("LessEqual", {x, b.scalar(dtype, high)})});
   const Expr bin = b.select(inside, b.tf("Minimum", {part, last}), b.scalar(dtype, -1.0));  // -1 is counted nowhere
   const Expr ones = b.fill(DType::kFloat32, {product(given.dims())}, b.scalar(DType::kFloat32, 1.0));
   const Expr counts = b.tf("UnsortedSegmentSum", {ones, b.cast(bin, DType::kInt32), b.scalar(DType::kInt32, bins)});

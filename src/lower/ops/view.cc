@@ -7,7 +7,8 @@ namespace {
 
 Expr reshaped(Call& call) { return call.builder().reshape(call.first_tensor(), call.result_dims()); }
 
-#define RESHAPED(schema) {schema, reshaped}
+#define RESHAPED(schema) \
+  { schema, reshaped }
 
 constexpr OpRow kRows[] = {
     RESHAPED("aten::view(Tensor(a) self, SymInt[] size) -> Tensor(a)"),

@@ -50,7 +50,8 @@ bool fold_variable_layouts(Graph& graph) {
   bool changed = false;
   const auto users = users_of(graph);
   for (int i = 0; i < static_cast<int>(graph.nodes.size()); ++i) {
-    if (graph.nodes[static_cast<std::size_t>(i)].op != "Variable" || users[static_cast<std::size_t>(i)].empty()) continue;
+    if (graph.nodes[static_cast<std::size_t>(i)].op != "Variable" || users[static_cast<std::size_t>(i)].empty())
+      continue;
     const auto perm = common_permutation(graph, users[static_cast<std::size_t>(i)]);
     if (!perm.empty()) {
       store_permuted(graph, i, users[static_cast<std::size_t>(i)], perm);
@@ -59,7 +60,8 @@ bool fold_variable_layouts(Graph& graph) {
     }
     // Read in both layouts, as tied embeddings are: products take the transposed reading on themselves.
     for (const int user : users[static_cast<std::size_t>(i)]) {
-      if (user < 0 || permutation_of(graph, graph.nodes[static_cast<std::size_t>(user)]) != std::vector<int>{1, 0}) continue;
+      if (user < 0 || permutation_of(graph, graph.nodes[static_cast<std::size_t>(user)]) != std::vector<int>{1, 0})
+        continue;
       for (const int product : users[static_cast<std::size_t>(user)]) {
         if (product < 0) continue;
         Node& node = graph.nodes[static_cast<std::size_t>(product)];

@@ -1,4 +1,5 @@
-// Runs tests/lower/passes/*.txt: a graph, and what one application of the pass that the file is named after makes of it.
+// Runs tests/lower/passes/*.txt: a graph, and what one application of the pass that the file is named after makes of
+// it.
 #include "lower/passes/passes.h"
 
 #include <map>

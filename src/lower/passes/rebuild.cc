@@ -12,16 +12,17 @@ using graph::ValueRef;
 namespace {
 
 constexpr std::array<std::string_view, 39> kElementwise = {
-    "Abs",     "AddV2",      "Cast",     "Ceil",      "Cos",     "Elu",     "Equal",      "Erf",
-    "Erfc",    "Exp",        "Expm1",    "Floor",     "Greater", "GreaterEqual", "LeakyRelu", "Less",
-    "LessEqual", "Log",      "Log1p",    "LogicalAnd", "LogicalNot", "LogicalOr", "Maximum", "Minimum",
-    "Mul",     "Neg",        "NotEqual", "Pow",       "RealDiv", "Reciprocal", "Relu",    "Relu6",
-    "Rsqrt",   "Sigmoid",    "Softplus", "Sqrt",      "Square",  "Sub",     "Tanh"};
+    "Abs",       "AddV2",   "Cast",     "Ceil",       "Cos",        "Elu",          "Equal",     "Erf",
+    "Erfc",      "Exp",     "Expm1",    "Floor",      "Greater",    "GreaterEqual", "LeakyRelu", "Less",
+    "LessEqual", "Log",     "Log1p",    "LogicalAnd", "LogicalNot", "LogicalOr",    "Maximum",   "Minimum",
+    "Mul",       "Neg",     "NotEqual", "Pow",        "RealDiv",    "Reciprocal",   "Relu",      "Relu6",
+    "Rsqrt",     "Sigmoid", "Softplus", "Sqrt",       "Square",     "Sub",          "Tanh"};
 
 }  // namespace
 
 bool is_elementwise(std::string_view op) {
-  return std::binary_search(kElementwise.begin(), kElementwise.end(), op) || op == "Selu" || op == "Sin" || op == "SquaredDifference";
+  return std::binary_search(kElementwise.begin(), kElementwise.end(), op) || op == "Selu" || op == "Sin" ||
+         op == "SquaredDifference";
 }
 
 bool Rebuilder::run() {

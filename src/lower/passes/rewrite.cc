@@ -12,7 +12,8 @@ using graph::ValueRef;
 std::vector<std::vector<int>> users_of(const Graph& graph) {
   std::vector<std::vector<int>> users(graph.nodes.size());
   for (int i = 0; i < static_cast<int>(graph.nodes.size()); ++i) {
-    for (const ValueRef ref : graph.nodes[static_cast<std::size_t>(i)].inputs) users[static_cast<std::size_t>(ref.node)].push_back(i);
+    for (const ValueRef ref : graph.nodes[static_cast<std::size_t>(i)].inputs)
+      users[static_cast<std::size_t>(ref.node)].push_back(i);
   }
   for (const auto& output : graph.outputs) users[static_cast<std::size_t>(output.value.node)].push_back(-1);
   return users;
@@ -72,7 +73,8 @@ std::vector<PtValue> marks_before_transpose(const graph::Value& transposed, cons
 
 void add_marks(graph::Value& value, const std::vector<PtValue>& marks) {
   for (const PtValue& mark : marks) {
-    if (std::find(value.pt_values.begin(), value.pt_values.end(), mark) == value.pt_values.end()) value.pt_values.push_back(mark);
+    if (std::find(value.pt_values.begin(), value.pt_values.end(), mark) == value.pt_values.end())
+      value.pt_values.push_back(mark);
   }
 }
 

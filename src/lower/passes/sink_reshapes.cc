@@ -1,6 +1,6 @@
-// A reshape that splits rows, [b*s, h] → [b, s, h], moves below operations that work on each row alone: elementwise ones
-// and reductions over the last axis. So a dense layer, its activation, the next layer and the normalization between them
-// all stay matrices: TensorFlow's CPU kernels fuse them only then, and the reshapes cancel.
+// A reshape that splits rows, [b*s, h] → [b, s, h], moves below operations that work on each row alone: elementwise
+// ones and reductions over the last axis. So a dense layer, its activation, the next layer and the normalization
+// between them all stay matrices: TensorFlow's CPU kernels fuse them only then, and the reshapes cancel.
 
 #include <algorithm>
 #include <array>
@@ -133,7 +133,8 @@ class ReshapeSinker : public Rebuilder {
     }
     if (made_by.op != "Pack" || !last.is_constant()) return shape;
     const Node& last_part = node(made_by.inputs.back());
-    if (last_part.op == "Const" && element_as_int(std::get<Tensor>(last_part.attrs.at("value")), 0) == size) return shape;
+    if (last_part.op == "Const" && element_as_int(std::get<Tensor>(last_part.attrs.at("value")), 0) == size)
+      return shape;
     Node pack = made_by;
     pack.inputs.back() = constant(Tensor::scalar_int32(size), beside);
     pack.name = beside.name + "/shape";
@@ -142,7 +143,8 @@ class ReshapeSinker : public Rebuilder {
   }
 
   void kept(const Node& old, ValueRef ref) override {
-    if (old.op == "Reshape" && old.outputs[0].shape && old.outputs[0].shape->size() == 2) matrices_.emplace(old.inputs[0], ref);
+    if (old.op == "Reshape" && old.outputs[0].shape && old.outputs[0].shape->size() == 2)
+      matrices_.emplace(old.inputs[0], ref);
   }
 
   std::map<ValueRef, ValueRef> matrices_;

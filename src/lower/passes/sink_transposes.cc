@@ -61,10 +61,12 @@ class TransposeSinker : public Rebuilder {
       moved.push_back(perm[static_cast<std::size_t>(axis < 0 ? axis + static_cast<int64_t>(perm.size()) : axis)]);
     }
     std::sort(moved.begin(), moved.end());
-    return place_below(old, index, {source.inputs[0], constant(Tensor::vector_int32(moved), old)}, perm, source.inputs[1]);
+    return place_below(old, index, {source.inputs[0], constant(Tensor::vector_int32(moved), old)}, perm,
+                       source.inputs[1]);
   }
 
-  bool place_below(const Node& old, int index, std::vector<ValueRef> inputs, const std::vector<int>& perm, ValueRef perm_input) {
+  bool place_below(const Node& old, int index, std::vector<ValueRef> inputs, const std::vector<int>& perm,
+                   ValueRef perm_input) {
     Node first = old;
     first.inputs = std::move(inputs);
     Value& result = first.outputs[0];
