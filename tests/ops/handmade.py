@@ -366,7 +366,7 @@ for equation, shapes in {"bij,bjk->bik": ((2, 3, 4), (2, 4, 5)), "ij,jk": ((2, 3
     case("aten.einsum.default", lambda *xs, e=equation: torch.einsum(e, *xs), *(floats(*s) for s in shapes))
 
 try:
-    import transformers.integrations.moe  # noqa: F401: registers the operation
+    import transformers.integrations.moe  # noqa: F401 (registers the operation)
 
     grouped = torch.ops.transformers.grouped_mm_fallback.default
     case(
@@ -557,17 +557,17 @@ case("aten.pad.default", lambda x: F.pad(x, (0, x.shape[0])), floats(3, 4), seco
 case("aten.constant_pad_nd.default", lambda x: aten.constant_pad_nd.default(x, [1, 2, 0, 1], 7), N)
 
 # gather: None, masks, negative indices, places side by side and apart.
-I, J = torch.tensor([[0, -1], [1, 0]]), torch.tensor([2, -3])
+ROWS, COLUMNS = torch.tensor([[0, -1], [1, 0]]), torch.tensor([2, -3])
 T = floats(2, 3, 4, 5)
 index = "aten.index.Tensor"
-case(index, lambda x, i: x[i], T, I)
-case(index, lambda x, i: x[:, i], T, I)
-case(index, lambda x, i: x[..., i], T, I)
-case(index, lambda x, i, j: x[i, j], T, I, torch.tensor([1, 2]))
-case(index, lambda x, i, j: x[:, i, j], T, I, J)
-case(index, lambda x, i, j: x[i, :, j], T, I, J)
-case(index, lambda x, i, j: x[:, i, :, j], T, I, J)
-case(index, lambda x, i: x[i.int()], T, I)
+case(index, lambda x, i: x[i], T, ROWS)
+case(index, lambda x, i: x[:, i], T, ROWS)
+case(index, lambda x, i: x[..., i], T, ROWS)
+case(index, lambda x, i, j: x[i, j], T, ROWS, torch.tensor([1, 2]))
+case(index, lambda x, i, j: x[:, i, j], T, ROWS, COLUMNS)
+case(index, lambda x, i, j: x[i, :, j], T, ROWS, COLUMNS)
+case(index, lambda x, i, j: x[:, i, :, j], T, ROWS, COLUMNS)
+case(index, lambda x, i: x[i.int()], T, ROWS)
 case(index, lambda x, m: x[m], T, torch.tensor([True, False]))
 case(index, lambda x, m: x[:, m], T, torch.tensor([True, False, True]))
 case(index, lambda x, m: x[m], T, bools(2, 3))
@@ -613,10 +613,10 @@ for name in ("index_put", "index_put_"):
     def into(x, indices, value, accumulate=False, put=put):
         return put(x.clone(), indices, value, accumulate)
 
-    case(row, lambda x, i, v, f=into: f(x, [i], v), T, I, floats(2, 2, 3, 4, 5))
-    case(row, lambda x, i, v, f=into: f(x, [None, i], v), T, I, torch.tensor(7.0))
-    case(row, lambda x, i, j, v, f=into: f(x, [None, i, j], v), T, I, J, floats(2, 2, 2, 5))
-    case(row, lambda x, i, j, v, f=into: f(x, [i, None, j], v), T, I, J, floats(5))
+    case(row, lambda x, i, v, f=into: f(x, [i], v), T, ROWS, floats(2, 2, 3, 4, 5))
+    case(row, lambda x, i, v, f=into: f(x, [None, i], v), T, ROWS, torch.tensor(7.0))
+    case(row, lambda x, i, j, v, f=into: f(x, [None, i, j], v), T, ROWS, COLUMNS, floats(2, 2, 2, 5))
+    case(row, lambda x, i, j, v, f=into: f(x, [i, None, j], v), T, ROWS, COLUMNS, floats(5))
     case(row, lambda x, i, v, f=into: f(x, [i], v, True), T, torch.tensor([0, 1, 0, -1]), floats(4, 3, 4, 5))
     case(row, lambda x, m, v, f=into: f(x, [m], v), X, bools(2, 3, 4), torch.tensor(5.0))
     case(row, lambda x, m, v, f=into: f(x, [m], v), X, bools(2, 3), floats(1, 4))

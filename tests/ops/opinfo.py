@@ -106,52 +106,6 @@ def samples_of(target, is_slow):
                 )
 
 
-def is_small(item):
-    """A few samples have a million elements to test PyTorch's parallel kernels; they say nothing more here."""
-    leaves = torch.utils._pytree.tree_leaves((item.input, item.args, item.kwargs))
-    return sum(x.numel() for x in leaves if isinstance(x, torch.Tensor)) < 20_000
-
-
-def spread(items, count):
-    """`count` of the items, evenly: the last ones of an OpInfo are as telling as the first."""
-    if len(items) <= count:
-        return list(enumerate(items))
-    return [(i * len(items) // count, items[i * len(items) // count]) for i in range(count)]
-
-
-def samples_of(target, is_slow):
-    """The samples for a row. In-place rows call the in-place variant on a copy."""
-    is_in_place = target.split(".")[1].endswith("_") and not target.split(".")[1].startswith("__")
-    for info in infos_of(target):
-        if info.name in LEFT_OUT:
-            continue
-        function = info.inplace_variant if is_in_place else info.op
-        if function is None:
-            continue
-        if is_in_place:
-            function = functools.partial(on_copy, function)
-        elif info.name in UNORDERED_TIES:
-            function = functools.partial(with_values_for_indices, function)
-        for dtype, count in (SLOW if is_slow else FAST).items():
-            if not info.supports_dtype(dtype, "cpu"):
-                continue
-            torch.manual_seed(0)
-            try:
-                inputs = list(info.sample_inputs("cpu", dtype, requires_grad=False))
-            except Exception:  # an OpInfo that needs what is not here (a GPU, SciPy)
-                continue
-            inputs = [item for item in inputs if is_small(item)]
-            kind = str(dtype).removeprefix("torch.")
-            variant = f"-{info.variant_test_name}" if info.variant_test_name else ""
-            for index, item in spread(inputs, count):
-                yield Sample(
-                    f"{info.name}{variant}{'_' if is_in_place else ''}-{kind}-{index}",
-                    function,
-                    (item.input, *item.args),
-                    dict(item.kwargs),
-                )
-
-
 def with_values_for_indices(function, first, *args, **kwargs):
     results = function(first, *args, **kwargs)
     if first.dim() == 0:
