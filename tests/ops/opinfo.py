@@ -67,7 +67,6 @@ def spread(items, count):
     return [(i * len(items) // count, items[i * len(items) // count]) for i in range(count)]
 
 
-@functools.cache
 def inputs_of(info, dtype):
     """The samples of an OpInfo, without its largest."""
     torch.manual_seed(0)
