@@ -30,7 +30,8 @@ def main():
     folder = ROOT / "build/bench"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    found = {"machine": f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"}
+    load = os.getloadavg()[0]
+    found = {"machine": f"{platform.machine()}, {os.cpu_count()} cores, load {load:.1f}", "load": load}
     try:
         if options.only == "inference":
             conversion.run([options.command, "convert", options.model, folder / "out", "--no-verify"])
@@ -48,6 +49,8 @@ def main():
         print(json.dumps(found, indent=2))
         return 0
     print(f"\n{found['machine']}")
+    if found["load"] > 0.5 * (os.cpu_count() or 1):
+        print("other programs were running when this began: do not trust these ratios, least of all PyTorch's times")
     for part, module in (("conversion", conversion), ("inference", inference)):
         if part in found:
             print(f"\n{module.table(found[part])}")

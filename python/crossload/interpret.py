@@ -12,13 +12,13 @@ class Run:
     values: {placeholder name: value}, see `arguments`. Each is copied (and widened) at its first use, since in-place
     nodes may write into it; parameters are not copied. A value is dropped after its last use, so a double run of a
     large model holds few doubles at a time. double: module is a `double_graph`; float64 is then the default dtype.
-    in_parts: matrix products sum their terms in another order, see `product_in_parts`.
+    in_sequence: matrix products add their terms one after another, see `product_in_sequence`.
     """
 
-    def __init__(self, module, values, double=False, in_parts=False):
+    def __init__(self, module, values, double=False, in_sequence=False):
         import torch
 
-        kind = _interpreter_in_parts() if in_parts else torch.fx.Interpreter
+        kind = _interpreter_in_sequence() if in_sequence else torch.fx.Interpreter
         self._interpreter = kind(module, garbage_collect_values=False)
         self._interpreter.env = {}
         self._values, self._double = values, double
@@ -66,43 +66,45 @@ class Run:
         return list(value)
 
 
-PART = 64
+STEPS = 2048
 
 
-def product_in_parts(a, b):
-    """The matrix product a [..., n, k] @ b [..., k, m] as a sum over slices of k.
+def product_in_sequence(a, b):
+    """The matrix product a [..., n, k] @ b [..., k, m], its terms added one after another (in at most STEPS steps).
 
-    It is the product that another matrix library would compute: equal in exact arithmetic, rounded at other places.
+    It is the product of a matrix library that keeps one running sum, the least accurate order in use: equal in exact
+    arithmetic, rounded at other places.
     """
     count = a.shape[-1]
-    total = a[..., :PART] @ b[..., :PART, :]
-    for begin in range(PART, count, PART):
-        total = total + a[..., begin : begin + PART] @ b[..., begin : begin + PART, :]
+    part = max(1, -(-count // STEPS))
+    total = a[..., :part] @ b[..., :part, :]
+    for begin in range(part, count, part):
+        total = total + a[..., begin : begin + part] @ b[..., begin : begin + part, :]
     return total
 
 
-def _interpreter_in_parts():
+def _interpreter_in_sequence():
     import torch
 
     aten = torch.ops.aten
 
-    class InterpreterInParts(torch.fx.Interpreter):
+    class InterpreterInSequence(torch.fx.Interpreter):
         def call_function(self, target, args, kwargs):
             floats = [a for a in args if isinstance(a, torch.Tensor)]
             if not kwargs and floats and all(a.dtype == torch.float32 for a in floats):
                 if target is aten.linear.default and args[1].dim() == 2:
-                    product = product_in_parts(args[0], args[1].t())
+                    product = product_in_sequence(args[0], args[1].t())
                     return product if len(args) < 3 or args[2] is None else product + args[2]
                 if target is aten.addmm.default:
-                    return args[0] + product_in_parts(args[1], args[2])
+                    return args[0] + product_in_sequence(args[1], args[2])
                 if (
                     target in (aten.matmul.default, aten.mm.default, aten.bmm.default)
                     and min(a.dim() for a in floats) > 1
                 ):
-                    return product_in_parts(args[0], args[1])
+                    return product_in_sequence(args[0], args[1])
             return super().call_function(target, args, kwargs)
 
-    return InterpreterInParts
+    return InterpreterInSequence
 
 
 @contextlib.contextmanager

@@ -76,13 +76,13 @@ class _Subject:
             raise ValueError(f"{len(leaves)} outputs where the exported program has {len(self.names)}")
         return {n: v for n, v in zip(self.names, leaves, strict=True) if isinstance(v, torch.Tensor)}
 
-    def run(self, inputs, double=False):
-        """{output name: tensor} of the exported program, node by node."""
+    def run(self, inputs, double=False, in_sequence=False):
+        """{output name: tensor} of the exported program, node by node (see interpret.Run)."""
         import torch
 
         torch.manual_seed(SEED)
         module = self.double if double else self.program.graph_module
-        values = Run(module, arguments(self.program, self.state, inputs), double).outputs()
+        values = Run(module, arguments(self.program, self.state, inputs), double, in_sequence).outputs()
         user = [
             value
             for spec, value in zip(self.program.graph_signature.output_specs, values, strict=True)
@@ -150,7 +150,7 @@ def _write_case(subject, case, path):
             ) from error
         return {**entry, "file": None, "skipped": f"PyTorch itself fails here: {first_line(error)}"}
     names = [f"input/{n}" for n in case.inputs] + [f"truth/{n}" for n in first]
-    names += [f"run/{k}/{n}" for k in range(4) for n in first]
+    names += [f"run/{k}/{n}" for k in range(5) for n in first]
     with TensorFile(path, names) as file:
         for name, value in case.inputs.items():
             file.write(f"input/{name}", value)
@@ -177,7 +177,8 @@ def _runs(subject, case, first):
     attempts = []
     if subject.loaded:
         attempts = [("eager attention", _eager_attention), ("exported program", lambda s, c: s.run(c.inputs))]
-    attempts.append(("other thread count", _other_threads))
+    attempts.append(("other kernels", _on_other_kernels))
+    attempts.append(("sums in sequence", lambda s, c: s.run(c.inputs, in_sequence=True)))
     for kind, attempt in attempts:
         with contextlib.suppress(Exception):
             values = attempt(subject, case)
@@ -191,19 +192,22 @@ def _eager_attention(subject, case):
         return subject.eager(case.inputs) if changed else None
 
 
-def _other_threads(subject, case):
-    with _thread_count_changed():
+def _on_other_kernels(subject, case):
+    with _other_kernels():
         return subject.eager(case.inputs) if subject.loaded else subject.run(case.inputs)
 
 
 @contextlib.contextmanager
-def _thread_count_changed():
+def _other_kernels():
+    """PyTorch with another number of threads and without oneDNN, whose convolutions and products it then computes by
+    other kernels."""
     import torch
 
     count = torch.get_num_threads()
     torch.set_num_threads(1 if count > 1 else 2)
     try:
-        yield
+        with torch.backends.mkldnn.flags(enabled=False):
+            yield
     finally:
         torch.set_num_threads(count)
 
@@ -226,13 +230,12 @@ def _truth(subject, case):
 
 
 def _write_stages(subject, case, path):
-    """`value/<node>` of every tensor node and input, and `noise/<node>` of the floating ones, in graph order.
+    """`value/<node>` of every tensor node and input; of the floating ones also `offset/<node>` and `noise/<node>`.
 
-    The noise is how far two float32 computations may lie apart, element by element, when neither is further from the
-    float64 run than PyTorch's own: its distance from the float64 run plus the largest such distance among float32 runs
-    that differ in nothing but rounding (as PyTorch computes by default, with another number of threads, and with the
-    terms of matrix products summed in another order, as another matrix library would). All runs advance together, so
-    only live values are in memory.
+    offset: what is added to the value to make it that of the float64 run. noise: element by element the largest
+    distance from the float64 run among float32 runs that differ in nothing but rounding (as PyTorch computes by
+    default, with another number of threads and without oneDNN, and with the terms of matrix products added one after
+    another). All runs advance together, so only live values are in memory.
     """
     import torch
 
@@ -241,8 +244,8 @@ def _write_stages(subject, case, path):
     torch.manual_seed(SEED)
     values = arguments(program, subject.state, case.inputs)
     single, wide = Run(program.graph_module, values), Run(subject.double, values, double=True)
-    others = [(Run(program.graph_module, values), True), (Run(program.graph_module, values, in_parts=True), False)]
-    names = [f"{kind}/{name}" for kind in ("value", "noise") for name in single.nodes]
+    others = [(Run(program.graph_module, values), True), (Run(program.graph_module, values, in_sequence=True), False)]
+    names = [f"{kind}/{name}" for kind in ("value", "offset", "noise") for name in single.nodes]
     truth_holds = True
     with TensorFile(path, names) as file:
         for name, node in single.nodes.items():
@@ -258,16 +261,17 @@ def _write_stages(subject, case, path):
                 except Exception:  # noqa: BLE001 (values without noise are still of use)
                     truth_holds = False
             runs = [value]
-            for other, has_other_threads in others if truth_holds else ():
+            for other, has_other_kernels in others if truth_holds else ():
                 torch.set_rng_state(state)
-                with _thread_count_changed() if has_other_threads else contextlib.nullcontext():
+                with _other_kernels() if has_other_kernels else contextlib.nullcontext():
                     runs.append(other.step(other.nodes[name]))
             if node.op == "output" or not isinstance(value, torch.Tensor) or value.dtype == torch.complex128:
                 continue
             file.write(f"value/{name}", value)
             if isinstance(exact, torch.Tensor) and value.is_floating_point() and exact.shape == value.shape:
                 distances = torch.stack([_distance(run, exact) for run in runs if run.shape == exact.shape])
-                file.write(f"noise/{name}", (distances[0] + distances.amax(0)).to(torch.float32))
+                file.write(f"offset/{name}", (exact - value.to(torch.float64)).to(torch.float32))
+                file.write(f"noise/{name}", distances.amax(0).to(torch.float32))
 
 
 def _distance(value, exact):

@@ -219,6 +219,19 @@ Expr Builder::scalar(DType dtype, double value) { return constant(scalar_tensor(
 Expr Builder::scalar(DType dtype, int64_t value) { return constant(scalar_tensor(dtype, value)); }
 Expr Builder::int32s(const std::vector<int>& values) { return constant(Tensor::vector_int32(values)); }
 
+Expr Builder::lowest(DType dtype) {
+  if (is_floating(dtype)) return scalar(dtype, -std::numeric_limits<double>::infinity());
+  if (dtype == DType::kUInt8 || dtype == DType::kBool) return scalar(dtype, 0);
+  return scalar(dtype, -(int64_t{1} << (8 * size_of(dtype) - 2)) * 2);
+}
+
+Expr Builder::highest(DType dtype) {
+  if (is_floating(dtype)) return scalar(dtype, std::numeric_limits<double>::infinity());
+  if (dtype == DType::kBool) return scalar(dtype, 1);
+  if (dtype == DType::kUInt8) return scalar(dtype, 255);
+  return scalar(dtype, ((int64_t{1} << (8 * size_of(dtype) - 2)) - 1) * 2 + 1);
+}
+
 void Builder::bind(const std::string& symbol, Expr tensor, int axis) { symbols_[symbol] = {tensor, axis}; }
 void Builder::bind(const std::string& symbol, Expr scalar) { symbols_[symbol] = {scalar, -1}; }
 

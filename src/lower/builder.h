@@ -70,6 +70,9 @@ class Builder {
   Expr scalar(DType dtype, int64_t value);
   Expr scalar(DType dtype, int value) { return scalar(dtype, static_cast<int64_t>(value)); }
   Expr int32s(const std::vector<int>& values);
+  /// What no value of the dtype is below, or above: the infinities of floats, the ends of integers.
+  Expr lowest(DType dtype);
+  Expr highest(DType dtype);
 
   // Sizes. A symbol is bound to the axis of a tensor, or to a scalar, that holds its value at run time.
   bool is_bound(const std::string& symbol) const { return symbols_.contains(symbol); }

@@ -61,6 +61,7 @@ nlohmann::ordered_json to_json(const Report& report) {
                       {"accumulated", number(stage.accumulated)},
                       {"isolated", number(stage.isolated)},
                       {"noise", number(stage.noise)},
+                      {"tf_truth", number(stage.tf_truth)},
                       {"first_over_limit", stage.first_over_limit},
                       {"ops", std::move(ops)}});
   }

@@ -207,7 +207,7 @@ double largest_noise(const Tensor& noise, const Visibility& visible) {
     if (!is_visible) return;
     numbers.read(begin, count, values);
     for (int64_t k = 0; k < count; ++k) {
-      const double value = values[static_cast<std::size_t>(k)];
+      const double value = std::fabs(values[static_cast<std::size_t>(k)]);
       if (value > result && value < kNoNoise) result = value;
     }
   });

@@ -28,7 +28,7 @@ Difference compare(const Tensor& pt, const Tensor& tf, const Visibility& visible
 /// REQUIRES: equal element counts.
 double distance(const Tensor& value, const Tensor& truth, const Tensor& fallback, const Visibility& visible);
 
-/// The largest number of an array of noise over visible positions; 1e30 and more, which is no noise, is left out.
+/// The largest magnitude in an array of noise over visible positions; 1e30 and more, which is no noise, is left out.
 double largest_noise(const Tensor& noise, const Visibility& visible);
 
 }  // namespace crossload::verify

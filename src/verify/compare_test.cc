@@ -108,7 +108,7 @@ TEST_CASE("distance: from the truth, where the truth is a float32 number") {
 }
 
 TEST_CASE("largest noise: only what can be noise") {
-  CHECK(largest_noise(floats({1e-6f, 3e-6f, kInf, 3e38f, kNaN}), {}) == doctest::Approx(3e-6));
+  CHECK(largest_noise(floats({1e-6f, -3e-6f, kInf, 3e38f, kNaN}), {}) == doctest::Approx(3e-6));
   CHECK(largest_noise(floats({1e-6f, 3e-6f}), {{1, 0}, 1}) == doctest::Approx(1e-6));
 }
 

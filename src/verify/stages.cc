@@ -32,6 +32,7 @@ struct Origin {
   std::vector<int> perm;
   int order = -1;  // the node that makes the PyTorch value
   double accumulated = 0;
+  double tf_truth = kUnknown;  // of the accumulated value
   double isolated = kUnknown;
 };
 
@@ -86,10 +87,27 @@ class PyTorchValues {
     const auto type = program_.main.tensors.find(value);
     return masks_.empty() || type == program_.main.tensors.end() ? Visibility() : masks_.of(type->second.dims, dims);
   }
+  /// How far two float32 runs may lie apart when neither is further from the float64 run than PyTorch's worst is.
   double noise(const std::string& value) const {
-    if (file_.find("noise/" + value) == nullptr) return kUnknown;
-    const Tensor noise = file_.tensor("noise/" + value);
-    return largest_noise(noise, visibility(value, noise.dims()));
+    double sum = 0;
+    for (const char* kind : {"offset/", "noise/"}) {
+      if (file_.find(kind + value) == nullptr) return kUnknown;
+      const Tensor distances = file_.tensor(kind + value);
+      sum += largest_noise(distances, visibility(value, distances.dims()));
+    }
+    return sum;
+  }
+  /// How far `tf`, in PyTorch's layout, is from the float64 run.
+  double distance_from_truth(const std::string& value, const Tensor& pt, const Tensor& tf) const {
+    if (file_.find("offset/" + value) == nullptr) return kUnknown;
+    const Tensor offset = file_.tensor("offset/" + value);
+    if (offset.dims() != pt.dims()) return kUnknown;
+    std::vector<double> truth(static_cast<std::size_t>(pt.count()));
+    for (int64_t i = 0; i < pt.count(); ++i) {
+      truth[static_cast<std::size_t>(i)] = element_as_double(pt, i) + element_as_double(offset, i);
+    }
+    const Tensor exact = Tensor::of<double>(DType::kFloat64, pt.dims(), truth);
+    return distance(tf, exact, pt, visibility(value, pt.dims()));
   }
 
  private:
@@ -305,8 +323,11 @@ class StageRun {
     Origin origin{edge, tag.pt_value, tag.perm};
     const auto made = tree_.node_of_value.find(tag.pt_value);
     origin.order = made == tree_.node_of_value.end() ? -1 : made->second;
-    origin.accumulated =
-        compare(pt, to_pt_layout(tf, tag.perm, pt.dims()), values_.visibility(tag.pt_value, pt.dims())).max;
+    const Tensor in_pt_layout = to_pt_layout(tf, tag.perm, pt.dims());
+    origin.accumulated = compare(pt, in_pt_layout, values_.visibility(tag.pt_value, pt.dims())).max;
+    if (origin.accumulated > request_.limit) {
+      origin.tf_truth = values_.distance_from_truth(tag.pt_value, pt, in_pt_layout);
+    }
     origins_.push_back(std::move(origin));
     tf_dims_[edge] = tf.dims();
   }
@@ -322,7 +343,10 @@ class StageRun {
       for (const std::string& output : call.outputs) {
         const auto found = of_pt_.find(output);
         if (found == of_pt_.end()) continue;
-        for (const int origin : found->second) raise(stage.accumulated, origins_[origin].accumulated);
+        for (const int origin : found->second) {
+          raise(stage.accumulated, origins_[origin].accumulated);
+          raise(stage.tf_truth, origins_[origin].tf_truth);
+        }
         raise(stage.noise, values_.noise(output));
       }
     }

@@ -18,7 +18,7 @@ namespace crossload::verify {
 struct StageRequest {
   const program::Program& program;
   const std::map<std::string, std::string>& module_classes;
-  const std::filesystem::path& values;          // `value/<name>`, `noise/<name>`
+  const std::filesystem::path& values;          // `value/<name>`, `offset/<name>`, `noise/<name>`
   const std::map<std::string, Tensor>& inputs;  // of the traced case
   double limit;
   std::size_t bytes_at_once = std::size_t{256} << 20;  // fed and fetched in one run

@@ -32,7 +32,7 @@ struct Case {
 
 struct Reference {
   std::vector<Case> cases;
-  std::optional<std::filesystem::path> stages;  // values inside the traced case: `value/<name>`, `noise/<name>`
+  std::optional<std::filesystem::path> stages;  // values inside the traced case: `value/<name>`, …
 };
 
 struct Request {
@@ -97,13 +97,14 @@ struct StageResult {
   double accumulated = kUnknown;
   double isolated = kUnknown;
   double noise = kUnknown;
+  double tf_truth = kUnknown;  // TensorFlow's distance from the float64 run, where `accumulated` is over the limit
   bool first_over_limit = false;
   std::vector<OpResult> ops;
 };
 
-/// Whether a stage's error is more than the limit and more than float32 explains. `noise` is the distance that two
-/// float32 computations of the stage may have: the worker adds PyTorch's distance from the float64 run to that of other
-/// runs.
+/// Whether a stage's error is more than the limit and more than float32 explains. `noise` is PyTorch's distance from
+/// the float64 run plus the largest such distance of several float32 runs: when two runs lie further apart than that,
+/// the other one is further from the truth than any of those.
 inline bool is_over(double error, double limit, double noise) { return error > limit && !(error <= noise); }
 
 struct Diagnosis {

@@ -140,7 +140,8 @@ Result run(const Options& options, const std::function<void(Request&)>& change =
                                                          {"truth/y", doubles({2, 1}, {21.5, 31})}});
   write_safetensors(folder.path / "stages.safetensors", {{"value/x", x},
                                                          {"value/linear", floats({3, 2}, {10, -10, 5, 20, -30, 0})},
-                                                         {"noise/linear", floats({3, 2}, {0, 0, 0, 1e-7f, 0, 0})},
+                                                         {"offset/linear", floats({3, 2}, {0, 0, -5e-8f, 0, 0, 0})},
+                                                         {"noise/linear", floats({3, 2}, {0, 0, 5e-8f, 1e-7f, 0, 0})},
                                                          {"value/relu", floats({3, 2}, relu)},
                                                          {"value/view", floats({2, 3}, view)},
                                                          {"value/add", floats({2, 3}, y)}});
@@ -187,7 +188,7 @@ TEST_CASE("verify: a right model") {
   REQUIRE(result.stages.size() == 3);
   CHECK(stage(result, "").accumulated == 0);
   CHECK(stage(result, "first").isolated == 0);
-  CHECK(stage(result, "first").noise == doctest::Approx(1e-7));
+  CHECK(stage(result, "first").noise == doctest::Approx(1.5e-7));
   CHECK(stage(result, "second").ops.size() == 1);
   CHECK(stage(result, "second").ops[0].op == "aten.relu.default");
   CHECK(stage(result, "second").ops[0].source == "model.py:2");

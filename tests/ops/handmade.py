@@ -60,7 +60,7 @@ case("aten.prelu.default", torch.prelu, X, floats(3))
 for half in ("_softmax", "_log_softmax"):
     case(f"aten.{half}.default", lambda x, f=getattr(aten, half).default: f(x, 1, False), X)
     case(f"aten.{half}.default", lambda x, f=getattr(aten, half).default: f(x, -1, False), X)
-MASKED = torch.tensor([[0.0, -INF, 1.0], [-INF, -INF, -INF], [INF, 0.0, 1.0], [NAN, 0.0, 1.0]])
+MASKED = torch.tensor([[0.0, -INF, 1.0], [-INF, -INF, -INF], [0.5, 0.0, 1.0]])
 for name in ("softmax", "log_softmax"):
     function = getattr(torch, name)
     case(f"aten.{name}.int", lambda x, f=function: f(x, 1), MASKED)
@@ -602,6 +602,7 @@ case(
 
 case("aten.nonzero.default", torch.nonzero, torch.tensor([[0.0, 2.0], [NAN, 0.0]]))
 case("aten.nonzero.default", lambda x: torch.nonzero(x) + 1, torch.zeros(3))
+case("aten.nonzero.default", torch.nonzero, torch.tensor(3.0))
 case("aten.unfold.default", lambda x: x.unfold(1, 2, 1), X)
 case("aten.unfold.default", lambda x: x.unfold(-1, 3, 2), floats(2, 3, 9), second=[floats(5, 2, 12)])
 
@@ -772,6 +773,10 @@ case("aten.narrow.default", lambda x: aten.narrow.default(x, 1, -2, 2), X)
 case("aten.narrow.default", lambda x: aten.narrow.default(x, 0, 1, 1), X)
 
 # shape and view
+case("aten.pixel_shuffle.default", lambda x: F.pixel_shuffle(x, 2), floats(2, 8, 3, 4), second=[floats(3, 8, 5, 2)])
+case("aten.pixel_shuffle.default", lambda x: F.pixel_shuffle(x, 3), floats(18, 3, 4))
+case("aten.pixel_unshuffle.default", lambda x: F.pixel_unshuffle(x, 2), floats(2, 3, 4, 6), second=[floats(4, 3, 8, 2)])
+case("aten.pixel_unshuffle.default", lambda x: F.pixel_unshuffle(x, 3), floats(2, 3, 6))
 case("aten.cat.default", lambda *x: torch.cat(x, 1), X, floats(2, 5, 4), torch.zeros(0))
 case("aten.cat.default", lambda *x: torch.cat(x, -1), X, N)
 case("aten.cat.default", lambda *x: torch.cat(x), torch.zeros(0), torch.zeros(0))

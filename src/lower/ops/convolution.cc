@@ -2,6 +2,7 @@
 // convolution done channels-last, the result transposed back. Passes cancel the transposes between two of them, and
 // turn the kernel's transpose into the order in which the variable is stored.
 
+#include <algorithm>
 #include <numeric>
 
 #include "lower/ops/families.h"
@@ -208,12 +209,12 @@ Expr conv_with_named_padding(Call& call) {
 }
 
 // The gradient of a convolution by its input: PyTorch's kernel is [in, out / groups, spatial…]. The whole reach of the
-// kernels is computed, then the padding cut off.
+// kernels is computed, then the padding cut off, or cells that no kernel reaches added behind (output_padding).
 Expr transposed_conv(Call& call) {
   Builder& b = call.builder();
-  const DType dtype = computed_dtype(call.result_dtype());
+  const bool is_whole = is_integer(call.result_dtype());  // exact up to 2^53
+  const DType dtype = is_whole ? DType::kFloat64 : computed_dtype(call.result_dtype());
   Expr x = call.operand("input", dtype), kernel = call.operand("weight", dtype);
-  if (!is_floating(dtype)) call.unsupported("a transposed convolution of integers");
   const auto axes = static_cast<std::size_t>(kernel.rank() - 2);
   auto g = geometry(call, axes);
   auto pads = per_axis(call.integers("padding"), axes), extra = per_axis(call.integers("output_padding"), axes);
@@ -239,8 +240,7 @@ Expr transposed_conv(Call& call) {
   SymDims reach = {x.dim(0)};
   for (int i = 2; i < rank; ++i) {
     const auto k = static_cast<std::size_t>(i - 2);
-    reach.push_back((x.dim(i) - Sym(1)) * Sym(g.strides[k]) + Sym(g.dilations[k]) * (kernel.dim(i) - Sym(1)) +
-                    Sym(1 + extra[k]));
+    reach.push_back((x.dim(i) - Sym(1)) * Sym(g.strides[k]) + Sym(g.dilations[k]) * (kernel.dim(i) - Sym(1)) + Sym(1));
   }
   reach.push_back(kernel.dim(1));
   Exprs parts;
@@ -255,10 +255,14 @@ Expr transposed_conv(Call& call) {
     parts.push_back(y);
   }
   Expr y = b.concat(parts, rank - 1);
+  Geometry added;
   for (int i = 1; i < rank - 1; ++i) {
     const auto k = static_cast<std::size_t>(i - 1);
-    if (pads[k] != 0) y = b.slice(y, i, Sym(pads[k]), reach[static_cast<std::size_t>(i)] - Sym(pads[k]));
+    const int64_t behind = extra[k] - pads[k];
+    y = b.slice(y, i, Sym(pads[k]), reach[static_cast<std::size_t>(i)] + Sym(std::min<int64_t>(behind, 0)));
+    added.pads.emplace_back(0, std::max<int64_t>(behind, 0));
   }
+  if (is_padded(added)) y = pad_spatial(y, added);
   if (!call.is_none("bias")) y = b.tf("BiasAdd", {y, call.operand("bias", dtype)});
   y = b.transpose(y, channels_second(rank));
   if (is_1d) {

@@ -143,7 +143,14 @@ Expr index(Call& call) {
 }
 
 // The positions of what is not zero, in row-major order.
-Expr nonzero(Call& call) { return call.tf("Where", {call.operand("self", DType::kBool)}); }
+Expr nonzero(Call& call) {
+  Builder& b = call.builder();
+  const Expr shown = call.operand("self", DType::kBool);
+  if (shown.rank() > 0) return call.tf("Where", {shown});
+  const Expr one_axis = call.tf("Where", {b.reshape(shown, {Sym(1)})});  // a scalar has positions without coordinates
+  b.set_dims(one_axis, {call.result_dims()[0], Sym(1)});
+  return b.slice(one_axis, 1, Sym(0), Sym(0));
+}
 
 // Windows of `size` cells, every `step` cells, their cells as a new last axis.
 Expr unfold(Call& call) {

@@ -90,13 +90,6 @@ Expr pool(std::string_view op, Expr x, const Windows& w) {
                         {{"ksize", nhwc(w.size)}, {"strides", nhwc(w.stride)}, {"padding", std::string("VALID")}});
 }
 
-// Below every value of the dtype, or its least.
-Expr lowest(Builder& b, DType dtype) {
-  if (is_floating(dtype)) return b.scalar(dtype, -std::numeric_limits<double>::infinity());
-  if (dtype == DType::kUInt8) return b.scalar(dtype, 0);
-  return b.scalar(dtype, -(int64_t{1} << (8 * size_of(dtype) - 2)) * 2);
-}
-
 // The cells of each window as an axis of their own, then its maximum: for dilation, which MaxPool does not know.
 Expr max_of_patches(Expr x, const Windows& w, const SymDims& out_hw) {
   Builder& b = x.builder();
@@ -115,7 +108,7 @@ Expr max_pool(Call& call) {
   const SymDims& out = call.result_dims();
   const Windows w = windows(call, kSpatial, picture, out, true);
   Expr x = picture.channels_last();
-  x = padded(x, w, true, lowest(call.builder(), x.dtype()));
+  x = padded(x, w, true, call.builder().lowest(x.dtype()));
   if (w.dilation == std::vector<int64_t>{1, 1}) {
     return picture.restored(call, pool("MaxPool", x, w));
   }

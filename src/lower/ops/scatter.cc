@@ -97,36 +97,92 @@ Expr positions(Expr index, int axis) {
   return b.tf("Pack", columns, {{"axis", static_cast<int64_t>(index.rank())}});
 }
 
-Expr scatter_by(Call& call, std::string_view op, Expr source) {
+// What scatter and its kin work on: PyTorch's scalars as tensors of one element, and only that part of the source that
+// the index covers.
+struct Scatter {
+  Expr base, places, source;
+};
+
+Scatter scatter_of(Call& call, Expr source) {
   Builder& b = call.builder();
   Expr x = call.tensor("self"), index = call.tensor("index");
-  const SymDims dims = x.dims();
   if (x.rank() == 0) x = b.reshape(x, {Sym(1)});
   if (index.rank() == 0) index = b.reshape(index, {Sym(1)});
   const int axis = call.axis("dim", x.rank());
   if (!source) source = b.fill(x.dtype(), index.dims(), call.scalar("value", x.dtype()));
   if (source.rank() == 0) source = b.reshape(source, {Sym(1)});
-  for (int i = 0; i < index.rank(); ++i) {  // only the part that the index covers
+  for (int i = 0; i < index.rank(); ++i) {
+    SymDims cut = source.dims();
+    cut[static_cast<std::size_t>(i)] = index.dim(i);
     source = b.slice(source, i, Sym(0), index.dim(i));
-    b.set_dims(source, [&] {
-      SymDims cut = source.dims();
-      cut[static_cast<std::size_t>(i)] = index.dim(i);
-      return cut;
-    }());
+    b.set_dims(source, cut);
   }
-  return b.reshape(scattered(op, x, positions(index, axis), source), dims);
+  return {x, positions(index, axis), source};
+}
+
+Expr scatter_by(Call& call, std::string_view op, Expr source) {
+  const Scatter s = scatter_of(call, source);
+  return call.builder().reshape(scattered(op, s.base, s.places, s.source), call.result_dims());
 }
 
 Expr scatter_src(Call& call) { return scatter_by(call, "TensorScatterUpdate", call.tensor("src")); }
 Expr scatter_value(Call& call) { return scatter_by(call, "TensorScatterUpdate", {}); }
 Expr scatter_add(Call& call) { return scatter_by(call, "TensorScatterAdd", call.tensor("src")); }
+
+// The product of what goes to each place, 1 where nothing does: TensorFlow has no scatter that multiplies.
+Expr product_by_place(const Scatter& s) {
+  Builder& b = s.base.builder();
+  const DType dtype = s.base.dtype();
+  const Sym count = product(s.source.dims()), size = product(s.base.dims());
+  Expr flat = b.scalar(DType::kInt64, 0);  // row-major position of each place
+  for (int i = 0; i < s.base.rank(); ++i) {
+    const Expr coordinate = b.gather(s.places, b.scalar(DType::kInt32, i), s.base.rank());
+    flat = flat * b.size(s.base.dim(i), DType::kInt64) + coordinate;
+  }
+  const Expr values = b.reshape(s.source, {count});
+  const Expr products = b.tf_widened(
+      "UnsortedSegmentProd",
+      {dtype == DType::kBool ? b.cast(values, DType::kInt32) : values, b.reshape(flat, {count}), b.size(size)});
+  b.set_dims(products, {size});
+  return b.cast(b.reshape(products, s.base.dims()), dtype);
+}
+
+// Sums, means, products and extrema of what goes to one place. Without `include_self` the old value counts only where
+// nothing goes.
 Expr scatter_reduce(Call& call) {
+  Builder& b = call.builder();
   const std::string how = call.text("reduce");
-  if (!call.flag("include_self")) call.unsupported("scatter_reduce without the tensor itself");
-  if (how == "sum") return scatter_by(call, "TensorScatterAdd", call.tensor("src"));
-  if (how == "amax") return scatter_by(call, "TensorScatterMax", call.tensor("src"));
-  if (how == "amin") return scatter_by(call, "TensorScatterMin", call.tensor("src"));
-  call.unsupported("scatter_reduce by `" + how + "`");
+  const bool includes = call.flag("include_self");
+  const Scatter s = scatter_of(call, call.tensor("src"));
+  const DType dtype = s.base.dtype();
+  const auto ones = [&](DType of) { return b.fill(of, s.source.dims(), b.scalar(of, 1)); };
+  const auto filled = [&](DType of, Expr value) { return b.fill(of, s.base.dims(), value); };
+  const Expr touched = includes ? Expr()
+                                : scattered("TensorScatterUpdate", filled(DType::kBool, b.scalar(DType::kBool, 0)),
+                                            s.places, ones(DType::kBool));
+  const auto start = [&](Expr neutral) { return includes ? s.base : b.select(touched, neutral, s.base); };
+  Expr y;
+  if (how == "sum") {
+    y = scattered("TensorScatterAdd", start(b.scalar(dtype, 0)), s.places, s.source);
+  } else if (how == "mean") {
+    const DType counted = is_floating(dtype) ? computed_dtype(dtype) : dtype;
+    const Expr sum =
+        scattered("TensorScatterAdd", b.cast(start(b.scalar(dtype, 0)), counted), s.places, b.cast(s.source, counted));
+    const Expr count = b.tf_widened(
+        "Maximum",
+        {scattered("TensorScatterAdd", filled(counted, b.scalar(counted, includes ? 1 : 0)), s.places, ones(counted)),
+         b.scalar(counted, 1)});
+    y = b.cast(is_floating(dtype) ? sum / count : b.tf_widened("FloorDiv", {sum, count}), dtype);
+  } else if (how == "prod") {
+    const Expr product = product_by_place(s);
+    const Expr base = start(b.scalar(dtype, 1));
+    y = dtype == DType::kBool ? b.tf("LogicalAnd", {base, product}) : base * product;
+  } else if (how == "amax") {
+    y = scattered("TensorScatterMax", start(b.lowest(dtype)), s.places, s.source);
+  } else {
+    y = scattered("TensorScatterMin", start(b.highest(dtype)), s.places, s.source);
+  }
+  return b.reshape(y, call.result_dims());
 }
 
 // Whole slices of `x` along an axis.

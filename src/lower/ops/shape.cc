@@ -157,6 +157,38 @@ Exprs meshgrid(Call& call) {
   return out;
 }
 
+// [..., c * r * r, h, w] to [..., c, h * r, w * r]: the channels of one cell become a block of r by r cells.
+Expr pixel_shuffle(Call& call) {
+  Builder& b = call.builder();
+  const Expr x = call.tensor("self");
+  const Sym r = call.sym("upscale_factor");
+  const int rank = x.rank();
+  SymDims blocks(x.dims().begin(), x.dims().end() - 3);
+  const int front = static_cast<int>(blocks.size());
+  blocks.insert(blocks.end(), {floor_div(x.dim(-3), r * r), r, r, x.dim(-2), x.dim(-1)});
+  std::vector<int> perm(static_cast<std::size_t>(rank + 2));
+  std::iota(perm.begin(), perm.end(), 0);
+  const int c = front, down = front + 1, across = front + 2, h = front + 3, w = front + 4;
+  std::copy_n(std::vector{c, h, down, w, across}.begin(), 5, perm.begin() + front);
+  return b.reshape(b.transpose(b.reshape(x, blocks), perm), call.result_dims());
+}
+
+// The way back: a block of r by r cells becomes the channels of one cell.
+Expr pixel_unshuffle(Call& call) {
+  Builder& b = call.builder();
+  const Expr x = call.tensor("self");
+  const Sym r = call.sym("downscale_factor");
+  const int rank = x.rank();
+  SymDims blocks(x.dims().begin(), x.dims().end() - 3);
+  const int front = static_cast<int>(blocks.size());
+  blocks.insert(blocks.end(), {x.dim(-3), floor_div(x.dim(-2), r), r, floor_div(x.dim(-1), r), r});
+  std::vector<int> perm(static_cast<std::size_t>(rank + 2));
+  std::iota(perm.begin(), perm.end(), 0);
+  const int c = front, h = front + 1, down = front + 2, w = front + 3, across = front + 4;
+  std::copy_n(std::vector{c, down, across, h, w}.begin(), 5, perm.begin() + front);
+  return b.reshape(b.transpose(b.reshape(x, blocks), perm), call.result_dims());
+}
+
 constexpr OpRow kRows[] = {
     {"aten::cat(Tensor[] tensors, int dim=0) -> Tensor", cat},
     {"aten::concat(Tensor[] tensors, int dim=0) -> Tensor", cat},
@@ -184,6 +216,8 @@ constexpr OpRow kRows[] = {
     {"aten::repeat_interleave.self_int(Tensor self, SymInt repeats, int? dim=None, *, SymInt? output_size=None) -> "
      "Tensor",
      repeat_interleave},
+    {"aten::pixel_shuffle(Tensor self, int upscale_factor) -> Tensor", pixel_shuffle},
+    {"aten::pixel_unshuffle(Tensor self, int downscale_factor) -> Tensor", pixel_unshuffle},
     {"aten::meshgrid.indexing(Tensor[] tensors, *, str indexing) -> Tensor[]", meshgrid},
 };
 

@@ -75,9 +75,11 @@ Expr histc(Call& call) {
 Expr isin(Call& call) {
   Builder& b = call.builder();
   Expr x = call.tensor("elements"), others = call.tensor("test_elements");
-  if (is_floating(x.dtype()) || is_floating(others.dtype())) call.unsupported("isin of floating-point numbers");
-  x = b.unsqueeze(b.cast(x, DType::kInt64), x.rank());
-  others = b.reshape(b.cast(others, DType::kInt64), {product(others.dims())});
+  DType dtype = DType::kInt64;
+  if (is_floating(x.dtype()) || is_floating(others.dtype())) dtype = DType::kFloat32;
+  if (x.dtype() == DType::kFloat64 || others.dtype() == DType::kFloat64) dtype = DType::kFloat64;
+  x = b.unsqueeze(b.cast(x, dtype), x.rank());
+  others = b.reshape(b.cast(others, dtype), {product(others.dims())});
   const Expr found = b.reduce("Any", b.tf("Equal", {x, others}), {x.rank() - 1}, false);
   return call.flag("invert") ? b.tf("LogicalNot", {found}) : found;
 }
