@@ -1,10 +1,19 @@
-"""Inputs made up for a model: from its tokenizer and processors where the folder has them, else from its config."""
+"""Inputs made up for a model: from its tokenizer and processors where the folder has them, else from its config.
 
-import contextlib
+Text-only models have one form of input. Pictures and sound have several (one picture a row or several, a wave or a
+spectrogram, patches with their grid), and no config says which: they are tried on the model, simple ones first.
+"""
+
 import inspect
+import itertools
+import re
 
-from .errors import WorkerError
-from .samples import AUDIO_SAMPLES, BATCH, CHOICES, DECODER_LENGTH, LENGTH, SENTENCES
+from . import media
+from .errors import WorkerError, first_line
+from .samples import BATCH, CHOICES, DECODER_LENGTH, LENGTH, SENTENCES
+
+# What a model says whose text holds too few or too many places for the features of its pictures or its sound.
+_MISMATCH = re.compile(r"tokens:? (\d+),? (?:and )?features:? (?:torch\.Size\(\[)?(\d+)", re.IGNORECASE)
 
 
 class Synthetic:
@@ -15,13 +24,12 @@ class Synthetic:
     """
 
     def __init__(self, loaded, text=None):
-        import torch
-
         self.model, self.folder, self.text = loaded.model, loaded.folder, text
         self.class_name = loaded.class_name
         self.config = getattr(loaded.model, "config", None)
         self.parameters = dict(inspect.signature(loaded.model.forward).parameters)
-        self.random = torch.Generator().manual_seed(20)
+        self.main = getattr(self.model, "main_input_name", None) or "input_ids"
+        self.places = {"image": 1, "video": 1, "audio": 1}  # tokens a row that stand for features
 
     def inputs(self):
         """The sample inputs; bad-input when the model needs some that cannot be made up."""
@@ -29,56 +37,159 @@ class Synthetic:
             raise WorkerError(
                 "bad-input", f"{self.class_name}: sample inputs are unknown for a plain module; give them"
             )
-        main = getattr(self.model, "main_input_name", None) or "input_ids"
-        found = {}
-        wants_text = "input_ids" in self.parameters and (main == "input_ids" or self._config_value("vocab_size"))
-        if wants_text:
-            found.update(self._text_inputs())
-            if self._is_multiple_choice():
-                found = {name: self._choices(value) for name, value in found.items()}
-        elif self.text:
-            raise WorkerError("bad-input", f"--text: `{self.class_name}` takes no text; give --inputs")
-        if "pixel_values" in self.parameters and self._wants(main, "pixel_values", "vision_config"):
-            found["pixel_values"] = self._pixel_values()
-        for name in ("input_values", "input_features"):
-            if name in self.parameters and self._wants(main, name, "audio_config"):
-                found[name] = self._audio(name)
-        if "decoder_input_ids" in self.parameters and getattr(self.config, "is_encoder_decoder", False):
-            found["decoder_input_ids"] = self._decoder_ids()
-        needed = [
-            name
-            for name, p in self.parameters.items()
-            if p.default is inspect.Parameter.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-        ]
-        lacking = [name for name in needed if name not in found]
-        if lacking or not found or (main in self.parameters and main not in found):
-            names = ", ".join(f"`{n}`" for n in lacking or [main])
+        forms = self._forms()
+        if len(forms) == 1:
+            return self._checked(self._made(forms[0]))
+        failure = None
+        for form in forms:
+            found = self._made(form)
+            if self._lacking(found):
+                continue
+            error = self._failure(found, form)
+            if error is None:
+                return self._made(form)
+            failure = failure or error
+        if failure is None:
+            return self._checked(self._made(forms[0]))
+        raise WorkerError(
+            "bad-input",
+            f"{self.class_name}: none of {len(forms)} sample inputs that were made up fits ({first_line(failure)}); "
+            "give --inputs FILE.npz",
+        )
+
+    def _checked(self, found):
+        lacking = self._lacking(found)
+        if lacking:
+            names = ", ".join(f"`{n}`" for n in lacking)
             raise WorkerError(
                 "bad-input", f"{self.class_name}: no sample can be made for input {names}; give --inputs FILE.npz"
             )
         return found
 
-    def _wants(self, main, name, part):
-        return main == name or getattr(self.config, part, None) is not None or len(self.parameters) == 1
+    def _lacking(self, found):
+        needed = [
+            name
+            for name, p in self.parameters.items()
+            if p.default is inspect.Parameter.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        ]
+        if not found or (self.main in self.parameters and self.main not in found and not needed):
+            needed.append(self.main)
+        return [name for name in dict.fromkeys(needed) if name not in found]
 
-    def _config_value(self, *names, default=None):
+    def _forms(self):
+        """The combinations of forms to try: {"pictures", "sound", "optional"}."""
+        pictures = media.picture_forms(self) if self._has_pictures() else [None]
+        sound = media.sound_forms(self) if self._has_sound() else [None]
+        if pictures == [None] and sound == [None]:
+            return [{"pictures": None, "sound": None, "optional": False}]
+        return [
+            {"pictures": p, "sound": s, "optional": optional}
+            for optional, p, s in itertools.product((False, True), pictures, sound)
+        ]
+
+    def _failure(self, found, form):
+        """What the model says to the inputs, or None. The places for features in the text are set as it asks."""
+        import torch
+
+        error = None
+        for _ in range(4):
+            try:
+                with torch.no_grad():
+                    self.model(**{n: v.clone() for n, v in found.items()})
+                return None
+            except Exception as failed:  # noqa: BLE001 (whatever a model raises: the next form is tried)
+                error = failed
+            mismatch = _MISMATCH.search(str(error))
+            kind = next((k for k in ("audio", "video", "image") if k in str(error).lower()), None)
+            if mismatch is None or kind is None or int(mismatch[2]) % BATCH or not 0 < int(mismatch[2]) <= 8192:
+                return error
+            if self.places[kind] == int(mismatch[2]) // BATCH:
+                return error
+            self.places[kind] = int(mismatch[2]) // BATCH
+            found = self._made(form)
+        return error
+
+    def _made(self, form):
+        import torch
+
+        self.random = torch.Generator().manual_seed(20)
+        found = {}
+        if self._has_text():
+            found.update(self._text_inputs())
+            if self._is_multiple_choice():
+                found = {name: self._choices(value) for name, value in found.items()}
+        elif self.text:
+            raise WorkerError("bad-input", f"--text: `{self.class_name}` takes no text; give --inputs")
+        self.ids = found.get("input_ids")
+        if form["pictures"]:
+            found.update(media.pictures(self, form["pictures"]))
+        if form["sound"]:
+            found.update(media.sound(self, form["sound"]))
+        if "decoder_input_ids" in self.parameters and self._decodes():
+            found["decoder_input_ids"] = self._decoder_ids()
+        if "bbox" in self.parameters and "input_ids" in found:
+            found["bbox"] = self._boxes(found["input_ids"])
+        if form["optional"]:
+            media.add_optional(self, found, form)
+        return found
+
+    # What the model takes
+
+    def _has_text(self):
+        return "input_ids" in self.parameters and (self.main == "input_ids" or bool(self.value("vocab_size")))
+
+    def _has_pictures(self):
+        names = [n for n in media.PICTURES if n in self.parameters]
+        if names == ["hidden_states"] and not any(n in self.parameters for n in media.GRIDS):
+            return False
+        return bool(names) and (
+            self.main in names or len(self.parameters) == 1 or self._has_part("vision") or self._is_needed(names)
+        )
+
+    def _has_sound(self):
+        names = [n for n in media.SOUND if n in self.parameters]
+        return bool(names) and (
+            self.main in names or len(self.parameters) == 1 or self._has_part("audio") or self._is_needed(names)
+        )
+
+    def _has_part(self, kind):
+        parts = {"vision": ("vision_config", "vit_config", "vq_config", "vision_encoder_config", "backbone_config")}
+        names = parts.get(kind, ("audio_config", "audio_encoder_config", "speech_config"))
+        return any(getattr(self.config, name, None) is not None for name in names)
+
+    def _is_needed(self, names):
+        return any(self.parameters[n].default is inspect.Parameter.empty for n in names)
+
+    def _decodes(self):
+        return bool(getattr(self.config, "is_encoder_decoder", False))
+
+    def value(self, *names, default=None):
         """The first of the names that the config or one of its parts has as a value."""
         for config in self._configs():
             for name in names:
-                value = getattr(config, name, None)
+                try:
+                    value = getattr(config, name, None)
+                except Exception:  # noqa: BLE001 (fields that vary by layer refuse to be read)
+                    value = None
                 if value is not None:
                     return value
         return default
 
     def _configs(self):
-        if self.config is None:
-            return []
-        parts = [getattr(self.config, name, None) for name in (getattr(self.config, "sub_configs", None) or {})]
-        return [self.config, *[p for p in parts if p is not None]]
+        found, waiting = [], [self.config] if self.config is not None else []
+        while waiting:
+            config = waiting.pop(0)
+            found.append(config)
+            waiting += [
+                part
+                for name in (getattr(config, "sub_configs", None) or {})
+                if hasattr(part := getattr(config, name, None), "to_dict")
+            ]
+        return found
 
-    def _free_size(self, wish):
+    def free_size(self, wish):
         """The least size from `wish` on that no whole number of the config equals."""
-        taken = {v for c in self._configs() for v in vars(c).values() if isinstance(v, int)}
+        taken = {v for c in self._configs() for v in vars(c).values() if type(v) is int}
         while wish in taken:
             wish += 1
         return wish
@@ -86,20 +197,33 @@ class Synthetic:
     # Text
 
     def _text_inputs(self):
-        tokenizer = self._part("AutoTokenizer", ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json"))
+        tokenizer = self.part("AutoTokenizer", ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json"))
         if tokenizer is None:
             if self.text:
                 raise WorkerError("bad-input", f"--text: {self.folder} has no tokenizer; give --inputs FILE.npz")
             return self._token_ids()
         texts = [self.text, *SENTENCES[1:]] if self.text else SENTENCES
-        image = getattr(tokenizer, "image_token", None) or self._image_token(tokenizer)
-        if image:
-            texts = [f"{image} {t}" for t in texts]
-        return self._tokenized(tokenizer, texts)
+        special = [self._token_text(tokenizer, kind) * self.places[kind] for kind in self._media_kinds()]
+        return self._tokenized(tokenizer, [" ".join([*special, t]) for t in texts] if any(special) else texts)
 
-    def _image_token(self, tokenizer):
-        index = self._config_value("image_token_id", "image_token_index")
-        return tokenizer.convert_ids_to_tokens(index) if isinstance(index, int) else None
+    def _media_kinds(self):
+        """The kinds of features for which the text must hold places."""
+        kinds = []
+        if self._has_pictures() and self.media_token("image") is not None:
+            kinds.append("image")
+        if self._has_sound() and self.media_token("audio") is not None:
+            kinds.append("audio")
+        if "pixel_values_videos" in self.parameters and not kinds and self.media_token("video") is not None:
+            kinds.append("video")
+        return kinds
+
+    def media_token(self, kind):
+        """The id of the token that stands for a feature of a picture, a film or a sound; None without one."""
+        found = self.value(f"{kind}_token_id", f"{kind}_token_index", f"{kind}_context_token_id")
+        return found if type(found) is int else None
+
+    def _token_text(self, tokenizer, kind):
+        return tokenizer.convert_ids_to_tokens(self.media_token(kind)) or ""
 
     def _tokenized(self, tokenizer, texts):
         import torch
@@ -107,16 +231,17 @@ class Synthetic:
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
         tokenizer.padding_side = "right"
-        limit = self._config_value("max_position_embeddings", "n_positions", default=512)
-        rows = tokenizer(texts, truncation=True, max_length=max(2, min(limit, 512)))["input_ids"]
+        limit = self.value("max_position_embeddings", "n_positions", default=512)
+        cut = max(2, min(limit, 512 + sum(self.places.values())))
+        rows = tokenizer(texts, truncation=True, max_length=cut)["input_ids"]
         longest, shortest = max(map(len, rows)), min(map(len, rows))
-        length = self._free_size(longest + (longest == shortest))
+        length = self.free_size(longest + (longest == shortest))
         if isinstance(limit, int) and length > limit:
             length = longest
         if tokenizer.pad_token_id is None:
             return self._token_ids()
         found = tokenizer(texts, padding="max_length", truncation=True, max_length=length, return_tensors="pt")
-        vocabulary = self._config_value("vocab_size")
+        vocabulary = self.value("vocab_size")
         if isinstance(vocabulary, int) and int(found["input_ids"].max()) >= vocabulary:
             if not self.text:
                 return self._token_ids()
@@ -130,37 +255,61 @@ class Synthetic:
     def _token_ids(self):
         import torch
 
-        vocabulary = int(self._config_value("vocab_size", default=0))
-        if vocabulary < 2:
+        vocabulary = self.value("vocab_size", "num_hash_buckets", default=0)
+        if type(vocabulary) is not int or vocabulary < 2:
             raise WorkerError("bad-input", f"{self.class_name}: the config has no vocab_size; give --inputs FILE.npz")
-        limit = self._config_value("max_position_embeddings", "n_positions", default=LENGTH)
-        length = min(self._free_size(LENGTH), limit if isinstance(limit, int) and limit > 1 else LENGTH)
+        limit = self.value("max_position_embeddings", "n_positions", default=LENGTH)
+        length = min(self.free_size(LENGTH), limit if type(limit) is int and limit > 1 else LENGTH)
         low = min(vocabulary - 2, 5)
-        ids = torch.randint(low, vocabulary, (BATCH, length), generator=self.random)
-        end = self._config_value("eos_token_id")
-        if isinstance(end, int) and 0 <= end < vocabulary:
+        special = {self.media_token(k) for k in ("image", "video", "audio")} | self._special_ids()
+        allowed = torch.tensor([i for i in range(low, vocabulary) if i not in special] or [low])
+        ids = allowed[torch.randint(0, len(allowed), (BATCH, length), generator=self.random)]
+        end = self.value("eos_token_id")
+        if type(end) is int and 0 <= end < vocabulary:
             ids[ids == end] = low  # models pool at the first end token
             ids[0, -1] = ids[1, length // 2] = end
+        mask = torch.ones_like(ids)
+        mask[1, length // 2 + 1 :] = 0
+        padding = self.value("pad_token_id")
+        if "attention_mask" in self.parameters and type(padding) is int and 0 <= padding < vocabulary:
+            ids[mask == 0] = padding
+        for kind in self._media_kinds():
+            places = torch.full((BATCH, self.places[kind]), self.media_token(kind))
+            ids = torch.cat([ids[:, :1], places, ids[:, 1:]], 1)
+            mask = torch.cat([mask[:, :1], torch.ones_like(places), mask[:, 1:]], 1)
         found = {"input_ids": ids}
         if "attention_mask" in self.parameters:
-            mask = torch.ones_like(ids)
-            mask[1, length // 2 + 1 :] = 0
-            padding = self._config_value("pad_token_id")
-            if isinstance(padding, int) and 0 <= padding < vocabulary:
-                ids[mask == 0] = padding
             found["attention_mask"] = mask
+        return found
+
+    def _special_ids(self):
+        """Ids that a model treats in a way of its own: those of markers around pictures and sound."""
+        found = set()
+        for config in self._configs():
+            for name, value in vars(config).items():
+                if re.search(r"_token_(id|index)$", name) and type(value) is int:
+                    found.add(value)
         return found
 
     def _decoder_ids(self):
         import torch
 
-        vocabulary = int(self._config_value("vocab_size", default=2))
-        length = self._free_size(DECODER_LENGTH)
+        vocabulary = int(self.value("vocab_size", default=2))
+        length = self.free_size(DECODER_LENGTH)
         ids = torch.randint(min(5, vocabulary - 2), vocabulary, (BATCH, length), generator=self.random)
-        start = self._config_value("decoder_start_token_id", "bos_token_id", "pad_token_id")
+        start = self.value("decoder_start_token_id", "bos_token_id", "pad_token_id")
         if isinstance(start, int) and 0 <= start < vocabulary:
             ids[:, 0] = start
         return ids
+
+    def _boxes(self, ids):
+        """Left, top, right, bottom of each token on a page of 1000 by 1000 (or what the config says)."""
+        import torch
+
+        size = min(1000, (self.value("max_2d_position_embeddings", default=1024)) - 1)
+        corners = torch.randint(0, size, (*ids.shape, 4), generator=self.random)
+        low, high = corners[..., :2], corners[..., 2:]
+        return torch.cat([torch.minimum(low, high), torch.maximum(low, high)], -1)
 
     def _is_multiple_choice(self):
         """Whether Transformers lists the class among those that take [batch, choices, length]."""
@@ -175,48 +324,7 @@ class Synthetic:
         rows = torch.arange(len(value) * CHOICES) % len(value)
         return value[rows].reshape(len(value), CHOICES, *value.shape[1:]).contiguous()
 
-    # Images and audio
-
-    def _pixel_values(self):
-        import numpy
-        import torch
-
-        processor = self._part("AutoImageProcessor", ("preprocessor_config.json", "processor_config.json"))
-        if processor is not None:
-            numbers = numpy.random.default_rng(20)
-            images = [numbers.integers(0, 256, (480, 640, 3), dtype=numpy.uint8) for _ in range(BATCH)]
-            with contextlib.suppress(Exception):  # processors that want more than images: the config says enough
-                return processor(images=images, return_tensors="pt")["pixel_values"]
-        size = self._config_value("image_size", "input_size", default=None)
-        if isinstance(size, dict):
-            size = (size["height"], size["width"])
-        height, width = size if isinstance(size, (list, tuple)) else (size, size) if size else (64, 96)
-        channels = int(self._config_value("num_channels", "in_channels", "in_chans", default=3))
-        frames = self._config_value("num_frames")
-        shape = (BATCH, frames, channels, height, width) if frames else (BATCH, channels, height, width)
-        return torch.randn(shape, generator=self.random)
-
-    def _audio(self, name):
-        import torch
-
-        processor = self._part("AutoFeatureExtractor", ("preprocessor_config.json",))
-        if processor is not None:
-            wave = torch.randn(BATCH, AUDIO_SAMPLES, generator=self.random).mul(0.1).numpy()
-            with contextlib.suppress(Exception):  # extractors that want more than a wave: the config says enough
-                rate = getattr(processor, "sampling_rate", 16000)
-                return processor(list(wave), sampling_rate=rate, return_tensors="pt", padding=True)[name]
-        if name == "input_values":
-            bins, frames = self._config_value("num_mel_bins"), self._config_value("max_length")
-            if bins and frames:
-                return torch.randn(BATCH, frames, bins, generator=self.random)
-            return torch.randn(BATCH, AUDIO_SAMPLES, generator=self.random)
-        bins = int(self._config_value("num_mel_bins", "feature_size", default=80))
-        positions = self._config_value("max_source_positions")
-        if positions:
-            return torch.randn(BATCH, bins, 2 * positions, generator=self.random)
-        return torch.randn(BATCH, 101, bins, generator=self.random)
-
-    def _part(self, auto, files):
+    def part(self, auto, files):
         """The folder's tokenizer or processor, or None when it has none that Transformers can load offline."""
         from pathlib import Path
 

@@ -1,0 +1,3 @@
+"""Exceptions of the zoo's rules; see __init__.py for what an entry may hold."""
+
+EXCEPTIONS = {}

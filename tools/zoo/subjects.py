@@ -1,0 +1,202 @@
+"""Subjects of the zoo: for a model type (and a class) a tiny model with weights at trained scale, and inputs for it.
+
+    .venv/bin/python tools/zoo/subjects.py llama swin …     builds them, runs PyTorch, and says a line about each
+    .venv/bin/python tools/zoo/subjects.py --all            every model type
+"""
+
+import dataclasses
+import os
+import signal
+import sys
+import time
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent.parent / "python"))
+
+import classes
+import tiny_configs
+from exceptions import exception
+
+LARGEST = 100_000_000  # parameters of a subject whose widths are kept
+
+
+@dataclasses.dataclass
+class Subject:
+    """model: in evaluation mode; inputs: {name: tensor}; plan: how its configuration came about."""
+
+    model_type: str
+    model: Any
+    inputs: dict
+    plan: str
+
+    @property
+    def class_name(self):
+        return type(self.model).__name__
+
+
+class Unbuilt(Exception):
+    """No subject could be made; the text says at which step and why."""
+
+
+def build(model_type, model_class=None):
+    """The subject of a model type; its base model unless a class is given. Raises Unbuilt with the reason."""
+    known = exception(model_type)
+    if "unbuilt" in known:
+        raise Unbuilt(known["unbuilt"])
+    model_class = model_class or known.get("class") or classes.base_class(model_type)
+    if model_class is None:
+        raise Unbuilt("no class: Transformers has none that takes this configuration")
+    if isinstance(model_class, str):
+        model_class = classes.class_named(model_type, model_class)
+    plans = [bool(known["keep_widths"])] if "keep_widths" in known else [False, True]
+    failure = None
+    for keep_widths in plans:
+        try:
+            return attempt(model_type, model_class, known, keep_widths)
+        except Unbuilt as error:
+            failure = failure or error
+    raise failure
+
+
+def attempt(model_type, model_class, known, keep_widths):
+    import torch
+    from crossload.session import Loaded
+    from crossload.synthetic import Synthetic
+
+    step = "config"
+    try:
+        config = tiny_configs.tiny_config(model_type, known.get("config"), keep_widths)
+        for_class = known.get("for_class", {}).get(model_class.__name__, {})
+        for name, value in for_class.items():
+            setattr(config, name, value)
+        step = "model"
+        if keep_widths:
+            with torch.device("meta"):
+                count = sum(p.numel() for p in make(model_class, config).parameters())
+            if count > LARGEST:
+                raise Unbuilt(f"model: {count / 1e6:.0f} million parameters where widths are kept")
+        torch.manual_seed(0)
+        model = make(model_class, config)
+        if not hasattr(model, "config"):
+            model.config = config
+        set_trained_scale(model)
+        if "prepare" in known:
+            known["prepare"](model)
+        step = "inputs"
+        if "inputs" in known:
+            inputs = known["inputs"](model.config)
+        else:
+            inputs = Synthetic(Loaded(model, model_class.__name__)).inputs()
+            inputs |= known["extra"](model.config, inputs) if "extra" in known else {}
+        step = "forward"
+        with torch.no_grad():
+            model(**{n: v.clone() if hasattr(v, "clone") else v for n, v in inputs.items()})
+    except Unbuilt:
+        raise
+    except Exception as error:
+        raise Unbuilt(f"{step}: {model_class.__name__}: {told(error)}") from error
+    return Subject(model_type, model, inputs, "widths kept" if keep_widths else "tiny")
+
+
+def make(model_class, config):
+    """A model of a class from its configuration, in evaluation mode."""
+    make_one = getattr(model_class, "_from_config", None) or model_class
+    return make_one(config).eval()
+
+
+def set_trained_scale(model, seed=0):
+    """Overwrites every parameter: normal with variance 1/fan-in for matrices and kernels, around 1 for scales, around 0
+    for offsets, with deviation 0.1. Running variances of batch normalization become numbers around 1."""
+    import torch
+
+    random = torch.Generator().manual_seed(seed)
+    output = None
+    if hasattr(model, "get_output_embeddings"):
+        try:
+            output = model.get_output_embeddings()
+        except Exception:  # noqa: BLE001 (models without one refuse in many ways)
+            output = None
+    tied = getattr(output, "weight", None)
+    owners = dict(model.named_modules())
+    with torch.no_grad():
+        for name, value in model.named_parameters():
+            if not value.is_floating_point():
+                continue
+            owner, noise = owners[name.rpartition(".")[0]], torch.randn(value.shape, generator=random)
+            if value.dim() >= 2:
+                is_table = isinstance(owner, torch.nn.Embedding) and value is not tied
+                value.copy_(noise * (1.0 if is_table else fan_in(owner, name, value) ** -0.5))
+            elif name.endswith("weight") or name.endswith("scale") or name.endswith("gamma"):
+                value.copy_(1 + 0.1 * noise)
+            elif value.dim() == 1 and value.numel() > 0 and is_plain(name):
+                value.copy_(0.1 * noise)
+        for owner in owners.values():
+            if isinstance(getattr(owner, "running_var", None), torch.Tensor):
+                owner.running_var.copy_(1 + 0.3 * torch.rand(owner.running_var.shape, generator=random))
+                owner.running_mean.copy_(0.1 * torch.randn(owner.running_mean.shape, generator=random))
+
+
+def is_plain(name):
+    """Whether a vector is an offset; state-space and gating parameters keep the values that their model gives them."""
+    last = name.rpartition(".")[2]
+    return last in ("bias", "beta", "b") or last.endswith("_bias")
+
+
+def fan_in(owner, name, value):
+    """How many terms each result is the sum of."""
+    import torch
+
+    kind = type(owner).__name__
+    if kind == "Conv1D":
+        return value.shape[0]
+    if isinstance(owner, torch.nn.modules.conv._ConvTransposeNd):
+        return max(1, value.shape[0] * value[0, 0].numel() // owner.groups)
+    if value.dim() == 3 and not isinstance(owner, torch.nn.modules.conv._ConvNd):
+        return value.shape[-1]  # one matrix an expert
+    return max(1, value[0].numel())
+
+
+def told(error):
+    """An exception in one line, with the line of the model's own source that raised it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if "/models/" in f.filename]
+    frame = (own or frames)[-1]
+    return f"{type(error).__name__}: {' '.join(lines)[:300]} ({os.path.basename(frame.filename)}:{frame.lineno})"
+
+
+def main(names):
+    import torch
+    import transformers
+
+    warnings.simplefilter("ignore")
+    transformers.logging.set_verbosity_error()
+    torch.set_num_threads(1)
+
+    def stop(*_):
+        raise TimeoutError("over 60 s")
+
+    signal.signal(signal.SIGALRM, stop)
+    built = 0
+    for name in names:
+        start = time.time()
+        signal.alarm(60)
+        try:
+            subject = build(name)
+            signal.alarm(0)
+            built += 1
+            count = sum(p.numel() for p in subject.model.parameters())
+            shapes = {n: list(v.shape) if hasattr(v, "shape") else v for n, v in subject.inputs.items()}
+            print(f"ok   {name}: {subject.class_name}, {subject.plan}, {count} parameters, {shapes}, {time.time() - start:.1f} s", flush=True)
+        except (Unbuilt, TimeoutError) as error:
+            signal.alarm(0)
+            print(f"FAIL {name}: {error}", flush=True)
+    print(f"{built} of {len(names)} built")
+
+
+if __name__ == "__main__":
+    main(classes.model_types() if sys.argv[1:] == ["--all"] else sys.argv[1:])
