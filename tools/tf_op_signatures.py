@@ -38,7 +38,7 @@ EXCLUDED = re.compile(
     CheckNumerics.* | Print | GuaranteeConst | SymbolicGradient | NearestNeighbors | KM.*Initialization |
     Kmeans.* | AudioMicrofrontend | UnicodeScript | CTC.* | EditDistance | Placeholder.* | ParallelConcat |
     Conv | TensorStridedSliceUpdate | BiasAddV1 | Inv | Stochastic.* | Empty | Nearest.* | SetSize |
-    CombinedNonMaxSuppression | DataFormat.* | Inplace.* | ApproximateEqual | NoOp | .*BlockCell | BlockLSTM.*
+    CombinedNonMaxSuppression | DataFormat.* | Inplace.* | ApproximateEqual | NoOp | .*BlockCell | BlockLSTM
     )$""",
     re.VERBOSE,
 )

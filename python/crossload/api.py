@@ -21,6 +21,7 @@ FLAGS = (
     "trust_remote_code",
     "offline",
     "strict",
+    "stages",
     "frozen",
     "jit",
 )
@@ -96,7 +97,7 @@ def convert(
     (positional ones) of tensors, or the path of an `.npz`; needed for a plain module, else made from the model's own
     tokenizer or configuration. dynamic_shapes: as torch.export takes it; by default every axis is dynamic that PyTorch
     lets be. Further flags are the command's, with underscores: text, hidden_states, attentions, cache, strict, frozen,
-    jit, revision, token, trust_remote_code, offline, no_cache, model_class.
+    jit, revision, token, trust_remote_code, offline, no_cache, model_class; `stages=False` compares outputs only.
     progress: called with (stage, text, fraction or -1).
     Returns a Conversion, whatever the verdict. Raises CrossloadError; then `out` is as it was.
     """

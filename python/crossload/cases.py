@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from .guards import broken_guard
+
 
 @dataclass
 class Case:
@@ -16,9 +18,10 @@ class Case:
 TEXT_SHAPES = [(1, 1), (2, 16), (3, 33), (5, 200)]
 
 
-def make_cases(program, sample, text_limit=None, traced_only=False):
+def make_cases(program, sample, text_limit=None, guards=()):
     """The traced sample, another batch, another length, batch 1, and for text TEXT_SHAPES cut to the model's limits.
 
+    Shapes at which one of the program's guards does not hold are left out: PyTorch exported it for others only.
     Symbols that had the same size in the sample change together (a sample's sizes differ by role). Contents are the
     sample's, tiled with an offset, so values stay in range; 2-D integer masks become right padding with one full row.
     """
@@ -27,7 +30,7 @@ def make_cases(program, sample, text_limit=None, traced_only=False):
     axes = input_axes(program)
     roles = _roles(axes, sample)
     cases = [Case(sample, _label(roles, {r: r[0] for r in roles}, axes, sample), True)]
-    if traced_only or not roles:
+    if not roles:
         return cases
     batch = _batch_role(axes, sample, roles)
     others = [r for r in roles if r != batch]
@@ -42,9 +45,10 @@ def make_cases(program, sample, text_limit=None, traced_only=False):
     for sizes in wanted:
         sizes = {r: min(sizes.get(r, r[0]), limits[r]) for r in roles}
         label = _label(roles, sizes, axes, sample)
-        if label not in seen:
-            seen.add(label)
-            cases.append(Case(_resized(axes, roles, sample, sizes, len(cases)), label, False))
+        inputs = None if label in seen else _resized(axes, roles, sample, sizes, len(cases))
+        seen.add(label)
+        if inputs is not None and broken_guard(guards, inputs) is None:
+            cases.append(Case(inputs, label, False))
     return cases
 
 

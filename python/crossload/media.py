@@ -134,7 +134,9 @@ def sound_forms(maker):
     name = next(n for n in SOUND if n in maker.parameters)
     if name == "input_features":
         return spectra
-    return spectra[1:2] + waves + spectra if maker.value("num_mel_bins") and maker.value("max_length") else waves + spectra
+    return (
+        spectra[1:2] + waves + spectra if maker.value("num_mel_bins") and maker.value("max_length") else waves + spectra
+    )
 
 
 def sound(maker, form):
@@ -148,7 +150,9 @@ def sound(maker, form):
     if processed is not None:
         return {name: processed}
     bins = int(
-        maker.value("num_mel_bins", "feature_size", "input_feat_per_channel", "feature_projection_input_dim", default=80)
+        maker.value(
+            "num_mel_bins", "feature_size", "input_feat_per_channel", "feature_projection_input_dim", default=80
+        )
     )
     shape = {
         "wave": (BATCH, size),
@@ -199,8 +203,14 @@ def add_optional(maker, found, form):
     if ids is not None:
         for name in ("qformer_input_ids", "text_input_ids"):
             add(name, lambda: ids.clone())
-        add("visual_pos", lambda: torch.rand(BATCH, 10, int(maker.value("visual_pos_dim", default=4)), generator=maker.random))
-        add("visual_feats", lambda: torch.randn(BATCH, 10, int(maker.value("visual_feat_dim", default=2048)), generator=maker.random))
+        add(
+            "visual_pos",
+            lambda: torch.rand(BATCH, 10, int(maker.value("visual_pos_dim", default=4)), generator=maker.random),
+        )
+        add(
+            "visual_feats",
+            lambda: torch.randn(BATCH, 10, int(maker.value("visual_feat_dim", default=2048)), generator=maker.random),
+        )
     if frames is not None:
         for name in ("input_features_mask", "feature_attention_mask", "padding_mask", "audio_mel_mask"):
             add(name, lambda: torch.ones(BATCH, frames, dtype=torch.int64))

@@ -7,6 +7,7 @@ from pathlib import Path
 from . import programs
 from .cases import make_cases
 from .errors import WorkerError, first_line
+from .guards import guards_of
 from .interpret import Run, arguments, double_default, double_graph, to_double
 from .loading import load
 from .tensor_file import TensorFile
@@ -25,7 +26,7 @@ def reference(request, progress, session):
         raise WorkerError("bad-input", f"{out}: no such folder; create it first")
     start = time.time()
     subject = _subject(request, progress, session)
-    cases = make_cases(subject.program, subject.sample, subject.text_limit())
+    cases = make_cases(subject.program, subject.sample, subject.text_limit(), subject.guards)
     results = []
     for number, case in enumerate(cases):
         progress("reference", f"running PyTorch at {case.label}", number / (len(cases) + 1))
@@ -41,8 +42,8 @@ def reference(request, progress, session):
 class _Subject:
     """The program under reference, its weights and, unless only a `.pt2` is known, the eager model."""
 
-    def __init__(self, program, state, sample, loaded=None, request=None):
-        self.program, self.state, self.sample = program, state, sample
+    def __init__(self, program, state, sample, loaded=None, request=None, guards=()):
+        self.program, self.state, self.sample, self.guards = program, state, sample, guards
         self.loaded, self.request = loaded, request or {}
         self.double = double_graph(program.graph_module)
         self.names = programs.output_names(program)
@@ -117,7 +118,8 @@ def _subject(request, progress, session):
     from safetensors.torch import load_file
 
     sample = load_file(folder / "sample.safetensors")
-    return _Subject(session.program, loaded.model.state_dict(keep_vars=True), sample, loaded, request)
+    guards = guards_of(session.program, folder / "program.pt2")
+    return _Subject(session.program, loaded.model.state_dict(keep_vars=True), sample, loaded, request, guards)
 
 
 def _archive_subject(path, request):
@@ -132,7 +134,7 @@ def _archive_subject(path, request):
     unknown = [name for name in given if name not in sample]
     if unknown:
         raise WorkerError("bad-input", f"{request['inputs']}: has `{unknown[0]}`; the inputs are {', '.join(sample)}")
-    return _Subject(program, program.state_dict, {**sample, **given}, None, request)
+    return _Subject(program, program.state_dict, {**sample, **given}, None, request, guards_of(program, path))
 
 
 def _write_case(subject, case, path):

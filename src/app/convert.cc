@@ -211,7 +211,7 @@ json ask_reference(const ConvertRequest& request, const Subject& subject, const 
   ask["do"] = "reference";
   ask["model"] = subject.files.path.empty() ? json() : json(subject.files.path.string());
   ask["trace"] = subject.trace->folder.empty() ? json() : json(subject.trace->folder.string());
-  ask["stages"] = true;
+  ask["stages"] = request.stages;
   ask["out"] = out.string();
   return python.ask(ask, progress);
 }

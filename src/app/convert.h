@@ -16,6 +16,7 @@ struct ConvertRequest {
   double max_error = 1e-5;
   bool strict = false;
   bool verify = true;
+  bool stages = true;  // compare every module as well, not only the outputs
   bool use_cache = true;
   bool force = false;
   bool frozen = false;

@@ -82,6 +82,7 @@ ConvertRequest request_from(const json& asked) {
   request.max_error = asked.value("max_error", 1e-5);
   request.strict = asked.value("strict", false);
   request.verify = asked.value("verify", true);
+  request.stages = asked.value("stages", true);
   request.use_cache = asked.value("use_cache", true);
   request.force = asked.value("force", false);
   request.frozen = asked.value("frozen", false);

@@ -17,6 +17,7 @@ OutputResult output(double error, double noise, double tf_truth) {
   result.max_error = error;
   result.noise = noise;
   result.tf_truth = tf_truth;
+  result.pt_truth = noise;
   return result;
 }
 
@@ -69,6 +70,18 @@ TEST_CASE("outputs: noise is the worst run's distance from the truth") {
   CHECK(results[0].noise == 0.25);
   CHECK(results[0].tf_truth == 0.75);
   CHECK(notes.empty());
+}
+
+TEST_CASE("outputs: a run that is far off is no noise, and says so where it is the model itself") {
+  CaseValues pytorch;
+  pytorch.runs["y"] = {floats({1}, {2}), floats({1}, {1.0000001f})};
+  pytorch.truth["y"] = doubles({1}, {1});
+  std::vector<std::string> notes;
+  const auto results = compare_outputs({}, pytorch, {{"y", floats({1}, {1})}}, notes);
+  CHECK(results[0].noise < 1e-6);
+  CHECK(judge(results[0], 1e-5) == Verdict::kMismatch);
+  REQUIRE(notes.size() == 1);
+  CHECK(notes[0] == "output `y` [1]: the program that PyTorch exported is 1.0e+00 away from the model itself");
 }
 
 TEST_CASE("outputs: another shape, another dtype or none is a mismatch") {

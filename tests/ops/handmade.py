@@ -884,3 +884,181 @@ case("aten.add_.Tensor", lambda x, y: x.clone().add_(y, alpha=2), X, Y)
 case("aten.sub_.Tensor", lambda x, y: x.clone().sub_(y), X, Y)
 case("aten.div_.Tensor", lambda x, y: x.clone().div_(y), X, Y)
 case("aten.floor_divide_.Tensor", lambda x, y: x.clone().floor_divide_(y), X, Y)
+
+# sampling: both forms of corners, all paddings, points outside, cells themselves, another size
+GRID = floats(2, 3, 5, 2) * 0.9
+for mode, padding, corners in itertools.product(
+    ("bilinear", "nearest"), ("zeros", "border", "reflection"), (True, False)
+):
+    function = lambda x, g, m=mode, p=padding, c=corners: F.grid_sample(x, g, m, p, c)  # noqa: E731
+    case("aten.grid_sampler.default", function, PICTURE, GRID, second=[floats(3, 4, 5, 6), floats(3, 2, 4, 2)])
+case("aten.grid_sampler.default", lambda x, g: F.grid_sample(x, g, align_corners=False), PICTURE, GRID * 3)
+case("aten.grid_sampler.default", lambda x, g: F.grid_sample(x, g, align_corners=True), PICTURE, torch.ones(2, 2, 2, 2))
+VOLUME = floats(2, 3, 4, 5, 6)
+case("aten.grid_sampler.default", lambda x, g: F.grid_sample(x, g, align_corners=False), VOLUME, floats(2, 2, 3, 4, 3))
+for name in ("grid_sampler_2d", "grid_sampler_3d"):
+    x, g = (PICTURE, GRID) if name.endswith("2d") else (VOLUME, floats(2, 2, 3, 4, 3))
+    case(f"aten.{name}.default", lambda x, g, f=getattr(aten, name).default: f(x, g, 0, 0, False), x, g)
+
+# patches
+for options in ({}, {"padding": 1, "stride": 2}, {"dilation": 2, "padding": (1, 2)}, {"stride": (2, 1)}):
+    cut = lambda x, o=options: F.unfold(x, (2, 3), **o)  # noqa: E731
+    case("aten.im2col.default", cut, PICTURE, second=[floats(3, 4, 8, 6)])
+    whole = lambda x, o=options: F.fold(F.unfold(x, (2, 3), **o), x.shape[2:], (2, 3), **o)  # noqa: E731
+    case("aten.col2im.default", whole, PICTURE, second=[floats(3, 4, 8, 6)])
+case("aten.im2col.default", lambda x: F.unfold(x, 2), floats(4, 7, 9))
+case("aten.col2im.default", lambda x: F.fold(x, (5, 6), (2, 2)), floats(3 * 4, 20))
+
+# resize: antialiased, larger and smaller
+for name in ("bilinear", "bicubic"):
+    row = f"aten._upsample_{name}2d_aa.vec"
+    for size, corners in (((3, 4), False), ((11, 5), False), ((3, 4), True), ((14, 18), False)):
+        smaller = lambda x, m=name, s=size, c=corners: F.interpolate(x, size=s, mode=m, align_corners=c, antialias=True)  # noqa: E731
+        case(row, smaller, PICTURE, second=[floats(3, 4, 6, 8)])
+    case(row, lambda x, m=name: F.interpolate(x, scale_factor=0.5, mode=m, antialias=True), floats(2, 3, 8, 10))
+
+# pooling over sizes that windows do not divide
+for ceil, pad in itertools.product((True, False), (0, 1)):
+    case(
+        "aten.avg_pool2d.default",
+        lambda x, c=ceil, p=pad: F.avg_pool2d(x, 3, 2, p, c),
+        PICTURE,
+        second=[floats(3, 4, 8, 6)],
+    )
+    part = lambda x, c=ceil, p=pad: F.avg_pool2d(x, 3, 2, p, c, count_include_pad=False)  # noqa: E731
+    case("aten.avg_pool2d.default", part, PICTURE, second=[floats(3, 4, 8, 6)])
+    case(
+        "aten.max_pool2d.default",
+        lambda x, c=ceil, p=pad: F.max_pool2d(x, 3, 2, p, 1, c),
+        PICTURE,
+        second=[floats(3, 4, 8, 6)],
+    )
+case(
+    "aten.adaptive_avg_pool2d.default", lambda x: F.adaptive_avg_pool2d(x, (3, 4)), PICTURE, second=[floats(3, 4, 8, 6)]
+)
+case(
+    "aten.adaptive_avg_pool1d.default", lambda x: F.adaptive_avg_pool1d(x, 3), floats(2, 3, 7), second=[floats(2, 3, 8)]
+)
+case(
+    "aten.adaptive_avg_pool3d.default",
+    lambda x: F.adaptive_avg_pool3d(x, (2, 3, 4)),
+    VOLUME,
+    second=[floats(3, 3, 5, 4, 7)],
+)
+
+# recurrent layers
+for options in ({}, {"num_layers": 2, "bidirectional": True}, {"bias": False}, {"batch_first": True}):
+    torch.manual_seed(3)
+    layer = torch.nn.LSTM(5, 6, **options).requires_grad_(False)
+    case(
+        "aten.lstm.input",
+        lambda x, f=layer: f(x),
+        floats(7, 3, 5),
+        second=[floats(7, 2, 5)] if not options.get("batch_first") else [floats(4, 3, 5)],
+    )
+    states = [floats(*(len(layer._all_weights), 3, 6), seed=i) for i in (1, 2)]
+    case(
+        "aten.lstm.input",
+        lambda x, h, c, f=layer: f(x, (h, c)),
+        floats(7, 3, 5) if not options.get("batch_first") else floats(3, 7, 5),
+        *states,
+    )
+
+
+# spectral: real numbers in and out, complex ones between
+def parts(value):
+    return torch.view_as_real(value.resolve_conj())
+
+
+PAIRS, SIGNAL = floats(3, 4, 2), floats(3, 12)
+case("aten.view_as_complex.default", lambda x: parts(torch.view_as_complex(x) * 2), PAIRS, second=[floats(5, 2, 2)])
+case("aten.view_as_real.default", lambda x: parts(torch.view_as_complex(x)), PAIRS)
+case("aten.complex.default", lambda x, y: parts(torch.complex(x, y)), X, Y)
+case("aten.polar.default", lambda x, y: parts(torch.polar(x.abs(), y)), X, Y)
+case("aten.real.default", lambda x, y: torch.complex(x, y).real, X, Y)
+case("aten.real.default", torch.real, X)
+case("aten.imag.default", lambda x, y: torch.complex(x, y).imag, X, Y)
+case("aten.angle.default", lambda x, y: torch.angle(torch.complex(x, y)), X, Y)
+case("aten.angle.default", torch.angle, torch.tensor([1.0, -2.0, NAN, 0.0]))
+for name in ("conj", "_conj", "resolve_conj"):
+    case(f"aten.{name}.default", lambda x, f=getattr(aten, name).default: parts(f(torch.view_as_complex(x)) * 1), PAIRS)
+case("aten.abs.default", lambda x, y: torch.complex(x, y).abs(), X, Y)
+case("aten.mul.Tensor", lambda x, y: parts(torch.complex(x, y) * torch.complex(y, x)), X, Y)
+case("aten.mul.Tensor", lambda x, y: parts(torch.complex(x, y) * x), X, Y)
+case("aten.div.Tensor", lambda x, y: parts(torch.complex(x, y) / torch.complex(y, x)), X, Y)
+case("aten.add.Tensor", lambda x, y: parts(torch.complex(x, y) + torch.complex(y, x)), X, Y)
+for norm, n in itertools.product((None, "ortho", "forward"), (None, 8, 15)):
+    for name in ("fft_fft", "fft_ifft"):
+        case(
+            f"aten.{name}.default",
+            lambda x, f=getattr(aten, name).default, m=norm, k=n: parts(f(x, k, 0, m)),
+            floats(12, 3),
+        )
+    case(
+        "aten.fft_rfft.default",
+        lambda x, m=norm, k=n: parts(torch.fft.rfft(x, k, -1, m)),
+        SIGNAL,
+        second=[floats(2, 9)] if n is None else None,
+    )
+    case(
+        "aten.fft_irfft.default",
+        lambda x, m=norm, k=n: torch.fft.irfft(torch.view_as_complex(x), k, -1, m),
+        floats(3, 7, 2),
+    )
+for name in ("fft_fftn", "fft_ifftn", "fft_fft2", "fft_ifft2"):
+    case(f"aten.{name}.default", lambda x, f=getattr(aten, name).default: parts(f(x)), X)
+    case(f"aten.{name}.default", lambda x, f=getattr(aten, name).default: parts(f(x, [4, 3], [0, 2], "ortho")), X)
+
+# random: what is known of any draw
+DRAWN = {
+    "rand.default": lambda x: torch.rand(2, 500),
+    "rand_like.default": lambda x: torch.rand_like(x),
+    "uniform_.default": lambda x: x.clone().uniform_(2, 3) - 2,
+    "randint.low": lambda x: (torch.randint(3, 5, (2, 500)) - 3) / 2,
+    "randint.default": lambda x: torch.randint(2, (2, 500)) / 2,
+    "bernoulli.default": lambda x: torch.bernoulli(torch.full_like(x, 0.5)) / 2,
+    "bernoulli.p": lambda x: aten.bernoulli.p(x, 0.5) / 2,
+    "bernoulli_.float": lambda x: x.clone().bernoulli_(0.5) / 2,
+}
+for name, draw in DRAWN.items():
+    checks = lambda x, f=draw: (((y := f(x)) >= 0).all(), (y < 1).all(), (y.mean() - 0.4).abs() < 0.2, y > 2)  # noqa: E731
+    case(f"aten.{name}", checks, torch.ones(2, 500))
+for name, draw in {
+    "randn.default": lambda x: torch.randn(2, 500),
+    "randn_like.default": lambda x: torch.randn_like(x),
+    "normal_.default": lambda x: (x.clone().normal_(3, 2) - 3) / 2,
+}.items():
+    checks = lambda x, f=draw: ((y := f(x)).mean().abs() < 0.3, (y.std() - 1).abs() < 0.3, y > 100)  # noqa: E731
+    case(f"aten.{name}", checks, torch.ones(2, 500))
+case("aten.randperm.default", lambda x: torch.randperm(20).sort().values + x, ints(20))
+
+# reductions along an axis, positions
+for name in ("cummax", "cummin"):
+    case(f"aten.{name}.default", lambda x, f=getattr(torch, name): f(x, 1), N, second=[ints(3, 5, 2)])
+    case(f"aten.{name}.default", lambda x, f=getattr(torch, name): f(x, -1), X)
+case("aten.var_mean.correction", lambda x: torch.var_mean(x, dim=1, correction=0), X, second=[floats(3, 5, 2)])
+case("aten.var_mean.correction", lambda x: torch.var_mean(x, dim=(0, 2), correction=2, keepdim=True), X)
+case("aten.count_nonzero.dim_IntList", lambda x: torch.count_nonzero(x, (0, 2)), N)
+case("aten.diff.default", lambda x: torch.diff(x, dim=1), N, second=[ints(3, 5, 2)])
+case("aten.diff.default", lambda x: torch.diff(x, n=2), X)
+case("aten.diff.default", torch.diff, bools(2, 9))
+case("aten.where.default", lambda x: [i + 1 for i in torch.where(x > 0)], N)
+case("aten.masked_select.default", lambda x, m: torch.masked_select(x, m) + 1, X, bools(2, 3, 4))
+case("aten.masked_select.default", lambda x, m: torch.masked_select(x, m) + 1, X, bools(3, 1))
+BOUNDS = floats(3, 6).sort(-1).values
+for right in (False, True):
+    case(
+        "aten.searchsorted.Tensor",
+        lambda s, x, r=right: torch.searchsorted(s, x, right=r),
+        BOUNDS,
+        floats(3, 5),
+        second=[floats(2, 4).sort(-1).values, floats(2, 7)],
+    )
+    case(
+        "aten.searchsorted.Tensor",
+        lambda s, x, r=right: torch.searchsorted(s, x, right=r),
+        BOUNDS[0].contiguous(),
+        BOUNDS,
+    )
+case("aten.linspace.Tensor_Tensor", lambda a, b: torch.linspace(a, b, 7), torch.tensor(-1.5), torch.tensor(4.0))
+case("aten.unsqueeze_.default", lambda x: (x + 1).unsqueeze_(1) * 2, X, second=[floats(3, 5, 2)])

@@ -1,7 +1,7 @@
 """Subjects of the zoo: for a model type (and a class) a tiny model with weights at trained scale, and inputs for it.
 
-    .venv/bin/python tools/zoo/subjects.py llama swin …     builds them, runs PyTorch, and says a line about each
-    .venv/bin/python tools/zoo/subjects.py --all            every model type
+.venv/bin/python tools/zoo/subjects.py llama swin …     builds them, runs PyTorch, and says a line about each
+.venv/bin/python tools/zoo/subjects.py --all            every model type
 """
 
 import dataclasses
@@ -191,7 +191,10 @@ def main(names):
             built += 1
             count = sum(p.numel() for p in subject.model.parameters())
             shapes = {n: list(v.shape) if hasattr(v, "shape") else v for n, v in subject.inputs.items()}
-            print(f"ok   {name}: {subject.class_name}, {subject.plan}, {count} parameters, {shapes}, {time.time() - start:.1f} s", flush=True)
+            print(
+                f"ok   {name}: {subject.class_name}, {subject.plan}, {count} parameters, {shapes}, {time.time() - start:.1f} s",
+                flush=True,
+            )
         except (Unbuilt, TimeoutError) as error:
             signal.alarm(0)
             print(f"FAIL {name}: {error}", flush=True)

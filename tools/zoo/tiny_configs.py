@@ -159,7 +159,9 @@ class Shrinker:
 
     def is_staged(self, fields, config):
         """Whether the sizes are lists with an entry a stage, as in convolutional backbones: there widths stay."""
-        stage = re.compile(r"^depths$|hidden_sizes|embed_dims|stage_|stem_channels|channel_list|block_configs|kernel_sizes")
+        stage = re.compile(
+            r"^depths$|hidden_sizes|embed_dims|stage_|stem_channels|channel_list|block_configs|kernel_sizes"
+        )
         return any(
             stage.search(n) and isinstance(value_of(config, n), (list, tuple)) and len(value_of(config, n)) > 1
             for n in fields

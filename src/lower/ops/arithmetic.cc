@@ -129,6 +129,7 @@ Expr clamp_max(Call& call) {
 
 Expr absolute(Call& call) {
   const Expr x = call.tensor("self");
+  if (is_complex(x.dtype())) return call.tf("ComplexAbs", {x}, {{"Tout", call.result_dtype()}});
   return x.dtype() == DType::kBool || x.dtype() == DType::kUInt8 ? x : call.tf("Abs", {x});
 }
 

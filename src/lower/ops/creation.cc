@@ -103,6 +103,7 @@ constexpr OpRow kRows[] = {
     {"aten::arange.start(Scalar start, Scalar end, *, " FACTORY ") -> Tensor", arange_start},
     {"aten::arange.start_step(Scalar start, Scalar end, Scalar step=1, *, " FACTORY ") -> Tensor", arange_step},
     {"aten::linspace(Scalar start, Scalar end, int steps, *, " FACTORY ") -> Tensor", linspace},
+    {"aten::linspace.Tensor_Tensor(Tensor start, Tensor end, int steps, *, " FACTORY ") -> Tensor", linspace},
     {"aten::eye(SymInt n, *, " FACTORY ") -> Tensor", eye},
     {"aten::eye.m(SymInt n, SymInt m, *, " FACTORY ") -> Tensor", eye},
     {"aten::tril(Tensor self, SymInt diagonal=0) -> Tensor", tril},

@@ -18,13 +18,18 @@ void add_linear_ops(OpTable& table);
 void add_logic_ops(OpTable& table);
 void add_normalization_ops(OpTable& table);
 void add_padding_ops(OpTable& table);
+void add_patches_ops(OpTable& table);
 void add_pooling_ops(OpTable& table);
+void add_random_ops(OpTable& table);
 void add_reduction_ops(OpTable& table);
 void add_resize_ops(OpTable& table);
+void add_rnn_ops(OpTable& table);
+void add_sampling_ops(OpTable& table);
 void add_scatter_ops(OpTable& table);
 void add_shape_ops(OpTable& table);
 void add_slice_ops(OpTable& table);
 void add_sort_ops(OpTable& table);
+void add_spectral_ops(OpTable& table);
 void add_view_ops(OpTable& table);
 
 inline void add_all_families(OpTable& table) {
@@ -41,13 +46,18 @@ inline void add_all_families(OpTable& table) {
   add_logic_ops(table);
   add_normalization_ops(table);
   add_padding_ops(table);
+  add_patches_ops(table);
   add_pooling_ops(table);
+  add_random_ops(table);
   add_reduction_ops(table);
   add_resize_ops(table);
+  add_rnn_ops(table);
+  add_sampling_ops(table);
   add_scatter_ops(table);
   add_shape_ops(table);
   add_slice_ops(table);
   add_sort_ops(table);
+  add_spectral_ops(table);
   add_view_ops(table);
 }
 

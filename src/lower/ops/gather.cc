@@ -152,6 +152,30 @@ Expr nonzero(Call& call) {
   return b.slice(one_axis, 1, Sym(0), Sym(0));
 }
 
+// The same positions axis by axis: one index tensor for each.
+Exprs nonzero_by_axis(Call& call) {
+  Builder& b = call.builder();
+  const Expr x = call.operand("condition", DType::kBool);
+  const Expr places = b.tf("Where", {x});
+  Exprs columns;
+  for (int i = 0; i < x.rank(); ++i) columns.push_back(b.gather(places, b.scalar(DType::kInt32, i), 1));
+  return columns;
+}
+
+// The elements that a mask shows, in row-major order.
+Expr masked_select(Call& call) {
+  Builder& b = call.builder();
+  const Expr mask = call.operand("mask", DType::kBool);
+  SymDims dims = call.tensor("self").dims();
+  while (static_cast<int>(dims.size()) < mask.rank()) dims.insert(dims.begin(), Sym(1));
+  for (int i = 1; i <= mask.rank(); ++i) {
+    Sym& d = dims[dims.size() - static_cast<std::size_t>(i)];
+    if (d == Sym(1)) d = mask.dim(-i);
+  }
+  if (dims.empty()) dims = {Sym(1)};
+  return b.tf("GatherNd", {b.broadcast(call.tensor("self"), dims), b.tf("Where", {b.broadcast(mask, dims)})});
+}
+
 // Windows of `size` cells, every `step` cells, their cells as a new last axis.
 Expr unfold(Call& call) {
   Builder& b = call.builder();
@@ -177,6 +201,8 @@ constexpr OpRow kRows[] = {
     {"aten::take(Tensor self, Tensor index) -> Tensor", take_along_flat},
     {"aten::index.Tensor(Tensor self, Tensor?[] indices) -> Tensor", index},
     {"aten::nonzero(Tensor self) -> Tensor", nonzero},
+    {"aten::where(Tensor condition) -> Tensor[]", nonzero_by_axis},
+    {"aten::masked_select(Tensor self, Tensor mask) -> Tensor", masked_select},
     {"aten::unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)", unfold},
 };
 

@@ -39,7 +39,8 @@ class Picture {
 struct Windows {
   std::vector<int64_t> size, stride, dilation;    // of h and w
   std::vector<std::pair<int64_t, int64_t>> pads;  // before and after, as PyTorch is asked for
-  std::vector<int64_t> overhang;                  // further cells behind that ceil_mode needs
+  SymDims overhang;                               // further cells behind that ceil_mode needs
+  bool has_overhang() const { return !(overhang[0] == Sym(0) && overhang[1] == Sym(0)); }
 };
 
 Windows windows(Call& call, int spatial, const Picture& picture, const SymDims& result, bool has_dilation) {
@@ -55,16 +56,14 @@ Windows windows(Call& call, int spatial, const Picture& picture, const SymDims& 
   if (w.stride.empty()) w.stride = w.size;
   w.dilation = has_dilation ? hw("dilation", 1) : std::vector<int64_t>{1, 1};
   for (const int64_t p : hw("padding", 0)) w.pads.emplace_back(p, p);
-  w.overhang.assign(2, 0);
+  w.overhang.assign(2, Sym(0));
   if (!call.flag("ceil_mode")) return w;
   for (int i = 0; i < 2; ++i) {
     if (spatial == 1 && i == 0) continue;
-    const auto in = picture.size(i).as_constant();
-    const auto out = result[result.size() - 2 + static_cast<std::size_t>(i)].as_constant();
-    if (!in || !out) call.unsupported("pooling with ceil_mode over a symbolic size");
     const auto k = static_cast<std::size_t>(i);
-    const int64_t needed = (*out - 1) * w.stride[k] + (w.size[k] - 1) * w.dilation[k] + 1;
-    w.overhang[k] = std::max<int64_t>(0, needed - (*in + w.pads[k].first + w.pads[k].second));
+    const Sym& out = result[result.size() - 2 + k];
+    const Sym needed = (out - Sym(1)) * Sym(w.stride[k]) + Sym((w.size[k] - 1) * w.dilation[k] + 1);
+    w.overhang[k] = max(Sym(0), needed - (picture.size(i) + Sym(w.pads[k].first + w.pads[k].second)));
   }
   return w;
 }
@@ -72,17 +71,21 @@ Windows windows(Call& call, int spatial, const Picture& picture, const SymDims& 
 std::vector<int64_t> nhwc(const std::vector<int64_t>& hw) { return {1, hw[0], hw[1], 1}; }
 
 Expr padded(Expr x, const Windows& w, bool with_overhang, Expr value) {
-  std::vector<int32_t> amounts = {0, 0};
+  SymDims amounts(2, Sym(0));
   bool any = false;
   for (std::size_t i = 0; i < 2; ++i) {
-    const int64_t after = w.pads[i].second + (with_overhang ? w.overhang[i] : 0);
-    any |= w.pads[i].first != 0 || after != 0;
-    amounts.insert(amounts.end(), {static_cast<int32_t>(w.pads[i].first), static_cast<int32_t>(after)});
+    const Sym after = with_overhang ? w.overhang[i] + Sym(w.pads[i].second) : Sym(w.pads[i].second);
+    any |= w.pads[i].first != 0 || !(after == Sym(0));
+    amounts.insert(amounts.end(), {Sym(w.pads[i].first), after});
   }
-  amounts.insert(amounts.end(), {0, 0});
+  amounts.insert(amounts.end(), 2, Sym(0));
   if (!any) return x;
   Builder& b = x.builder();
-  return b.tf("PadV2", {x, b.constant(Tensor::of<int32_t>(DType::kInt32, {4, 2}, amounts)), value});
+  SymDims dims = x.dims();
+  for (std::size_t i = 1; i < 3; ++i) dims[i] = dims[i] + amounts[2 * i] + amounts[2 * i + 1];
+  const Expr y = b.tf("PadV2", {x, b.reshape(b.sizes(amounts), {Sym(4), Sym(2)}), value});
+  b.set_dims(y, dims);
+  return y;
 }
 
 Expr pool(std::string_view op, Expr x, const Windows& w) {
@@ -124,7 +127,6 @@ Expr avg_pool(Call& call) {
   const DType dtype = call.result_dtype();
   if (is_integer(dtype)) call.unsupported("the mean over windows of integers");
   const Expr x = b.cast(picture.channels_last(), computed_dtype(dtype));
-  const bool has_overhang = w.overhang[0] != 0 || w.overhang[1] != 0;
   const bool has_pads = w.pads[0].first != 0 || w.pads[1].first != 0;
   const auto divisor = [&]() -> std::optional<int64_t> {
     if constexpr (kSpatial == 2) return call.integer_or_null("divisor_override");
@@ -135,16 +137,14 @@ Expr avg_pool(Call& call) {
   const double cells = static_cast<double>(w.size[0] * w.size[1]);
   if (divisor) {
     y = y * (cells / static_cast<double>(*divisor));
-  } else if (has_overhang || (has_pads && !call.flag("count_include_pad"))) {
+  } else if (w.has_overhang() || (has_pads && !call.flag("count_include_pad"))) {
     SymDims one_picture = {Sym(1), picture.size(0), picture.size(1), Sym(1)};
     Expr ones = b.fill(x.dtype(), one_picture, one);
     if (call.flag("count_include_pad")) {
-      Windows pads_only = w;
-      pads_only.overhang.assign(2, 0);
-      ones = padded(ones, pads_only, false, one);
+      ones = padded(ones, w, false, one);
       Windows overhang_only = w;
-      for (std::size_t i = 0; i < 2; ++i) overhang_only.pads[i] = {0, w.overhang[i]};
-      ones = padded(ones, overhang_only, false, zero);
+      overhang_only.pads.assign(2, {0, 0});
+      ones = padded(ones, overhang_only, true, zero);
     } else {
       ones = padded(ones, w, true, zero);
     }
@@ -166,6 +166,17 @@ Tensor averaging_matrix(DType dtype, int64_t in, int64_t out) {
   return Tensor::of<double>(DType::kFloat64, {out, in}, wide);
 }
 
+// The same for sizes that are known at run time only.
+Expr averaging_matrix(Builder& b, DType dtype, const Sym& in, const Sym& out) {
+  const DType index = DType::kInt32;
+  const Expr i = b.unsqueeze(b.range(out, index), 1), j = b.unsqueeze(b.range(in, index), 0);
+  const Expr in_size = b.size(in), out_size = b.size(out), one = b.scalar(index, 1);
+  const Expr begin = b.tf("FloorDiv", {i * in_size, out_size});
+  const Expr end = b.tf("FloorDiv", {(i + one) * in_size + (out_size - one), out_size});
+  const Expr is_inside = b.tf("LogicalAnd", {b.tf("GreaterEqual", {j, begin}), b.tf("Less", {j, end})});
+  return b.cast(is_inside, dtype) / b.cast(end - begin, dtype);
+}
+
 // Windows as equal as they can be. Equal ones are plain pooling; else one product with an averaging matrix per axis.
 template <int kSpatial>
 Expr adaptive_avg_pool(Call& call) {
@@ -174,7 +185,7 @@ Expr adaptive_avg_pool(Call& call) {
   const DType dtype = call.result_dtype(), computed = computed_dtype(dtype);
   Sym in[kSpatial], out[kSpatial];
   std::vector<int> axes;
-  bool is_even = true, to_one = true;
+  bool is_even = kSpatial < 3, to_one = true;
   for (int i = 0; i < kSpatial; ++i) {
     const int axis = given.rank() - kSpatial + i;
     axes.push_back(axis);
@@ -186,22 +197,26 @@ Expr adaptive_avg_pool(Call& call) {
   }
   Expr x = b.cast(given, computed);
   if (to_one) return b.cast(b.reduce("Mean", x, axes, true), dtype);
-  if (is_even) {
+  if (is_even && kSpatial < 3) {
     Picture picture(call, kSpatial);
     Windows w;
     w.size = {kSpatial == 1 ? 1 : in[0].constant() / out[0].constant(),
               in[kSpatial - 1].constant() / out[kSpatial - 1].constant()};
     w.stride = w.size;
+    w.overhang.assign(2, Sym(0));
     return picture.restored(call, b.cast(pool("AvgPool", b.cast(picture.channels_last(), computed), w), dtype));
   }
   for (int i = 0; i < kSpatial; ++i) {
     if (in[i] == out[i]) continue;
-    if (!in[i].is_constant() || !out[i].is_constant()) {
-      call.unsupported(fmt::format("adaptive pooling of {} cells into {}", in[i].text(), out[i].text()));
+    const bool is_constant = in[i].is_constant() && out[i].is_constant();
+    const Expr matrix = is_constant ? b.constant(averaging_matrix(computed, in[i].constant(), out[i].constant()))
+                                    : averaging_matrix(b, computed, in[i], out[i]);
+    if (i == kSpatial - 2) {
+      x = b.tf("BatchMatMulV2", {matrix, x});
+    } else {
+      const Expr last = b.swap_axes(x, axes[static_cast<std::size_t>(i)], -1);
+      x = b.swap_axes(b.tf("BatchMatMulV2", {last, matrix}, {{"adj_y", true}}), axes[static_cast<std::size_t>(i)], -1);
     }
-    const Expr matrix = b.constant(averaging_matrix(computed, in[i].constant(), out[i].constant()));
-    const bool is_last = i == kSpatial - 1;
-    x = is_last ? b.tf("BatchMatMulV2", {x, matrix}, {{"adj_y", true}}) : b.tf("BatchMatMulV2", {matrix, x});
   }
   return b.cast(x, dtype);
 }
@@ -219,6 +234,7 @@ constexpr OpRow kRows[] = {
     {"aten::avg_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=[0], bool ceil_mode=False, "
      "bool count_include_pad=True, int? divisor_override=None) -> Tensor",
      avg_pool<2>},
+    {"aten::adaptive_avg_pool3d(Tensor self, SymInt[3] output_size) -> Tensor", adaptive_avg_pool<3>},
     {"aten::adaptive_avg_pool1d(Tensor self, int[1] output_size) -> Tensor", adaptive_avg_pool<1>},
     {"aten::adaptive_avg_pool2d(Tensor self, SymInt[2] output_size) -> Tensor", adaptive_avg_pool<2>},
 };

@@ -127,6 +127,42 @@ Expr logsumexp(Call& call) {
   return call.flag("keepdim") ? total : b.squeeze(total, axes);
 }
 
+// The extreme of all elements up to each one along an axis, and the last place that holds it: every element is compared
+// with all before it.
+template <OpName Reduce>
+Exprs cumulated_extreme(Call& call) {
+  Builder& b = call.builder();
+  const Expr given = call.tensor("self");
+  if (given.rank() == 0) return {given, b.scalar(DType::kInt64, 0)};
+  const int axis = call.axis("dim", given.rank());
+  const bool is_max = std::string_view(Reduce.value) == "Max";
+  const Expr x = b.swap_axes(given.dtype() == DType::kBool ? b.cast(given, DType::kInt32) : given, axis, -1);
+  const Sym count = x.dim(-1);
+  const Expr place = b.range(count, DType::kInt64);
+  const Expr is_before = b.tf("LessEqual", {b.unsqueeze(place, 0), b.unsqueeze(place, 1)});  // [at, before]
+  const Expr row = b.unsqueeze(x, x.rank() - 1);
+  const Expr shown = b.select(is_before, row, is_max ? b.lowest(x.dtype()) : b.highest(x.dtype()));
+  const Expr values = b.reduce(Reduce.value, shown, {x.rank()}, false);
+  const Expr holds = b.tf("LogicalAnd", {b.tf("Equal", {row, b.unsqueeze(values, x.rank())}), is_before});
+  const Expr places = b.reduce("Max", b.select(holds, place, b.scalar(DType::kInt64, 0)), {x.rank()}, false);
+  return {b.cast(b.swap_axes(values, axis, -1), given.dtype()), b.swap_axes(places, axis, -1)};
+}
+
+// Variance and mean at once.
+Exprs var_mean(Call& call) {
+  Builder& b = call.builder();
+  const Expr x = call.operand("self", computed_dtype(call.result_dtype()));
+  const Expr mean = b.reduce("Mean", x, reduced_axes(call, x.rank(), true), call.flag("keepdim"));
+  return {b.cast(variance(call, correction(call)), call.result_dtype()), b.cast(mean, call.result_dtype(1))};
+}
+
+// How many are not zero.
+Expr count_nonzero(Call& call) {
+  Builder& b = call.builder();
+  const Expr x = b.cast(call.operand("self", DType::kBool), DType::kInt64);
+  return b.reduce("Sum", x, reduced_axes(call, x.rank(), true), false);
+}
+
 // Along an axis, in float32 for the half precisions.
 template <OpName Op>
 Expr cumulated(Call& call) {
@@ -170,6 +206,12 @@ constexpr OpRow kRows[] = {
      std_deviation<unbiased>},
     {"aten::std.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor",
      std_deviation<correction>},
+    {"aten::var_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> "
+     "(Tensor, Tensor)",
+     var_mean},
+    {"aten::count_nonzero.dim_IntList(Tensor self, int[] dim) -> Tensor", count_nonzero},
+    {"aten::cummax(Tensor self, int dim) -> (Tensor values, Tensor indices)", cumulated_extreme<"Max">},
+    {"aten::cummin(Tensor self, int dim) -> (Tensor values, Tensor indices)", cumulated_extreme<"Min">},
     {"aten::logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor", logsumexp},
     {"aten::cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor", cumulated<"Cumsum">},
     {"aten::cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor", cumulated<"Cumprod">},

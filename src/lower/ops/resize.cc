@@ -107,6 +107,52 @@ Expr cubic(Call& call) {
   return b.cast(x, call.result_dtype());
 }
 
+// With antialiasing a result cell is a weighted mean of all source cells that the kernel reaches when it is stretched
+// by the step: one product with a matrix of weights for each axis (aten/native/cpu/UpSampleKernel.cpp).
+Expr antialiased(Call& call, double reach, Expr (*kernel)(Expr)) {
+  Builder& b = call.builder();
+  const DType f = DType::kFloat32;
+  Expr x = b.cast(call.tensor("input"), computed_dtype(call.result_dtype()));
+  if (x.dtype() != f) call.unsupported("resampling of anything but floats of at most 32 bits");
+  for (const Axis& a : axes_of(call, 2)) {
+    Expr scale = step(b, a);
+    if (call.flag("align_corners")) {
+      scale = a.out == Sym(1) ? b.scalar(f, 0.0) : b.size(a.in - Sym(1), f) / b.size(a.out - Sym(1), f);
+    }
+    const Expr stretch = b.tf("Maximum", {scale, b.scalar(f, 1.0)});
+    const Expr support = stretch * reach;
+    const Expr center = b.unsqueeze((b.range(a.out, f) + 0.5) * scale, 1);
+    const Expr first = b.tf("Maximum", {b.tf("Floor", {(center - support) + 0.5}), b.scalar(f, 0.0)});
+    const Expr end = b.tf("Minimum", {b.tf("Floor", {(center + support) + 0.5}), b.size(a.in, f)});
+    const Expr cell = b.unsqueeze(b.range(a.in, f), 0);
+    const Expr is_reached = b.tf("LogicalAnd", {b.tf("GreaterEqual", {cell, first}), b.tf("Less", {cell, end})});
+    const Expr raw = kernel(b.tf("Abs", {(cell - center + 0.5) / stretch}));
+    const Expr weights = b.select(is_reached, raw, b.scalar(f, 0.0));
+    const Expr matrix = weights / b.reduce("Sum", weights, {1}, true);
+    const bool is_last = a.axis == x.rank() - 1;
+    x = is_last ? b.tf("BatchMatMulV2", {x, matrix}, {{"adj_y", true}}) : b.tf("BatchMatMulV2", {matrix, x});
+  }
+  return b.cast(x, call.result_dtype());
+}
+
+Expr linear_aa(Call& call) {
+  return antialiased(call, 1, [](Expr t) {
+    return t.builder().tf("Maximum", {1.0 - t, t.builder().scalar(t.dtype(), 0.0)});
+  });
+}
+
+// Keys' kernel with a = -0.5.
+Expr cubic_aa(Call& call) {
+  return antialiased(call, 2, [](Expr t) {
+    Builder& b = t.builder();
+    constexpr double kA = -0.5;
+    const Expr near = ((t * (kA + 2)) - (kA + 3)) * t * t + 1.0, far = (((t - 5.0) * t + 8.0) * t - 4.0) * kA;
+    const Expr is_near = b.tf("Less", {t, b.scalar(t.dtype(), 1.0)}),
+               is_far = b.tf("Less", {t, b.scalar(t.dtype(), 2.0)});
+    return b.select(is_near, near, b.select(is_far, far, b.scalar(t.dtype(), 0.0)));
+  });
+}
+
 #define SIZES "SymInt[]? output_size"
 #define FACTORS "float[]? scale_factors"
 
@@ -117,6 +163,9 @@ constexpr OpRow kRows[] = {
     {"aten::upsample_linear1d.vec(Tensor input, " SIZES ", bool align_corners, " FACTORS ") -> Tensor", linear<1>},
     {"aten::upsample_bilinear2d.vec(Tensor input, " SIZES ", bool align_corners, " FACTORS ") -> Tensor", linear<2>},
     {"aten::upsample_trilinear3d.vec(Tensor input, " SIZES ", bool align_corners, " FACTORS ") -> Tensor", linear<3>},
+    {"aten::_upsample_bilinear2d_aa.vec(Tensor input, " SIZES ", bool align_corners, " FACTORS ") -> Tensor",
+     linear_aa},
+    {"aten::_upsample_bicubic2d_aa.vec(Tensor input, " SIZES ", bool align_corners, " FACTORS ") -> Tensor", cubic_aa},
     {"aten::upsample_bicubic2d.vec(Tensor input, " SIZES ", bool align_corners, " FACTORS ") -> Tensor", cubic},
 };
 

@@ -157,6 +157,28 @@ Exprs meshgrid(Call& call) {
   return out;
 }
 
+// Differences of neighbours along an axis, n times over.
+Expr diff(Call& call) {
+  Builder& b = call.builder();
+  Expr x = call.tensor("self");
+  const int axis = call.axis("dim", x.rank());
+  if (call.integer("n") == 0) return x;
+  Exprs joined;
+  if (!call.is_none("prepend")) joined.push_back(call.tensor("prepend"));
+  joined.push_back(x);
+  if (!call.is_none("append")) joined.push_back(call.tensor("append"));
+  x = b.concat(joined, axis);
+  for (int64_t i = 0; i < call.integer("n"); ++i) {
+    SymDims dims = x.dims();
+    Sym& count = dims[static_cast<std::size_t>(axis)];
+    count = count - Sym(1);
+    const Expr later = b.slice(x, axis, Sym(1), x.dim(axis)), earlier = b.slice(x, axis, Sym(0), count);
+    x = x.dtype() == DType::kBool ? b.tf("NotEqual", {later, earlier}) : later - earlier;
+    b.set_dims(x, dims);
+  }
+  return x;
+}
+
 // [..., c * r * r, h, w] to [..., c, h * r, w * r]: the channels of one cell become a block of r by r cells.
 Expr pixel_shuffle(Call& call) {
   Builder& b = call.builder();
@@ -218,6 +240,7 @@ constexpr OpRow kRows[] = {
      repeat_interleave},
     {"aten::pixel_shuffle(Tensor self, int upscale_factor) -> Tensor", pixel_shuffle},
     {"aten::pixel_unshuffle(Tensor self, int downscale_factor) -> Tensor", pixel_unshuffle},
+    {"aten::diff(Tensor self, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> Tensor", diff},
     {"aten::meshgrid.indexing(Tensor[] tensors, *, str indexing) -> Tensor[]", meshgrid},
 };
 

@@ -51,6 +51,23 @@ Expr bucketize(Call& call) {
   return places_among(call, call.tensor("self"), call.tensor("boundaries"), call.flag("right"));
 }
 
+// Rows of sorted bounds, and values for each row; or one row of bounds for all values.
+Expr searchsorted(Call& call) {
+  Builder& b = call.builder();
+  const Expr bounds = call.tensor("sorted_sequence"), values = call.tensor("self");
+  if (!call.is_none("sorter")) call.unsupported("searchsorted with a sorter");
+  const bool right = call.flag("right") || (!call.is_none("side") && call.text("side") == "right");
+  if (bounds.rank() == 1) return places_among(call, values, bounds, right);
+  const DType dtype = is_floating(values.dtype()) || is_floating(bounds.dtype()) ? DType::kFloat32 : DType::kInt64;
+  SymDims front(bounds.dims().begin(), bounds.dims().end() - 1);
+  const Sym rows = product(front);
+  const Expr found = b.tf(right ? "UpperBound" : "LowerBound",
+                          {b.reshape(b.cast(bounds, dtype), {rows, bounds.dim(-1)}),
+                           b.reshape(b.cast(values, dtype), {rows, values.dim(-1)})},
+                          {{"out_type", call.result_dtype()}});
+  return b.reshape(found, call.result_dims());
+}
+
 // Counts in `bins` equal parts of [min, max], both ends included; what lies outside is not counted.
 Expr histc(Call& call) {
   Builder& b = call.builder();
@@ -96,6 +113,9 @@ constexpr OpRow kRows[] = {
     {"aten::argsort.stable(Tensor self, *, bool stable, int dim=-1, bool descending=False) -> Tensor", argsort},
     {"aten::bucketize.Tensor(Tensor self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor",
      bucketize},
+    {"aten::searchsorted.Tensor(Tensor sorted_sequence, Tensor self, *, bool out_int32=False, bool right=False, "
+     "str? side=None, Tensor? sorter=None) -> Tensor",
+     searchsorted},
     {"aten::histc(Tensor self, int bins=100, Scalar min=0, Scalar max=0) -> Tensor", histc},
     {"aten::isin.Tensor_Tensor(Tensor elements, Tensor test_elements, *, bool assume_unique=False, bool invert=False) "
      "-> Tensor",

@@ -22,6 +22,7 @@ constexpr OpRow kRows[] = {
     RESHAPED("aten::squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)"),
     RESHAPED("aten::squeeze.dims(Tensor(a) self, int[] dim) -> Tensor(a)"),
     RESHAPED("aten::unsqueeze(Tensor(a) self, int dim) -> Tensor(a)"),
+    RESHAPED("aten::unsqueeze_(Tensor(a!) self, int dim) -> Tensor(a!)"),
 };
 
 #undef RESHAPED

@@ -1,3 +1,613 @@
 """Exceptions of the zoo's rules; see __init__.py for what an entry may hold."""
 
-EXCEPTIONS = {}
+import torch
+import transformers
+
+from .made import floats, ints, ones, padded_mask, zeros
+
+
+def spoken_text(token, *places):
+    """Text of two rows: a word, a row of places for the features of a sound, 12 words; the second row ends padded."""
+    length = 13 + max(places)
+    ids, mask = ints(90, 2, length, low=10), ones(2, length)
+    for row, count in enumerate(places):
+        ids[row, 1 : 1 + count] = token
+    mask[1, 13 + places[1] - 4 :] = 0
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+def bark_fine_acoustics(config):
+    """Bark's last part, that fills in the fine codes."""
+    return transformers.BarkFineModel(config.fine_acoustics_config)
+
+
+def gemma4_unified_audio_embedder(config):
+    """What Gemma 4 has in the place of an audio model: a norm and a matrix on pieces of the wave."""
+    from transformers.models.gemma4_unified.modeling_gemma4_unified import Gemma4UnifiedMultimodalEmbedder
+
+    return Gemma4UnifiedMultimodalEmbedder(config, transformers.Gemma4UnifiedTextConfig(hidden_size=48))
+
+
+def nemotron_h_omni_inputs(config):
+    """A picture of 4 by 6 patches and one of 2 by 4, a sound of 104 frames and one of 70, and text with them."""
+    patch, found = config.vision_config.patch_size, spoken_text(config.audio_token_id, 13, 9)
+    ids = found["input_ids"]
+    ids[0, 16:22], ids[1, 12:14] = config.image_token_id, config.image_token_id
+    return {
+        **found,
+        "pixel_values": floats(32, 3 * patch * patch),
+        "image_grid_hw": torch.tensor([[4, 6], [2, 4]]),
+        "input_features": floats(2, 104, config.audio_config.num_mel_bins),
+        "input_features_mask": padded_mask(2, 104),
+    }
+
+
+# Parts of pe_audio_video.
+PE_AUDIO_VIDEO = {
+    "audio_config": {"dac_config": {"encoder_hidden_size": 8, "downsampling_ratios": [2, 8, 10, 12]}},
+    "video_config": {
+        "vision_config": transformers.ViTConfig(
+            hidden_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=96,
+            image_size=64,
+            num_labels=40,
+        )
+    },
+}
+
+
+def pe_inputs():
+    return {"input_values": floats(2, 1, 9600), "pixel_values_videos": floats(2, 3, 3, 64, 64)}
+
+
+def fill_codebooks(model):
+    """Random entries for codebooks that are no parameters."""
+    for name, value in model.named_buffers():
+        if name.endswith(("codebook.embed", "codebook.embed_sum")):
+            value.copy_(floats(*value.shape))
+
+
+def quieten(model):
+    """Keeps a vocoder's wave away from -1 and 1, where it is cut off."""
+    for name, module in model.named_modules():
+        if name.endswith("conv_post"):
+            module.weight.data *= 0.05
+
+
+def qwen2_5_omni_thinker(config):
+    """The part of Qwen2.5-Omni that hears, sees and writes."""
+    return transformers.Qwen2_5OmniThinkerForConditionalGeneration(config.thinker_config)
+
+
+def qwen3_omni_moe_thinker(config):
+    """The part of Qwen3-Omni that hears, sees and writes."""
+    return transformers.Qwen3OmniMoeThinkerForConditionalGeneration(config.thinker_config)
+
+
+OMNI_TOKENS = {
+    "audio_start_token_id": 120,
+    "audio_end_token_id": 121,
+    "vision_start_token_id": 122,
+    "vision_end_token_id": 123,
+    "user_token_id": 126,
+}
+OMNI_THINKER = {
+    **OMNI_TOKENS,
+    "audio_token_index": 124,
+    "image_token_index": 125,
+    "video_token_index": 127,
+    "audio_config": {"n_window": 20},
+    "vision_config": {"fullatt_block_indexes": [1], "window_size": 56},
+}
+OMNI3_THINKER = {
+    **OMNI_TOKENS,
+    "audio_token_id": 124,
+    "image_token_id": 125,
+    "video_token_id": 127,
+    "audio_config": {"n_window_infer": 100},
+    "vision_config": {"deepstack_visual_indexes": [0], "num_position_embeddings": 36},
+}
+OMNI_DIT = {
+    "hidden_size": 64,
+    "num_attention_heads": 4,
+    "head_dim": 16,
+    "emb_dim": 48,
+    "num_hidden_layers": 3,
+    "look_ahead_layers": [1],
+    "look_backward_layers": [0],
+    "block_size": 6,
+    "num_embeds": 128,
+    "enc_dim": 24,
+    "enc_emb_dim": 40,
+    "enc_channels": [32, 32, 32, 32, 96],
+    "enc_attention_channels": 24,
+    "enc_se_channels": 24,
+}
+
+
+def omni_inputs(config, sounds, patch):
+    """A sound and a picture a row and text around them; sounds: how many features each sound gives.
+
+    The sounds have 104 and 70 frames, the pictures 4 by 6 and 4 by 4 patches, of which four give one feature.
+    """
+    length = 11 + max(sounds) + 6
+    ids, mask = ints(90, 2, length, low=10), zeros(2, length)
+    for row, (sound, picture) in enumerate(zip(sounds, (6, 4), strict=True)):
+        marked = [config.audio_start_token_id, *[config.audio_token_id] * sound, config.audio_end_token_id]
+        marked += [config.vision_start_token_id, *[config.image_token_id] * picture, config.vision_end_token_id]
+        ids[row, 2 : 2 + len(marked)] = torch.tensor(marked)
+        mask[row, : 7 + len(marked)] = 1
+    return {
+        "input_ids": ids,
+        "attention_mask": mask,
+        "input_features": floats(2, config.audio_config.num_mel_bins, 104),
+        "feature_attention_mask": (torch.arange(104) < torch.tensor([[104], [70]])).long(),
+        "pixel_values": floats(40, 3 * 2 * patch * patch),
+        "image_grid_thw": torch.tensor([[1, 4, 6], [1, 4, 4]]),
+    }
+
+
+MIMI = {"upsample_groups": 64, "vector_quantization_hidden_dimension": 64, "num_filters": 8}
+
+EXCEPTIONS = {
+    "bark": {
+        "reason": "the whole model has no forward, it only generates; its fine acoustics part stands for it",
+        "class": bark_fine_acoustics,
+        "inputs": lambda config: {
+            "codebook_idx": 3,
+            "input_ids": ints(config.input_vocab_size, 2, 13, config.n_codes_total),
+            "attention_mask": padded_mask(2, 13),
+        },
+    },
+    "csm": {
+        "reason": "groups of the codec's upsampling must divide its width",
+        "config": {"codec_config": MIMI},
+    },
+    "dia": {
+        "reason": "the decoder takes one token a channel",
+        "extra": lambda config, inputs: {
+            "decoder_input_ids": ints(100, 2, 7, config.decoder_config.num_channels, low=5)
+        },
+    },
+    "dia_decoder": {
+        "reason": "takes one token a channel, and what the encoder gives",
+        "inputs": lambda config: {
+            "input_ids": ints(100, 2, 7, config.num_channels, low=5),
+            "attention_mask": padded_mask(2, 7),
+            "encoder_hidden_states": floats(2, 13, config.cross_hidden_size),
+            "encoder_attention_mask": padded_mask(2, 13),
+        },
+    },
+    "dots3_note_audio_encoder": {
+        "reason": "adapter_input_size must equal hidden_size; takes the length of each sound in samples",
+        "config": {
+            "hidden_size": 64,
+            "num_attention_heads": 4,
+            "adapter_input_size": 64,
+            "adapter_out_dim": 48,
+            "downsample_hidden_size": 32,
+        },
+        "inputs": lambda config: {
+            "input_features": floats(2, config.feature_size, 104),
+            "chunk_sample_lengths": torch.tensor([104 * config.hop_length, 70 * config.hop_length]),
+        },
+    },
+    "encodec": {
+        "reason": "codebooks that start at 0 say nothing",
+        "config": {"num_filters": 8},
+        "prepare": fill_codebooks,
+    },
+    "fastspeech2_conformer_hifigan": {
+        "reason": "takes a spectrogram; widths halve four times",
+        "config": {"upsample_initial_channel": 64},
+        "inputs": lambda config: {"spectrogram": floats(2, 13, config.model_in_dim)},
+    },
+    "fun_asr_nano": {
+        "reason": "the adaptor's intermediate_size must be a quarter of the text's hidden_size; frames come stacked",
+        "config": {
+            "audio_config": {"num_hidden_layers": 3, "num_timestamp_prediction_layers": 1},
+            "adaptor_config": {"hidden_size": 64, "intermediate_size": 16},
+        },
+        "inputs": lambda config: {
+            **spoken_text(config.audio_token_id, 23, 16),
+            "input_features": floats(2, 23, config.audio_config.input_size),
+            "input_features_mask": padded_mask(2, 23),
+        },
+    },
+    "fun_asr_nano_encoder": {
+        "reason": "takes seven frames stacked in one",
+        "config": {"num_hidden_layers": 3, "num_timestamp_prediction_layers": 1},
+        "inputs": lambda config: {
+            "input_features": floats(2, 23, config.input_size),
+            "input_features_mask": padded_mask(2, 23),
+        },
+    },
+    "gemma3n_audio": {
+        "reason": "its inputs have names of their own; the mask is true where there is padding",
+        "config": {"sscp_conv_channel_size": (16, 8), "hidden_size": 64, "conf_num_attention_heads": 4},
+        "inputs": lambda config: {
+            "audio_mel": floats(2, 104, config.input_feat_size),
+            "audio_mel_mask": padded_mask(2, 104) == 0,
+        },
+    },
+    "gemma4_audio": {
+        "reason": "its width after the convolutions is right only for as many mel bins as the first has channels",
+        "config": {"subsampling_conv_channels": [128, 8], "output_proj_dims": 48},
+        "inputs": lambda config: {"input_features": floats(2, 104, 128), "attention_mask": padded_mask(2, 104)},
+    },
+    "gemma4_unified_audio": {
+        "reason": "a part without a model class; the module that its parent makes of it stands for it",
+        "class": gemma4_unified_audio_embedder,
+        "inputs": lambda config: {"inputs_embeds": floats(2, 13, config.audio_embed_dim)},
+    },
+    "glmasr": {
+        "reason": "four frames are joined to one, so the encoder's intermediate_size must be 4 * hidden_size",
+        "config": {"audio_config": {"intermediate_size": 256}},
+    },
+    "granite_speech5_ctc": {
+        "reason": "takes four frames stacked in one; a third layer that does not halve the frames",
+        "config": {"encoder_config": {"num_hidden_layers": 3, "context_size": 16}},
+        "inputs": lambda config: {
+            "input_features": floats(2, 104, 4 * config.encoder_config.num_mel_bins),
+            "attention_mask": padded_mask(2, 104),
+        },
+    },
+    "granite_speech5_encoder": {
+        "reason": "takes four frames stacked in one; a third layer that does not halve the frames",
+        "config": {"num_hidden_layers": 3, "context_size": 16},
+        "inputs": lambda config: {
+            "input_features": floats(2, 104, 4 * config.num_mel_bins),
+            "attention_mask": padded_mask(2, 104),
+        },
+    },
+    "granite_speech_encoder": {
+        "reason": "takes frames under the name hidden_states",
+        "config": {"context_size": 16},
+        "inputs": lambda config: {"hidden_states": floats(2, 45, config.input_dim)},
+    },
+    "granite_speech_plus_encoder": {
+        "reason": "takes frames under the name hidden_states; cat_hidden_layers is what it has beyond granite_speech",
+        "config": {"context_size": 16, "cat_hidden_layers": [1]},
+        "inputs": lambda config: {"hidden_states": floats(2, 45, config.input_dim)},
+    },
+    "higgs_audio_v2_tokenizer": {"unbuilt": "needs the package torchaudio, whose wheel needs a CUDA build of PyTorch"},
+    "idefics": {
+        "reason": "needs a mask of the pictures each word sees; gates that start at 0 would hide the pictures",
+        "config": {"alpha_initializer": "ones", "use_resampler": True, "qk_layer_norms": True},
+        "inputs": lambda config: {
+            "input_ids": ints(120, 2, 13, low=5),
+            "attention_mask": padded_mask(2, 13),
+            "pixel_values": floats(2, 3, 3, config.vision_config.image_size, config.vision_config.image_size),
+            "image_attention_mask": torch.tensor([[1, 0, 0]] * 4 + [[1, 1, 0]] * 4 + [[1, 1, 1]] * 5).repeat(2, 1, 1),
+        },
+    },
+    "inkling_audio": {
+        "reason": "takes one code a mel bin",
+        "inputs": lambda config: {"audio_input_ids": ints(config.mel_vocab_size, 2, 13, config.n_mel_bins)},
+    },
+    "kyutai_speech_to_text": {
+        "reason": "takes a token of text and one of each codebook a step",
+        "config": {
+            "codebook_vocab_size": 65,
+            "num_codebooks": 8,
+            "codec_config": MIMI,
+        },
+        "inputs": lambda config: {
+            "input_ids": torch.cat([ints(100, 2, 13, 1, low=5), ints(64, 2, 13, config.num_codebooks)], -1),
+            "attention_mask": padded_mask(2, 13),
+        },
+    },
+    "mimi": {
+        "reason": "groups of the upsampling must divide the width; codebooks that start at 0 say nothing",
+        "config": MIMI,
+        "prepare": fill_codebooks,
+    },
+    "mimi_decoder": {
+        "reason": "groups of the upsampling must divide the width; takes latents",
+        "config": {"upsample_groups": 64, "num_filters": 8},
+        "inputs": lambda config: {"latents": floats(2, config.hidden_size, 13)},
+    },
+    "moshi_depth": {
+        "reason": "takes a token of text and those of all codebooks but the last",
+        "config": {"input_size": 48},
+        "inputs": lambda config: {
+            "input_ids": ints(120, 2, config.num_codebooks, low=5),
+            "last_hidden_state": floats(2, 1, config.input_size),
+        },
+    },
+    "musicgen": {
+        "reason": "MusicgenModel is only its decoder; one row of decoder_input_ids a codebook",
+        "class": "MusicgenForConditionalGeneration",
+        "config": {"audio_encoder": {"num_filters": 8}},
+        "extra": lambda config, inputs: {"decoder_input_ids": ints(128, 2 * config.decoder.num_codebooks, 7)},
+    },
+    "musicgen_decoder": {
+        "reason": "one row of input_ids a codebook; takes what the text encoder gives",
+        "inputs": lambda config: {
+            "input_ids": ints(config.vocab_size, 2 * config.num_codebooks, 7),
+            "attention_mask": padded_mask(2, 7),
+            "encoder_hidden_states": floats(2, 13, config.hidden_size),
+            "encoder_attention_mask": padded_mask(2, 13),
+        },
+    },
+    "musicgen_melody": {
+        "reason": "MusicgenMelodyModel is only its decoder; a row of decoder_input_ids a codebook; takes a chromagram",
+        "class": "MusicgenMelodyForConditionalGeneration",
+        "config": {"audio_encoder": {"num_filters": 8}, "chroma_length": 31},
+        "extra": lambda config, inputs: {
+            "decoder_input_ids": ints(128, 2 * config.decoder.num_codebooks, 7),
+            "input_features": floats(2, 11, config.num_chroma),
+        },
+    },
+    "musicgen_melody_decoder": {
+        "reason": "one row of input_ids a codebook; takes what text encoder and chromagram give",
+        "inputs": lambda config: {
+            "input_ids": ints(config.vocab_size, 2 * config.num_codebooks, 7),
+            "attention_mask": padded_mask(2, 7),
+            "encoder_hidden_states": floats(2, 13, config.hidden_size),
+            "encoder_attention_mask": padded_mask(2, 13),
+        },
+    },
+    "nemo_speechlm": {
+        "reason": "state-space groups must divide their heads; kinds of layers are those of the checkpoint",
+        "config": {
+            "text_config": {
+                "layers_block_type": ["linear_attention", "moe", "full_attention"],
+                "n_groups": 2,
+                "num_key_value_heads": 2,
+            },
+        },
+        "inputs": lambda config: {
+            **spoken_text(config.audio_token_id, 13, 9),
+            "input_features": floats(2, 104, config.audio_config.asr_config.num_mel_bins),
+            "input_features_mask": padded_mask(2, 104),
+        },
+    },
+    "nemotron3_5_transcribe_word_timestamp": {
+        "reason": "takes what the speech encoder gives",
+        "inputs": lambda config: {
+            "inputs_embeds": floats(2, 13, config.hidden_size),
+            "attention_mask": padded_mask(2, 13),
+        },
+    },
+    "nemotron_h_omni": {
+        "reason": "parts must agree in video_temporal_patch_size; sound is optional; n_groups must divide the heads",
+        "config": {
+            "vision_config": {"video_temporal_patch_size": 2, "max_img_size": 128},
+            "text_config": {"n_groups": 2},
+            "audio_config": transformers.ParakeetEncoderConfig(
+                hidden_size=64,
+                num_hidden_layers=2,
+                num_attention_heads=4,
+                intermediate_size=96,
+                subsampling_conv_channels=32,
+                attention_bias=False,
+                scale_input=False,
+                projection_hidden_size=48,
+                projection_bias=False,
+            ),
+            "image_token_id": 125,
+            "video_token_id": 126,
+            "audio_token_id": 127,
+        },
+        "inputs": nemotron_h_omni_inputs,
+    },
+    "neucodec": {
+        "reason": "takes a wave and the spectrogram of it, two frames in one; quantization_dim is both widths together",
+        "config": {"quantization_dim": 128, "encoder_hidden_size": 8},
+        "inputs": lambda config: {
+            "input_values": floats(2, 1, 17 * config.encoder_hop_length) * 0.1,
+            "input_features": floats(2, 17, config.semantic_model_config.feature_projection_input_dim),
+            "padding_mask": (torch.arange(17 * config.encoder_hop_length) < torch.tensor([[5440], [2240]])).long(),
+            "input_features_mask": padded_mask(2, 17),
+        },
+    },
+    "pe_audio_video": {
+        "reason": "its picture model comes from timm, which is not installed here; one of Transformers in its place",
+        "config": {"audio_video_config": PE_AUDIO_VIDEO},
+        "inputs": lambda config: {
+            "input_ids": ints(120, 2, 13, low=5),
+            "attention_mask": padded_mask(2, 13),
+            **pe_inputs(),
+        },
+    },
+    "pe_audio_video_encoder": {
+        "reason": "its picture model comes from timm, which is not installed here; one of Transformers in its place",
+        "config": PE_AUDIO_VIDEO,
+        "inputs": lambda config: pe_inputs(),
+    },
+    "phi4_multimodal_audio": {
+        "reason": "takes frames under the name hidden_states, and a mask; its convolutions have widths of their own",
+        "config": {"ext_pw_out_channel": 64, "depthwise_separable_out_channel": 64, "nemo_conv_channels": 32},
+        "inputs": lambda config: {
+            "hidden_states": floats(2, 104, config.input_size),
+            "mask": padded_mask(2, 104).bool(),
+        },
+    },
+    "pocket_tts_audio_tokenizer_decoder": {
+        "reason": "groups of the upsampling must divide the width; takes latents",
+        "config": {"upsample_groups": 64, "num_filters": 8},
+        "inputs": lambda config: {"latents": floats(2, config.hidden_size, 13)},
+    },
+    "qwen2_5_omni": {
+        "reason": "the whole model has no forward, it only generates; its thinker with the head stands for it",
+        "class": qwen2_5_omni_thinker,
+        "config": {"thinker_config": OMNI_THINKER},
+        "inputs": lambda config: omni_inputs(config, (26, 17), 14),
+    },
+    "qwen2_5_omni_audio_encoder": {
+        "reason": "takes the sounds of a batch one after the other, and their lengths",
+        "config": {"n_window": 20},
+        "inputs": lambda config: {
+            "input_features": floats(config.num_mel_bins, 174),
+            "feature_lens": torch.tensor([104, 70]),
+            "aftercnn_lens": torch.tensor([52, 35]),
+        },
+    },
+    "qwen2_5_omni_bigvgan": {
+        "reason": "takes a spectrogram; widths halve six times",
+        "config": {"upsample_initial_channel": 128},
+        "prepare": quieten,
+        "inputs": lambda config: {"mel_spectrogram": floats(2, config.mel_dim, 13)},
+    },
+    "qwen2_5_omni_dit": {
+        "reason": "takes noise, codes and what they depend on; numbers of layers stand in lists",
+        "config": OMNI_DIT,
+        "inputs": lambda config: {
+            "hidden_states": floats(2, 13 * config.repeats, config.mel_dim),
+            "condition_vector": floats(2, 31, config.mel_dim),
+            "speaker_embedding": floats(2, 1, config.enc_emb_dim).repeat(1, 13 * config.repeats, 1),
+            "quantized_code": ints(config.num_embeds, 2, 13),
+            "time_step": torch.tensor([0.25, 0.6]),
+        },
+    },
+    "qwen2_5_omni_thinker": {
+        "reason": "sound and picture stand between markers in the text; the marker of pictures has no default",
+        "config": OMNI_THINKER,
+        "inputs": lambda config: omni_inputs(config, (26, 17), 14),
+    },
+    "qwen2_5_omni_token2wav": {
+        "reason": "takes codes and a speaker's voice; starts from noise of its own, so each run gives another wave",
+        "config": {"dit_config": OMNI_DIT, "bigvgan_config": {"upsample_initial_channel": 128}},
+        "prepare": quieten,
+        "inputs": lambda config: {
+            "code": ints(config.dit_config.num_embeds, 2, 13),
+            "conditioning": floats(2, config.dit_config.enc_emb_dim),
+            "reference_mel": floats(2, 31, config.dit_config.mel_dim),
+            "num_steps": 3,
+        },
+    },
+    "qwen3_omni_moe": {
+        "reason": "the whole model has no forward, it only generates; its thinker with the head stands for it",
+        "class": qwen3_omni_moe_thinker,
+        "config": {"thinker_config": OMNI3_THINKER},
+        "inputs": lambda config: omni_inputs(config, (14, 9), 16),
+    },
+    "qwen3_omni_moe_audio_encoder": {
+        "reason": "takes the sounds of a batch one after the other, and their lengths",
+        "config": {"n_window_infer": 100},
+        "inputs": lambda config: {
+            "input_features": floats(config.num_mel_bins, 174),
+            "feature_lens": torch.tensor([104, 70]),
+        },
+    },
+    "qwen3_omni_moe_talker_code_predictor": {
+        "reason": "takes vectors, not token ids",
+        "config": {"num_code_groups": 5},
+        "inputs": lambda config: {
+            "inputs_embeds": floats(2, 13, config.hidden_size),
+            "attention_mask": padded_mask(2, 13),
+        },
+    },
+    "qwen3_omni_moe_talker_text": {
+        "reason": "takes vectors, not token ids; shared_expert_intermediate_size has no default",
+        "config": {"shared_expert_intermediate_size": 48},
+        "inputs": lambda config: {
+            "inputs_embeds": floats(2, 13, config.hidden_size),
+            "attention_mask": padded_mask(2, 13),
+        },
+    },
+    "qwen3_omni_moe_thinker": {
+        "reason": "sound and picture stand between markers in the text; the marker of pictures has no default",
+        "config": OMNI3_THINKER,
+        "inputs": lambda config: omni_inputs(config, (14, 9), 16),
+    },
+    "speech-encoder-decoder": {
+        "reason": "takes a wave under the name of its encoder's input; the decoder must be one with cross attention",
+        "config": {"decoder": {"is_decoder": True, "add_cross_attention": True}},
+        "inputs": lambda config: {
+            "input_values": floats(2, 8037) * 0.1,
+            "attention_mask": padded_mask(2, 8037),
+            "decoder_input_ids": ints(120, 2, 7, low=5),
+        },
+    },
+    "speecht5": {
+        "reason": "SpeechT5Model has neither of its ends and takes vectors; the class from speech to text has both",
+        "class": "SpeechT5ForSpeechToText",
+    },
+    "speecht5_hifigan": {
+        "reason": "takes a spectrogram; widths halve four times",
+        "config": {"upsample_initial_channel": 64},
+        "inputs": lambda config: {"spectrogram": floats(2, 13, config.model_in_dim)},
+    },
+    "vibevoice": {
+        "reason": "the widths of its codecs are 64 times num_filters; by default it adds noise to what it hears",
+        "config": {
+            "audio_config": {"num_filters": 4},
+            "semantic_model_config": {"hidden_size": 48, "num_filters": 4},
+        },
+        "extra": lambda config, inputs: {"sample": False},
+    },
+    "vibevoice_acoustic_tokenizer": {
+        "reason": "its widths are 64 times num_filters; by default it adds noise to what it hears",
+        "config": {"num_filters": 4},
+        "extra": lambda config, inputs: {"sample": False},
+    },
+    "vibevoice_acoustic_tokenizer_decoder": {
+        "reason": "its widths are 64 times num_filters; takes latents",
+        "config": {"num_filters": 4},
+        "inputs": lambda config: {"hidden_states": floats(2, config.hidden_size, 3)},
+    },
+    "vibevoice_acoustic_tokenizer_encoder": {
+        "reason": "its widths are 64 times num_filters; takes a wave under the name hidden_states",
+        "config": {"num_filters": 4},
+        "inputs": lambda config: {"hidden_states": floats(2, 1, 9600) * 0.1},
+    },
+    "vibevoice_asr": {
+        "reason": "widths of its codecs are 64 times num_filters; pieces of sound must be whole steps; no noise",
+        "config": {
+            "acoustic_tokenizer_encoder_config": {"num_filters": 4},
+            "semantic_tokenizer_encoder_config": {"hidden_size": 48, "num_filters": 4},
+            "acoustic_tokenizer_chunk_size": 6400,
+        },
+        "inputs": lambda config: {
+            **spoken_text(config.audio_token_id, 3, 2),
+            "input_values": floats(2, 1, 9600) * 0.1,
+            "padding_mask": padded_mask(2, 9600),
+            "sample": False,
+        },
+    },
+    "vibevoice_diffusion": {
+        "reason": "takes noise, the time and what the text model says",
+        "config": {"latent_size": 40},
+        "inputs": lambda config: {
+            "noisy_images": floats(2, config.latent_size),
+            "timesteps": torch.tensor([999.0, 250.0]),
+            "condition": floats(2, config.hidden_size),
+        },
+    },
+    "voxtral": {
+        "reason": "four steps are joined to one, so intermediate_size must be 4 * hidden_size; no default audio token",
+        "config": {"audio_config": {"intermediate_size": 256}, "audio_token_id": 127},
+    },
+    "voxtral_realtime_text": {
+        "reason": "takes a vector of the delay, which its parent makes",
+        "extra": lambda config, inputs: {"t_cond": floats(1, config.hidden_size)},
+    },
+    "xcodec": {
+        "reason": "both encoders must make as many steps; codebooks are as wide as both and must not be 0",
+        "config": {
+            "codebook_dim": None,
+            "acoustic_model_config": {
+                "encoder_hidden_size": 8,
+                "hidden_size": 32,
+                "decoder_hidden_size": 64,
+                "downsampling_ratios": [8, 5, 4, 2],
+                "upsampling_ratios": [8, 5, 4, 2],
+            },
+        },
+        "prepare": fill_codebooks,
+    },
+    "xcodec2": {
+        "reason": "takes a wave and the spectrogram of it, two frames in one; quantization_dim is both widths together",
+        "config": {"quantization_dim": 128, "encoder_hidden_size": 8},
+        "inputs": lambda config: {
+            "input_values": floats(2, 1, 17 * config.hop_length) * 0.1,
+            "input_features": floats(2, 17, config.semantic_model_config.feature_projection_input_dim),
+            "padding_mask": padded_mask(2, 17 * config.hop_length),
+            "input_features_mask": padded_mask(2, 17),
+        },
+    },
+}

@@ -1,3 +1,388 @@
 """Exceptions of the zoo's rules; see __init__.py for what an entry may hold."""
 
-EXCEPTIONS = {}
+import transformers
+
+from .made import floats
+
+# Backbones with one block a stage and two in one of them, so that blocks with and without a new shape are there.
+RESNET = {"embedding_size": 32, "hidden_sizes": [32, 48, 64, 96], "depths": [1, 2, 1, 1]}
+STAGES = ["stage1", "stage2", "stage3", "stage4"]
+HGNET = {
+    "stem_channels": [3, 16, 16],
+    "stage_in_channels": [16, 32, 48, 64],
+    "stage_mid_channels": [16, 16, 24, 32],
+    "stage_out_channels": [32, 48, 64, 96],
+    "stage_num_blocks": [1, 1, 2, 1],
+    "stage_numb_of_layers": [2, 2, 2, 2],
+    "hidden_sizes": [32, 48, 64, 96],
+    "embedding_size": 16,
+}
+LCNET_BLOCKS = [
+    [[3, 16, 16, 1, False]],
+    [[3, 16, 32, 2, False], [3, 32, 32, 1, False]],
+    [[3, 32, 48, 2, False], [3, 48, 48, 1, False]],
+    [[3, 48, 64, 2, False], [5, 64, 64, 1, False]],
+    [[5, 64, 96, 2, True], [5, 96, 96, 1, True]],
+]
+LCNET_V4_BLOCKS = [
+    [[3, 32, 32, 1, True]],
+    [[3, 32, 48, 2, False], [3, 48, 48, 1, True]],
+    [[3, 48, 64, 2, False], [3, 64, 64, 1, False]],
+    [[3, 64, 96, 2, False], [3, 96, 96, 1, True]],
+]
+INTRACLASS = {
+    "reduce_channel": [1, 1, 0],
+    "return_channel": [1, 1, 0],
+    "vertical_long_to_small_conv_longratio": [[7, 1], [1, 1], [3, 0]],
+    "vertical_long_to_small_conv_midratio": [[5, 1], [1, 1], [2, 0]],
+    "vertical_long_to_small_conv_shortratio": [[3, 1], [1, 1], [1, 0]],
+    "horizontal_small_to_long_conv_longratio": [[1, 7], [1, 1], [0, 3]],
+    "horizontal_small_to_long_conv_midratio": [[1, 5], [1, 1], [0, 2]],
+    "horizontal_small_to_long_conv_shortratio": [[1, 3], [1, 1], [0, 1]],
+    "symmetric_conv_long_longratio": [[7, 7], [1, 1], [3, 3]],
+    "symmetric_conv_long_midratio": [[5, 5], [1, 1], [2, 2]],
+    "symmetric_conv_long_shortratio": [[3, 3], [1, 1], [1, 1]],
+}
+
+NEEDS_TIMM = "its backbone is timm's by default, and that package is not here: a ResNet of Transformers instead"
+LOST_STAGES = "the backbone must give the stages that the parent reads, with the widths that the parent names"
+VIT = {"num_hidden_layers": 4, "hidden_size": 64, "num_attention_heads": 4}
+DETR = {
+    "reason": NEEDS_TIMM,
+    "config": {"use_timm_backbone": False, "backbone_config": {**RESNET, "out_features": STAGES}},
+    "for_class": {
+        f"{name}ForSegmentation": {"encoder_attention_heads": 8, "decoder_attention_heads": 8}
+        for name in ("Detr", "ConditionalDetr")  # width and heads together must be a multiple of 8
+    },
+}
+RT_DETR = {"encoder_in_channels": [48, 64, 96], "decoder_in_channels": [64, 64, 64]}
+
+
+def depth_pro_vit():
+    return transformers.Dinov2Config(
+        hidden_size=64, num_hidden_layers=4, num_attention_heads=4, image_size=32, patch_size=8
+    )
+
+
+EXCEPTIONS = {
+    "chmv2": {
+        "reason": "four layers of the backbone are read, and each has its own width afterwards",
+        "config": {
+            "backbone_config": {
+                **VIT,
+                "intermediate_size": 96,
+                "image_size": [64, 96],
+                "patch_size": 16,
+                "num_register_tokens": 4,
+                "key_bias": True,
+                "out_indices": [1, 2, 3, 4],
+                "reshape_hidden_states": True,
+                "apply_layernorm": True,
+                "return_class_token": True,
+            },
+            "post_process_channels": [16, 24, 32, 48],
+            "fusion_hidden_size": 32,
+            "head_hidden_size": 16,
+            "number_output_channels": 24,
+        },
+    },
+    "conditional_detr": DETR,
+    "cvt": {
+        "reason": "the model reads item `stage` of a list with an entry a layer, so stage i needs more than i layers",
+        "config": {"embed_dim": [32, 48, 96], "num_heads": [2, 3, 6], "depth": [1, 2, 3]},
+    },
+    "d_fine": {
+        "reason": LOST_STAGES,
+        "config": {**RT_DETR, "backbone_config": {**HGNET, "out_features": STAGES[1:]}},
+    },
+    "dab-detr": DETR,
+    "deepseek_ocr2_text": {
+        "reason": "which layers are dense and which have experts is given by its parent or by the checkpoint",
+        "config": {"mlp_layer_types": ["dense", "sparse"], "num_experts_per_tok": 2},
+    },
+    "deformable_detr": {
+        "reason": NEEDS_TIMM,
+        "config": {"use_timm_backbone": False, "backbone_config": {**RESNET, "out_features": STAGES[1:]}},
+    },
+    "deimv2": {
+        "reason": LOST_STAGES,
+        "config": {**RT_DETR, "backbone_config": {**HGNET, "out_features": STAGES[1:]}},
+    },
+    "depth_anything": {
+        "reason": "four layers of the backbone are read, and each has its own width afterwards",
+        "config": {
+            "backbone_config": {
+                **VIT,
+                "image_size": 56,
+                "out_indices": [1, 2, 3, 4],
+                "reshape_hidden_states": False,
+            },
+            "reassemble_hidden_size": 64,
+            "neck_hidden_sizes": [16, 24, 32, 48],
+            "fusion_hidden_size": 32,
+            "head_hidden_size": 24,
+        },
+    },
+    "depth_pro": {
+        "reason": "the pictures of its three vision models must be as large as its patches",
+        "config": {
+            "patch_size": 32,
+            "image_model_config": depth_pro_vit(),
+            "patch_model_config": depth_pro_vit(),
+            "fov_model_config": depth_pro_vit(),
+            "fusion_hidden_size": 48,
+            "intermediate_hook_ids": [3, 1],
+            "intermediate_feature_dims": [24, 24],
+            "scaled_images_feature_dims": [48, 40, 24],
+            "use_fov_model": True,
+        },
+        "inputs": lambda config: {"pixel_values": floats(2, 3, 128, 128)},
+    },
+    "detr": DETR,
+    "dinat": {"unbuilt": "it needs the package natten, which cannot be installed here"},
+    "lw_detr": {
+        "reason": "the backbone must name the layers that are read, and the parent at which scales it reads them",
+        "config": {
+            "backbone_config": {
+                **VIT,
+                "image_size": 64,
+                "pretrain_image_size": 32,
+                "num_windows": 4,
+                "window_block_indices": [0, 2],
+                "out_indices": [2, 3, 4],
+            },
+            "projector_scale_factors": [2.0, 0.5],
+            "c2f_num_blocks": 2,
+        },
+    },
+    "mask2former": {
+        "reason": "the widths of features and masks must be the hidden width",
+        "config": {
+            "backbone_config": {
+                "embed_dim": 32,
+                "depths": [2, 1, 1, 1],
+                "num_heads": [2, 2, 4, 4],
+                "window_size": 4,
+                "image_size": [64, 96],
+                "out_features": STAGES,
+            },
+            "feature_size": 64,
+            "mask_feature_size": 64,
+            "decoder_layers": 4,  # one less than that: a layer for each of the three levels
+        },
+    },
+    "pp_doclayout_v2": {
+        "reason": f"{LOST_STAGES}; the thresholds and the order of the classes stand in the checkpoint only",
+        "config": {
+            **RT_DETR,
+            "backbone_config": {**HGNET, "out_features": STAGES[1:]},
+            "num_labels": 5,
+            "class_thresholds": [0.5, 0.55, 0.6, 0.65, 0.7],
+            "class_order": [3, 0, 2, 4, 1],
+            "reading_order_config": {"coordinate_size": 12, "shape_size": 8, "num_classes": 5},
+        },
+    },
+    "pp_doclayout_v3": {
+        "reason": LOST_STAGES,
+        "config": {
+            **RT_DETR,
+            "x4_feat_dim": 32,
+            "num_prototypes": 16,
+            "backbone_config": {**HGNET, "out_features": STAGES},
+        },
+    },
+    "pp_doclayout_v4": {
+        "reason": LOST_STAGES,
+        "config": {**RT_DETR, "backbone_config": {**HGNET, "out_features": STAGES[1:]}},
+    },
+    "pp_ocrv5_mobile_det": {
+        "reason": LOST_STAGES,
+        "config": {
+            "backbone_config": {"block_configs": LCNET_BLOCKS, "out_indices": [2, 3, 4, 5], "divisor": 16},
+            "layer_list_out_channels": [12, 18, 24, 40],
+            "neck_out_channels": 48,
+        },
+    },
+    "pp_ocrv5_server_det": {
+        "reason": "the kernels of its blocks stand in the checkpoint's configuration only",
+        "config": {
+            "backbone_config": {**HGNET, "out_features": STAGES},
+            "neck_out_channels": 64,
+            "intraclass_block_config": INTRACLASS,
+            "scale_factor_list": [1, 2, 4, 8],
+            "kernel_list": [3, 2, 2],
+        },
+    },
+    "pp_ocrv6_medium_det": {
+        "reason": "the kernels of its blocks stand in the checkpoint's configuration only",
+        "config": {
+            "backbone_config": {
+                "stem_channels": [3, 16, 32],
+                "block_configs": LCNET_V4_BLOCKS,
+                "out_features": STAGES,
+            },
+            "neck_out_channels": 64,
+            "intraclass_block_config": INTRACLASS,
+            "scale_factor_list": [1, 2, 4, 8],
+            "kernel_list": [3, 2, 2],
+        },
+    },
+    "pp_ocrv6_small_det": {
+        "reason": LOST_STAGES,
+        "config": {
+            "backbone_config": {
+                "stem_channels": [3, 16, 32],
+                "stem_type": "small",
+                "block_configs": LCNET_V4_BLOCKS,
+                "out_features": STAGES,
+            },
+            "layer_list_out_channels": [32, 48, 64, 96],
+            "neck_out_channels": 48,
+        },
+    },
+    "prompt_depth_anything": {
+        "reason": "four layers of the backbone are read, and each has its own width afterwards; depths prompt it",
+        "config": {
+            "backbone_config": {
+                **VIT,
+                "image_size": 56,
+                "out_indices": [1, 2, 3, 4],
+                "reshape_hidden_states": False,
+            },
+            "reassemble_hidden_size": 64,
+            "neck_hidden_sizes": [16, 24, 32, 48],
+            "fusion_hidden_size": 32,
+            "head_hidden_size": 24,
+        },
+        "extra": lambda config, inputs: {"prompt_depth": floats(2, 1, 18, 24).abs()},
+    },
+    "rt_detr": {
+        "reason": LOST_STAGES,
+        "config": {**RT_DETR, "backbone_config": {**RESNET, "out_features": STAGES[1:]}},
+    },
+    "rt_detr_v2": {
+        "reason": LOST_STAGES,
+        "config": {**RT_DETR, "backbone_config": {**RESNET, "out_features": STAGES[1:]}},
+    },
+    "sam3_video": {
+        "reason": "its own forward takes a session that keeps films and objects; its detector takes this configuration too",
+        "class": "Sam3Model",
+    },
+    "seggpt": {
+        "reason": "it takes a picture, another one as its example, and the mask of that one",
+        "config": {
+            "num_hidden_layers": 3,
+            "mlp_dim": 96,
+            "image_size": [128, 96],
+            "pretrain_image_size": 64,
+            "merge_index": 1,
+            "intermediate_hidden_state_indices": [1, 2],
+            "decoder_hidden_size": 32,
+        },
+        "inputs": lambda config: {
+            "pixel_values": floats(2, 3, 64, 96),
+            "prompt_pixel_values": floats(2, 3, 64, 96).flip(0),
+            "prompt_masks": floats(2, 3, 64, 96).flip(1),
+        },
+    },
+    "slanet": {
+        "reason": LOST_STAGES,
+        "config": {
+            "backbone_config": {"block_configs": LCNET_BLOCKS, "out_indices": [2, 3, 4, 5], "divisor": 16},
+            "post_conv_out_channels": 48,
+            "out_channels": 20,
+            "max_text_length": 7,
+        },
+    },
+    "table-transformer": DETR,
+    "timm_backbone": {"unbuilt": "it needs the package timm, which cannot be installed here"},
+    "timm_wrapper": {"unbuilt": "it needs the package timm, which cannot be installed here"},
+    "tipsv2_dpt": {
+        "reason": "four layers of the backbone are read, and each has its own width afterwards",
+        "config": {
+            "backbone_config": {
+                **VIT,
+                "image_size": 56,
+                "out_indices": [1, 2, 3, 4],
+                "apply_layernorm": True,
+                "reshape_hidden_states": False,
+            },
+            "neck_hidden_sizes": [16, 24, 32, 48],
+            "fusion_hidden_size": 32,
+            "num_depth_bins": 20,
+        },
+    },
+    "upernet": {
+        "reason": "the backbone must give four stages; the published ones are ConvNeXt's or Swin's",
+        "config": {
+            "backbone_config": transformers.ConvNextConfig(
+                hidden_sizes=[32, 48, 64, 96], depths=[1, 2, 1, 1], image_size=[64, 96], out_features=STAGES
+            ),
+            "auxiliary_channels": 32,
+            "auxiliary_in_channels": 64,
+        },
+    },
+    "uvdoc": {
+        "reason": LOST_STAGES,
+        "config": {
+            "backbone_config": {
+                "resnet_head": [[3, 16], [16, 16]],
+                "resnet_configs": [
+                    [[16, 16, 1, False], [16, 16, 3, False]],
+                    [[16, 24, 1, True], [24, 24, 3, False]],
+                    [[24, 32, 1, True], [32, 32, 3, False]],
+                ],
+                "stage_configs": [
+                    [[32, 1]],
+                    [[32, 2]],
+                    [[32, 5]],
+                    [[32, 8], [32, 3], [32, 2]],
+                    [[32, 12], [32, 7], [32, 4]],
+                    [[32, 18], [32, 12], [32, 6]],
+                ],
+                "out_features": [*STAGES, "stage5", "stage6"],
+            },
+            "bridge_connector": [32, 32],
+            "out_point_positions2D": [[32, 16], [16, 2]],
+        },
+    },
+    "vitmatte": {
+        "reason": "the backbone takes pictures with their trimap, four channels, and the widths must be lists",
+        "config": {
+            "backbone_config": {
+                **VIT,
+                "num_channels": 4,
+                "image_size": [64, 96],
+                "pretrain_image_size": 32,
+                "window_size": 3,
+                "window_block_indices": [0, 1],
+                "residual_block_indices": [1, 3],
+                "use_relative_position_embeddings": True,
+                "out_features": ["stage4"],
+            },
+            "hidden_size": 64,
+            "convstream_hidden_sizes": [16, 24, 32],
+            "fusion_hidden_sizes": [48, 32, 24, 16],
+        },
+    },
+    "zoedepth": {
+        "reason": "four layers of the backbone are read, and each has its own width afterwards",
+        "config": {
+            "backbone_config": {
+                **VIT,
+                "intermediate_size": 96,
+                "image_size": [64, 96],
+                "use_relative_position_bias": True,
+                "reshape_hidden_states": False,
+                "out_features": STAGES,
+            },
+            "neck_hidden_sizes": [16, 24, 32, 48],
+            "fusion_hidden_size": 32,
+            "bottleneck_features": 32,
+            "num_relative_features": 16,
+            "bin_embedding_dim": 24,
+            "num_attractors": [8, 4, 2, 1],
+            "bin_configurations": [{"n_bins": 16, "min_depth": 0.001, "max_depth": 10.0}],
+        },
+    },
+}

@@ -1,0 +1,184 @@
+"""Converts subjects of the zoo, one a line of standard input, and answers with one line of JSON each.
+
+A line in: {"type", "class" or null}. A line out: see `convert_subject`. What PyTorch and TensorFlow print goes to standard
+error. The driver (zoo.py) kills a worker that hangs, and starts another one.
+"""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+import warnings
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+import subjects
+
+SECONDS = ("trace", "lower", "write", "verify", "total")
+
+
+def convert_subject(model_type, class_name):
+    """One subject, whole; where it cannot be had whole and has several modalities, its components one by one.
+
+    Returns {"type", "class", "plan", "form": "whole" | "components", "step", "verdict", "dynamic", "max_error", "noise",
+    "seconds", "reason", "parts"}. step is how far it came: "unbuilt", "built" (PyTorch cannot export it), "exported"
+    (crossload cannot lower it, or TensorFlow refuses it), "converted" (see the verdict).
+    """
+    start = time.time()
+    entry = {"type": model_type, "class": class_name, "step": "unbuilt", "verdict": None, "reason": None}
+    try:
+        subject = subjects.build(
+            model_type, subjects.classes.class_named(model_type, class_name) if class_name else None
+        )
+    except subjects.Unbuilt as error:
+        return {**entry, "reason": str(error), "seconds": round(time.time() - start, 1)}
+    entry |= {"class": subject.class_name, "plan": subject.plan, "form": "whole"}
+    entry |= convert_model(subject.model, subject.inputs, has_folder=True)
+    if entry["verdict"] not in ("verified", "within-noise"):
+        parts = components(subject)
+        if parts:
+            found = [
+                {"part": name, **convert_model(model, inputs, has_folder=False)} for name, (model, inputs) in parts
+            ]
+            whole = {key: entry[key] for key in ("step", "verdict", "max_error", "reason") if key in entry}
+            entry |= worst(found)
+            entry |= {"form": "components", "parts": found, "whole": whole}
+    return {**entry, "seconds": round(time.time() - start, 1)}
+
+
+def components(subject):
+    """[(name, (module, inputs))] of a model of several modalities, as Transformers' exporters take it apart."""
+    import torch
+    from transformers.exporters.utils import decompose_multimodal, is_multimodal
+
+    try:
+        if not is_multimodal(subject.model):
+            return []
+        with torch.no_grad():
+            return list(decompose_multimodal(subject.model, dict(subject.inputs)).items())
+    except Exception:  # noqa: BLE001 (then the whole's failure is what is told)
+        return []
+
+
+def worst(found):
+    order = ("unbuilt", "built", "exported", "converted")
+    verdicts = ("mismatch", "unverified", None, "within-noise", "verified")
+    key = lambda e: (order.index(e["step"]), verdicts.index(e["verdict"]))  # noqa: E731
+    least = min(found, key=key)
+    merged = {name: least.get(name) for name in ("step", "verdict", "reason")}
+    merged["dynamic"] = all(e.get("dynamic") for e in found)
+    errors = [e["max_error"] for e in found if isinstance(e.get("max_error"), float)]
+    merged["max_error"] = max(errors) if errors else None
+    return merged
+
+
+def convert_model(model, inputs, has_folder):
+    """Converts and compares one model; from a folder as users have it where it saves and loads, else from memory."""
+    import crossload
+    import torch
+
+    folder = tempfile.mkdtemp(prefix="zoo-")
+    messages = []
+    try:
+        tensors = flat_inputs(inputs)
+        source, flags = model, {}
+        if has_folder and saved(model, f"{folder}/model"):
+            source, flags = f"{folder}/model", {"model_class": type(model).__name__}
+        for attempt in ((source, flags), (model, {})):
+            try:
+                torch.manual_seed(0)
+                conversion = crossload.convert(
+                    attempt[0],
+                    f"{folder}/out",
+                    tensors,
+                    stages=False,
+                    force=True,
+                    progress=lambda *_: None,
+                    **attempt[1],
+                )
+                return outcome(conversion.report_dict)
+            except crossload.CrossloadError as error:
+                messages.append((error, attempt[0]))
+                if attempt[0] is model or error.kind != "bad-input":
+                    break
+        return failure(messages[-1][0])
+    except Exception as error:  # noqa: BLE001 (one failure harms no other subject)
+        return {"step": "built", "verdict": None, "reason": f"{type(error).__name__}: {first_line(error)}"}
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def flat_inputs(inputs):
+    """Inputs without those that are None: what a caller leaves out."""
+    return {name: value for name, value in inputs.items() if value is not None}
+
+
+def saved(model, folder):
+    """Whether the model is written as a folder whose class Transformers knows by name."""
+    import transformers
+
+    if getattr(transformers, type(model).__name__, None) is not type(model):
+        return False
+    try:
+        model.save_pretrained(folder)
+    except Exception:  # noqa: BLE001 (then it is converted from memory)
+        return False
+    return True
+
+
+def outcome(report):
+    outputs = report["outputs"]
+    noise = [o["noise"] for o in outputs if isinstance(o.get("noise"), float)]
+    reason = None
+    if report["verdict"] not in ("verified",):
+        over = max(outputs, key=lambda o: number(o["max_error"]), default=None)
+        notes = report.get("notes") or []
+        if over is not None:
+            reason = (
+                f"`{over['name']}`: max |pt - tf| {over['max_error']}, to the truth: TensorFlow {over.get('tf_truth')}, "
+                f"PyTorch's worst {over.get('noise')}"
+            )
+        if notes:
+            reason = f"{reason}; {notes[0]}" if reason else notes[0]
+    static = next((n for n in report.get("notes") or [] if n.startswith("static shapes: ")), None)
+    return {
+        "step": "converted", "verdict": report["verdict"], "dynamic": report["dynamic"], "max_error": report["max_error"],
+        "noise": max(noise, default=None), "shapes": len([s for s in report["shapes"] if s.get("max_error") is not None]),
+        "reason": reason, "static_reason": static, "timings": {k: report["timings_s"].get(k) for k in SECONDS},
+    }  # fmt: skip
+
+
+def number(value):
+    return float(value) if isinstance(value, (int, float)) else float("inf")
+
+
+def failure(error):
+    text = f"{error.message}" + (f": {'; '.join(error.details[:3])}" if error.details else "")
+    exported = error.message.startswith(("lower:", "graph:")) or error.kind not in ("unsupported", "bad-input")
+    return {"step": "exported" if exported else "built", "verdict": None, "reason": text[:600], "kind": error.kind}
+
+
+def first_line(error):
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "")[:300]
+
+
+def main():
+    import torch
+    import transformers
+
+    warnings.simplefilter("ignore")
+    transformers.logging.set_verbosity_error()
+    torch.set_num_threads(1)
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever prints to standard output
+    for line in sys.stdin:
+        job = json.loads(line)
+        answers.write(json.dumps(convert_subject(job["type"], job.get("class"))) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
