@@ -1,6 +1,7 @@
 """Running an exported program node by node, as it is and with every float in double precision."""
 
 import contextlib
+import functools
 import threading
 
 _default_dtype = threading.RLock()
@@ -12,13 +13,14 @@ class Run:
     values: {placeholder name: value}, see `arguments`. Each is copied (and widened) at its first use, since in-place
     nodes may write into it; parameters are not copied. A value is dropped after its last use, so a double run of a
     large model holds few doubles at a time. double: module is a `double_graph`; float64 is then the default dtype.
-    in_sequence: matrix products add their terms one after another, see `product_in_sequence`.
+    product: what computes matrix products and convolutions of float32 instead of PyTorch's kernels, a function of
+    a [..., n, k] and b [..., k, m].
     """
 
-    def __init__(self, module, values, double=False, in_sequence=False):
+    def __init__(self, module, values, double=False, product=None):
         import torch
 
-        kind = _interpreter_in_sequence() if in_sequence else torch.fx.Interpreter
+        kind = functools.partial(_interpreter_with(), product) if product else torch.fx.Interpreter
         self._interpreter = kind(module, garbage_collect_values=False)
         self._interpreter.env = {}
         self._values, self._double = values, double
@@ -66,45 +68,83 @@ class Run:
         return list(value)
 
 
-STEPS = 2048
-
-
-def product_in_sequence(a, b):
-    """The matrix product a [..., n, k] @ b [..., k, m], its terms added one after another (in at most STEPS steps).
+def product_in_sequence(a, b, most_additions=200_000_000):
+    """The matrix product a [..., n, k] @ b [..., k, m], its terms added one after another.
 
     It is the product of a matrix library that keeps one running sum, the least accurate order in use: equal in exact
-    arithmetic, rounded at other places.
+    arithmetic, rounded at other places. Where that would take more than `most_additions`, terms are added several at a
+    time (in at least 64 parts).
     """
+    import math
+
     count = a.shape[-1]
-    part = max(1, -(-count // STEPS))
+    size = max(1, a.shape[-2] * b.shape[-1] * max(math.prod(a.shape[:-2]), math.prod(b.shape[:-2])))
+    part = max(1, -(-count // max(64, most_additions // size)))
     total = a[..., :part] @ b[..., :part, :]
     for begin in range(part, count, part):
         total = total + a[..., begin : begin + part] @ b[..., begin : begin + part, :]
     return total
 
 
-def _interpreter_in_sequence():
+def shuffled_product(a, b, seed):
+    """The matrix product a [..., n, k] @ b [..., k, m], its terms added in a random order."""
+    import torch
+
+    order = torch.randperm(a.shape[-1], generator=torch.Generator().manual_seed(seed))
+    return a[..., order] @ b[..., order, :]
+
+
+def convolution_by(product, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """A convolution over one or two axes as a matrix product: x [n, c, ..., w], weight [o, c / groups, ..., k]."""
+    import torch
+
+    axes = weight.dim() - 2
+    tall = [1] * (2 - axes)
+    pairs = [list(v) if isinstance(v, (list, tuple)) else [v] for v in (stride, padding, dilation)]
+    stride, padding, dilation = (v * axes if len(v) == 1 else v for v in pairs)
+    if axes == 1:
+        x, weight, padding = x.unsqueeze(2), weight.unsqueeze(2), [0, *padding]
+    columns = torch.nn.functional.unfold(x, weight.shape[2:], [*tall, *dilation], padding, [*tall, *stride])
+    n, terms, places = columns.shape
+    rows = weight.reshape(groups, weight.shape[0] // groups, terms // groups)
+    y = product(rows, columns.view(n, groups, terms // groups, places)).reshape(n, -1, places)
+    sizes = [
+        (x.shape[2 + i] + 2 * padding[i] - d * (weight.shape[2 + i] - 1) - 1) // s + 1
+        for i, (d, s) in enumerate(zip([*tall, *dilation], [*tall, *stride], strict=True))
+    ]
+    y = y.reshape(n, -1, *sizes[2 - axes :])
+    return y if bias is None else y + bias.view(-1, *[1] * axes)
+
+
+@functools.cache
+def _interpreter_with():
     import torch
 
     aten = torch.ops.aten
 
-    class InterpreterInSequence(torch.fx.Interpreter):
+    class InterpreterWith(torch.fx.Interpreter):
+        def __init__(self, product, *rest, **options):
+            super().__init__(*rest, **options)
+            self.product = product
+
         def call_function(self, target, args, kwargs):
-            floats = [a for a in args if isinstance(a, torch.Tensor)]
-            if not kwargs and floats and all(a.dtype == torch.float32 for a in floats):
+            tensors = [a for a in args if isinstance(a, torch.Tensor)]
+            if not kwargs and tensors and all(a.dtype == torch.float32 for a in tensors):
                 if target is aten.linear.default and args[1].dim() == 2:
-                    product = product_in_sequence(args[0], args[1].t())
-                    return product if len(args) < 3 or args[2] is None else product + args[2]
+                    y = self.product(args[0], args[1].t())
+                    return y if len(args) < 3 or args[2] is None else y + args[2]
                 if target is aten.addmm.default:
-                    return args[0] + product_in_sequence(args[1], args[2])
+                    return args[0] + self.product(args[1], args[2])
+                if target in (aten.conv1d.default, aten.conv2d.default) and args[0].dim() == args[1].dim():
+                    return convolution_by(self.product, *args)
                 if (
                     target in (aten.matmul.default, aten.mm.default, aten.bmm.default)
-                    and min(a.dim() for a in floats) > 1
+                    and min(a.dim() for a in tensors) > 1
                 ):
-                    return product_in_sequence(args[0], args[1])
+                    return self.product(args[0], args[1])
             return super().call_function(target, args, kwargs)
 
-    return InterpreterInSequence
+    return InterpreterWith
 
 
 @contextlib.contextmanager

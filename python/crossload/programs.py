@@ -193,6 +193,22 @@ def _where(loaded, error):
     return found or ""
 
 
+def decompose(program, targets):
+    """The program with the named operations (`aten.mse_loss.default`) taken apart as PyTorch defines them; others stay
+    whole. What PyTorch has no definition for stays, too."""
+    import torch
+
+    known = torch.export.default_decompositions()
+    table = {}
+    for target in targets:
+        owner = torch.ops
+        for part in target.split("."):
+            owner = getattr(owner, part, None)
+        if owner in known:
+            table[owner] = known[owner]
+    return program.run_decompositions(table) if table else program
+
+
 def save(program, path):
     """Write the program as a `.pt2` archive without its weights; returns (program as saved, decomposed).
 
@@ -235,6 +251,9 @@ def _save_light(program, path):
     try:
         for name in program.graph_signature.inputs_to_parameters.values():
             value = real[name]
+            if not value.numel():  # PyTorch takes nothing that shares its memory with something for the end of it
+                state[name] = torch.nn.Parameter(torch.empty_like(value), requires_grad=False)
+                continue
             zero = one.setdefault(value.dtype, torch.zeros((), dtype=value.dtype))
             state[name] = torch.nn.Parameter(zero.expand(value.shape), requires_grad=False)
         torch.export.save(program, str(path))

@@ -1,6 +1,7 @@
 """The request `reference`: what PyTorch computes, for the verifier (see README.md for the files)."""
 
 import contextlib
+import functools
 import time
 from pathlib import Path
 
@@ -8,11 +9,20 @@ from . import programs
 from .cases import make_cases
 from .errors import WorkerError, first_line
 from .guards import guards_of
-from .interpret import Run, arguments, double_default, double_graph, to_double
+from .interpret import (
+    Run,
+    arguments,
+    double_default,
+    double_graph,
+    product_in_sequence,
+    shuffled_product,
+    to_double,
+)
 from .loading import load
 from .tensor_file import TensorFile
 
 SEED = 20
+THOROUGH_ADDITIONS = 4_000_000_000  # of one product, in float32 runs that are asked for when others are not enough
 
 
 def reference(request, progress, session):
@@ -77,13 +87,13 @@ class _Subject:
             raise ValueError(f"{len(leaves)} outputs where the exported program has {len(self.names)}")
         return {n: v for n, v in zip(self.names, leaves, strict=True) if isinstance(v, torch.Tensor)}
 
-    def run(self, inputs, double=False, in_sequence=False):
+    def run(self, inputs, double=False, product=None):
         """{output name: tensor} of the exported program, node by node (see interpret.Run)."""
         import torch
 
         torch.manual_seed(SEED)
         module = self.double if double else self.program.graph_module
-        values = Run(module, arguments(self.program, self.state, inputs), double, in_sequence).outputs()
+        values = Run(module, arguments(self.program, self.state, inputs), double, product).outputs()
         user = [
             value
             for spec, value in zip(self.program.graph_signature.output_specs, values, strict=True)
@@ -152,7 +162,7 @@ def _write_case(subject, case, path):
             ) from error
         return {**entry, "file": None, "skipped": f"PyTorch itself fails here: {first_line(error)}"}
     names = [f"input/{n}" for n in case.inputs] + [f"truth/{n}" for n in first]
-    names += [f"run/{k}/{n}" for k in range(5) for n in first]
+    names += [f"run/{k}/{n}" for k in range(8) for n in first]
     with TensorFile(path, names) as file:
         for name, value in case.inputs.items():
             file.write(f"input/{name}", value)
@@ -180,7 +190,12 @@ def _runs(subject, case, first):
     if subject.loaded:
         attempts = [("eager attention", _eager_attention), ("exported program", lambda s, c: s.run(c.inputs))]
     attempts.append(("other kernels", _on_other_kernels))
-    attempts.append(("sums in sequence", lambda s, c: s.run(c.inputs, in_sequence=True)))
+    if subject.request.get("thorough"):
+        one_by_one = functools.partial(product_in_sequence, most_additions=THOROUGH_ADDITIONS)
+        attempts.append(("sums in sequence", lambda s, c: s.run(c.inputs, product=one_by_one)))
+        for seed in range(3):
+            shuffled = functools.partial(shuffled_product, seed=seed)
+            attempts.append(("sums in another order", lambda s, c, p=shuffled: s.run(c.inputs, product=p)))
     for kind, attempt in attempts:
         with contextlib.suppress(Exception):
             values = attempt(subject, case)
@@ -246,7 +261,7 @@ def _write_stages(subject, case, path):
     torch.manual_seed(SEED)
     values = arguments(program, subject.state, case.inputs)
     single, wide = Run(program.graph_module, values), Run(subject.double, values, double=True)
-    others = [(Run(program.graph_module, values), True), (Run(program.graph_module, values, in_sequence=True), False)]
+    others = [(Run(program.graph_module, values), True), (Run(program.graph_module, values, product=product_in_sequence), False)]
     names = [f"{kind}/{name}" for kind in ("value", "offset", "noise") for name in single.nodes]
     truth_holds = True
     with TensorFile(path, names) as file:

@@ -101,11 +101,14 @@ class Synthetic:
                 error = failed
             mismatch = _MISMATCH.search(str(error))
             kind = next((k for k in ("audio", "video", "image") if k in str(error).lower()), None)
-            if mismatch is None or kind is None or int(mismatch[2]) % BATCH or not 0 < int(mismatch[2]) <= 8192:
+            if mismatch is None or kind is None or int(mismatch[2]) % BATCH or not 0 < int(mismatch[2]) <= 65536:
                 return error
-            if self.places[kind] == int(mismatch[2]) // BATCH:
+            places = int(mismatch[2]) // BATCH
+            if self.places[kind] == places:  # some count a feature's numbers
+                places //= max(1, int(self.value("hidden_size", default=1)))
+            if places < 1 or self.places[kind] == places:
                 return error
-            self.places[kind] = int(mismatch[2]) // BATCH
+            self.places[kind] = places
             found = self._made(form)
         return error
 

@@ -30,6 +30,9 @@ def trace(request, progress, session):
     progress("trace", f"exporting {loaded.class_name}", 0.3)
     start = time.time()
     program, static_reason = programs.export(loaded, inputs, request, progress)
+    if request.get("decompose"):
+        progress("trace", f"taking apart {len(request['decompose'])} operations", 0.7)
+        program = programs.decompose(program, request["decompose"])
     session.seconds["export"] = round(time.time() - start, 3)
     progress("trace", "saving the program", 0.8)
     start = time.time()
@@ -46,7 +49,7 @@ def trace(request, progress, session):
         "model_type": loaded.model_type,
         "dynamic": bool(request.get("dynamic", True)) and static_reason is None,
         "static_reason": static_reason,
-        "decomposed": decomposed,
+        "decomposed": decomposed or bool(request.get("decompose")),
         "opened_modules": [],
         "weights": places.weights,
         "checkpoint": places.checkpoint,

@@ -135,7 +135,8 @@ json ModelRequest::to_json() const {
   return {{"model", or_null(model)}, {"class", or_null(model_class)},          {"inputs", or_null(inputs)},
           {"text", or_null(text)},   {"revision", or_null(revision)},          {"token", or_null(token)},
           {"dynamic", dynamic},      {"hidden_states", hidden_states},         {"attentions", attentions},
-          {"cache", cache},          {"trust_remote_code", trust_remote_code}, {"offline", offline}};
+          {"cache", cache},          {"trust_remote_code", trust_remote_code}, {"offline", offline},
+          {"decompose", decompose}};
 }
 
 ModelFiles resolve(const ModelRequest& request, PythonSide& python, const Progress& progress) {

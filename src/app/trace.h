@@ -29,6 +29,7 @@ struct ModelRequest {
   bool cache = false;
   bool trust_remote_code = false;
   bool offline = false;
+  std::vector<std::string> decompose;  // targets that PyTorch shall take apart into others
 
   /// The fields that every request to Python has.
   nlohmann::json to_json() const;

@@ -1062,3 +1062,39 @@ for right in (False, True):
     )
 case("aten.linspace.Tensor_Tensor", lambda a, b: torch.linspace(a, b, 7), torch.tensor(-1.5), torch.tensor(4.0))
 case("aten.unsqueeze_.default", lambda x: (x + 1).unsqueeze_(1) * 2, X, second=[floats(3, 5, 2)])
+
+# further rows
+for name in ("erfc", "erfinv", "special_erfinv", "lgamma"):
+    unit = torch.linspace(-0.95, 0.95, 13) if "inv" in name else torch.linspace(0.3, 4, 13)
+    case(f"aten.{name}.default", getattr(aten, name).default, unit)
+for axis in (0, 1, None):
+    repeated = lambda x, r, d=axis: torch.repeat_interleave(x, r, d) * 2  # noqa: E731
+    case(
+        "aten.repeat_interleave.self_Tensor",
+        repeated,
+        floats(3, 4),
+        torch.tensor([2, 0, 3, 1][: 3 + (axis == 1)] * (4 if axis is None else 1)),
+    )
+case("aten.histc.default", lambda x: torch.histc(x, 5), X)
+case("aten.histc.default", lambda x: torch.histc(x, 4), torch.ones(6))
+case(
+    "aten.batch_norm.default",
+    lambda x, w: F.batch_norm(x, None, None, w, None, True, 0.0, 1e-6),
+    floats(2, 3, 7),
+    floats(3),
+)
+TABLE, BAGS = floats(9, 5), torch.tensor([0, 2, 2, 5])
+for mode in ("sum", "mean", "max"):
+    bags = lambda i, t, o, m=mode: F.embedding_bag(i, t, o, mode=m)  # noqa: E731
+    case("aten.embedding_bag.padding_idx", bags, ints(8, low=0, high=9), TABLE, BAGS)
+    padded = lambda i, t, m=mode: F.embedding_bag(i, t, mode=m, padding_idx=2)  # noqa: E731
+    case("aten.embedding_bag.padding_idx", padded, torch.tensor([[1, 2, 3], [2, 2, 2]]), TABLE)
+weighted = lambda i, t, w: F.embedding_bag(i, t, mode="sum", per_sample_weights=w)  # noqa: E731
+case(
+    "aten.embedding_bag.padding_idx",
+    weighted,
+    ints(4, 3, low=0, high=9),
+    TABLE,
+    floats(4, 3),
+    second=[ints(3, 5, low=0, high=9), TABLE, floats(3, 5)],
+)

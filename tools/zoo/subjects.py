@@ -134,7 +134,13 @@ def set_trained_scale(model, seed=0):
                 value.copy_(1 + 0.1 * noise)
             elif value.dim() == 1 and value.numel() > 0 and is_plain(name):
                 value.copy_(0.1 * noise)
+            elif value.dim() <= 1 and not bool(value.any()):
+                value.copy_(0.5 + 0.1 * noise)  # a gate that is shut would hide what lies behind it
         for owner in owners.values():
+            for name in ("embed", "embed_sum"):  # codebooks
+                table = getattr(owner, name, None)
+                if isinstance(table, torch.Tensor) and table.dim() == 2 and not bool(table.any()):
+                    table.copy_(torch.randn(table.shape, generator=random))
             if isinstance(getattr(owner, "running_var", None), torch.Tensor):
                 owner.running_var.copy_(1 + 0.3 * torch.rand(owner.running_var.shape, generator=random))
                 owner.running_mean.copy_(0.1 * torch.randn(owner.running_mean.shape, generator=random))

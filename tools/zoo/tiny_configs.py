@@ -20,6 +20,13 @@ RULES = [
     # Numbers that look like sizes and are none.
     (r"(^|_)(stride|kernel|kernel_size|groups|dropout|drop_rate|eps|epsilon|id|index|temperature|theta|base)s?$", None),
     (r"_token_id$|_token_index$|_token_ids$", None),  # see `token_ids`
+    # Vocabularies; before the widths, whose names end alike.
+    (r"(^|_)vocab_size(_|$)|^num_embeddings$|codebook_size$", lambda v: min(v, VOCABULARY)),
+    (r"^(sliding_window|sliding_window_size|attention_chunk_size)$", lambda v: min(v, 8)),
+    (r"^rotary_dim$", lambda v: min(v, HEAD_SIZE // 2)),
+    (r"^(n_groups|mamba_n_groups)$", lambda v: min(v, 2)),
+    (r"^num_filters$", lambda v: min(v, 8)),
+    (r"^iou_head_depth$", None),
     (r"^(num_labels|num_channels|in_channels|num_feature_levels|spatial_merge_size|temporal_patch_size)$", None),
     (r"^(num_codevector_groups|num_conv_pos_embedding_groups)$", lambda v: 2),
     (r"^(num_conv_pos_embeddings)$", lambda v: min(v, 16)),
@@ -47,8 +54,7 @@ RULES = [
     (r"(hidden_size|hidden_dim|_hidden|d_model|n_embd|embed_dim|emb_dim|embedding_size|embedding_dim|_width|^width|^dim|"
      r"projection_dim|proj_dim|proj_size|project_dim|output_dim|codevector_dim|feature_dim|_channels|out_dim|"
      r"_size_per_layer_input|hidden_channels|latent_dim|codebook_dim|pooler_output_size|query_dim)$", lambda v: min(v, WIDTH)),
-    # Vocabularies, positions, pictures.
-    (r"(^|_)vocab_size(_|$)|^num_embeddings$|codebook_size$", lambda v: min(v, VOCABULARY)),
+    # Positions.
     (r"(max_position_embeddings|n_positions|max_.*positions?|max_seq_len|n_ctx|max_sequence_length)$", lambda v: min(v, POSITIONS)),
 ]  # fmt: skip
 RULES = [(re.compile(pattern), rule) for pattern, rule in RULES]
@@ -100,6 +106,22 @@ def field_defaults(config_class):
     return found
 
 
+def given_fields(config_class, config):
+    """Fields of a part that differ from what its class would make by itself: its parent set them."""
+    try:
+        plain = config_class()
+    except Exception:  # noqa: BLE001 (a class that needs arguments has no plain form)
+        return {}
+    names = [n for n in field_defaults(config_class) if n not in sub_configs(config_class)]
+    given = {n: value_of(config, n) for n in names if value_of(config, n) != value_of(plain, n)}
+    for name in ("out_features", "out_indices", "is_decoder", "add_cross_attention", "tie_word_embeddings"):
+        if hasattr(config, name) and value_of(config, name) != value_of(plain, name):
+            given[name] = value_of(config, name)
+    if "out_features" in given and "out_indices" in given:
+        del given["out_indices"]
+    return given
+
+
 def is_whole(value):
     return type(value) is int
 
@@ -124,18 +146,35 @@ class Shrinker:
 
     def __init__(self, keep_widths):
         self.keep_widths = keep_widths
+        self.special = {}  # id of a special token → its number
 
     def build(self, config_class, changes, default=None):
         """An instance of a configuration class with small sizes."""
         if default is None:
             default = config_class(**{n: v for n, v in changes.items() if not isinstance(v, dict)})
-        values = self.small_fields(config_class, default)
+            values = {}
+        else:  # what the parent gave to its part
+            values = given_fields(config_class, default)
+        values |= self.small_fields(config_class, default)
         for name in sub_configs(config_class):
             part, wanted = value_of(default, name), changes.get(name, {})
             if hasattr(part, "to_dict") and isinstance(wanted, dict):
                 values[name] = self.build(type(part), wanted, part)
+        self.fit_outputs(values, default)
+        if "out_features" in changes or "out_indices" in changes:
+            values = {n: v for n, v in values.items() if n not in ("out_features", "out_indices")}
         values |= {n: v for n, v in changes.items() if n not in values or not hasattr(values[n], "to_dict")}
         return config_class(**values)
+
+    def fit_outputs(self, values, default):
+        """As many layers as a backbone gives outputs of, and those the first ones."""
+        features = values.get("out_features") or []
+        layers = next((n for n in ("num_hidden_layers", "num_layers") if n in values), None)
+        numbers = [int(f.removeprefix("stage")) for f in features if re.fullmatch(r"stage\d+", f)]
+        if layers is None or not numbers or max(numbers) <= values[layers]:
+            return
+        values[layers] = max(values[layers], len(numbers))
+        values["out_features"] = [f"stage{i + 1}" for i in range(values[layers] - len(numbers), values[layers])]
 
     def small_fields(self, config_class, config):
         """{field: small value} for the fields that change."""
@@ -187,16 +226,18 @@ class Shrinker:
         return found
 
     def token_ids(self, fields, config):
-        """Special tokens beyond a shrunk vocabulary get the last ids of it, each its own."""
+        """Special tokens beyond a shrunk vocabulary get the last ids of it, each its own in the whole configuration."""
         sizes = [value_of(c, "vocab_size") for c in (config, value_of(config, "text_config")) if c is not None]
         vocabulary = min([s for s in sizes if is_whole(s)][:1] + [VOCABULARY])
-        found, free = {}, vocabulary - 1
+        found = {}
         for name in [*fields, "pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"]:
             value = value_of(config, name)
             if not re.search(r"(_token_id|_token_index|_token)s?$", name) or name in found:
                 continue
-            if is_whole(value) and value >= vocabulary:
-                found[name], free = free, free - 1
+            if is_whole(value) and value >= vocabulary and not name.startswith("num_"):
+                # Equal ids of parent and part stay equal.
+                index = self.special.setdefault(value, len(self.special))
+                found[name] = max(vocabulary - 1 - index, 3)
             elif is_list(value) and max(value) >= vocabulary:
                 found[name] = type(value)([min(value[0], 2)])
         return found
@@ -249,6 +290,8 @@ class Shrinker:
         if sections is None:
             return {}
         half = int(HEAD_SIZE * parameters.get("partial_rotary_factor", 1.0)) // 2
+        if half < len(sections) or value_of(config, "rope_type") == "axial":
+            return {}
         few = [max(1, s * half // sum(sections)) for s in sections]
         few[0] += half - sum(few)
         return {"rope_parameters": {**parameters, "mrope_section": few}}

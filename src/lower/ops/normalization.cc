@@ -71,14 +71,31 @@ Expr group_norm(Call& call) {
   return b.cast(scaled_and_shifted(y, shaped("weight"), shaped("bias")), call.result_dtype());
 }
 
+// With the statistics of the batch itself: how some models standardize their kernels, also in evaluation mode.
+Expr batch_norm_by_own_statistics(Call& call, Expr x) {
+  if (!call.is_none("running_mean")) {
+    call.unsupported("batch normalization in training mode; call `model.eval()` before exporting");
+  }
+  Builder& b = call.builder();
+  std::vector<int> axes = {0};
+  for (int i = 2; i < x.rank(); ++i) axes.push_back(i);
+  SymDims per_channel(static_cast<std::size_t>(x.rank()), Sym(1));
+  per_channel[1] = x.dim(1);
+  const DType dtype = computed_dtype(x.dtype());
+  const auto shaped = [&](const char* name) {
+    return call.is_none(name) ? Expr() : b.reshape(call.operand(name, dtype), per_channel);
+  };
+  const Expr y = standardized(b.cast(x, dtype), axes, call.number("eps"));
+  return b.cast(scaled_and_shifted(y, shaped("weight"), shaped("bias")), call.result_dtype());
+}
+
 // With the running statistics. On pictures as TensorFlow's own operation, channels last, which merges into a
 // convolution before it; elsewhere by its formula.
 Expr batch_norm(Call& call) {
   Builder& b = call.builder();
-  if (call.flag("training"))
-    call.unsupported("batch normalization in training mode; call `model.eval()` before exporting");
   const Expr x = call.tensor("input");
   if (x.rank() < 2) return x;  // only an empty tensor may lack the axis of channels
+  if (call.flag("training")) return batch_norm_by_own_statistics(call, x);
   const Expr mean = call.tensor("running_mean"), variance = call.tensor("running_var");
   const auto or_filled = [&](const char* name, double value) {
     if (!call.is_none(name)) return call.tensor(name);

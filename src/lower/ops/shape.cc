@@ -143,6 +143,23 @@ Expr repeat_interleave(Call& call) {
   return b.reshape(b.broadcast(b.unsqueeze(x, axis + 1), wide), call.result_dims());
 }
 
+// Element i repeats[i] times in a row: the element at place p of the result is that whose running count exceeds p.
+Expr repeat_interleave_by_tensor(Call& call) {
+  Builder& b = call.builder();
+  Expr x = call.tensor("self");
+  if (call.is_none("dim")) x = b.reshape(x, {product(x.dims())});
+  const int axis = call.is_none("dim") ? 0 : call.axis("dim", x.rank());
+  Expr repeats = b.cast(call.tensor("repeats"), DType::kInt64);
+  const Sym count = x.dim(axis);
+  repeats = b.broadcast(b.reshape(repeats, {product(repeats.dims())}), {count});
+  const Expr ends = b.tf("Cumsum", {repeats, b.scalar(DType::kInt32, 0)});
+  const Expr total = b.reduce("Sum", repeats, {0}, false);
+  const Expr places = b.tf("Range", {b.scalar(DType::kInt64, 0), total, b.scalar(DType::kInt64, 1)});
+  b.set_dims(places, {call.result_dims()[static_cast<std::size_t>(axis)]});
+  const Expr index = b.tf("UpperBound", {b.unsqueeze(ends, 0), b.unsqueeze(places, 0)}, {{"out_type", DType::kInt32}});
+  return b.gather(x, b.reshape(index, places.dims()), axis);
+}
+
 Exprs meshgrid(Call& call) {
   Builder& b = call.builder();
   const Exprs given = call.tensors("tensors");
@@ -238,6 +255,9 @@ constexpr OpRow kRows[] = {
     {"aten::repeat_interleave.self_int(Tensor self, SymInt repeats, int? dim=None, *, SymInt? output_size=None) -> "
      "Tensor",
      repeat_interleave},
+    {"aten::repeat_interleave.self_Tensor(Tensor self, Tensor repeats, int? dim=None, *, SymInt? output_size=None) -> "
+     "Tensor",
+     repeat_interleave_by_tensor},
     {"aten::pixel_shuffle(Tensor self, int upscale_factor) -> Tensor", pixel_shuffle},
     {"aten::pixel_unshuffle(Tensor self, int downscale_factor) -> Tensor", pixel_unshuffle},
     {"aten::diff(Tensor self, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> Tensor", diff},

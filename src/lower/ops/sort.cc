@@ -75,12 +75,17 @@ Expr histc(Call& call) {
   const DType dtype = is_floating(given.dtype()) ? computed_dtype(given.dtype()) : DType::kFloat64;
   const Expr x = b.reshape(b.cast(given, dtype), {product(given.dims())});
   const int64_t bins = call.integer("bins");
-  if (call.number("min") == call.number("max")) call.unsupported("a histogram between the data's own ends");
-  const double low = call.number("min"), high = call.number("max");
+  Expr low = b.scalar(dtype, call.number("min")), high = b.scalar(dtype, call.number("max"));
+  if (call.number("min") == call.number("max")) {  // between the data's own ends; of equal data around them
+    low = b.reduce("Min", x, {0}, false);
+    high = b.reduce("Max", x, {0}, false);
+    const Expr is_one = b.tf("Equal", {low, high});
+    low = b.select(is_one, low - 1.0, low);
+    high = b.select(is_one, high + 1.0, high);
+  }
   const Expr part = b.tf("Floor", {(x - low) * static_cast<double>(bins) / (high - low)});
   const Expr last = b.scalar(dtype, static_cast<double>(bins - 1));
-  const Expr inside = b.tf(
-      "LogicalAnd", {b.tf("GreaterEqual", {x, b.scalar(dtype, low)}), b.tf("LessEqual", {x, b.scalar(dtype, high)})});
+  const Expr inside = b.tf("LogicalAnd", {b.tf("GreaterEqual", {x, low}), b.tf("LessEqual", {x, high})});
   const Expr bin = b.select(inside, b.tf("Minimum", {part, last}), b.scalar(dtype, -1.0));  // -1 is counted nowhere
   const Expr ones = b.fill(DType::kFloat32, {product(given.dims())}, b.scalar(DType::kFloat32, 1.0));
   const Expr counts = b.tf("UnsortedSegmentSum", {ones, b.cast(bin, DType::kInt32), b.scalar(DType::kInt32, bins)});
