@@ -4,6 +4,7 @@ import contextlib
 import math
 import os
 import shutil
+import time
 
 from . import pytree_names
 from .errors import WorkerError, first_line, last_lines
@@ -11,24 +12,98 @@ from .errors import WorkerError, first_line, last_lines
 SUFFIX = ".pt2"
 
 
-def export(loaded, inputs, request, progress=lambda *a, **k: None):
-    """Export a model; returns (ExportedProgram, static_reason), where static_reason is None unless every axis had to
-    be fixed because the dynamic export failed.
+def export_to(path, loaded, inputs, request, progress=lambda *a, **k: None):
+    """Export a model into the archive `path`, without its weights (see `save`).
 
-    inputs: dict of keyword inputs, or a tuple of positional ones (plain modules only).
+    inputs: dict of keyword inputs, or a tuple of positional ones (plain modules only). With the request's `dynamic`,
+    every axis is dynamic that PyTorch lets be; where it cannot export or save the model so, all are fixed. Operations of
+    the request's `decompose` are taken apart. Returns (ExportedProgram, static_reason, decomposed, seconds of saving);
+    static_reason is None unless axes had to be fixed.
     """
-    dynamic = bool(request.get("dynamic", True))
+    reason = None
+    for dynamic in (True, False) if request.get("dynamic", True) else (False,):
+        try:
+            program = _export_faithfully(loaded, inputs, request, dynamic)
+        except Exception as error:
+            if dynamic:
+                reason = f"{first_line(error)}{_where(loaded, error)}"
+                progress("trace", "exporting again with fixed axes", None)
+                continue
+            more = [f"with dynamic axes: {reason}"] if reason else []
+            raise _cannot_export(loaded, error, inputs, request, more) from error
+        if request.get("decompose"):
+            progress("trace", f"taking apart {len(request['decompose'])} operations", 0.7)
+            program = decompose(program, request["decompose"])
+        progress("trace", "saving the program", 0.8)
+        start = time.time()
+        try:
+            program, decomposed = save(program, path)
+        except WorkerError as error:
+            if not dynamic or error.kind != "unsupported":
+                raise
+            reason = error.message
+            continue
+        return program, reason, decomposed, time.time() - start
+    raise AssertionError("one of the attempts returns or raises")
+
+
+def _export_faithfully(loaded, inputs, request, dynamic):
+    """Export a model; where Transformers' exporter replaces parts of the model's own code, make sure that the program
+    computes what the model does, and export without those replacements where it does not."""
+    program = _export_once(loaded, inputs, request, dynamic)
+    replaced = _replaced_code(loaded.model) if isinstance(inputs, dict) else []
+    if not replaced or _computes_the_same(loaded, program, request):
+        return program
     try:
-        return _export_once(loaded, inputs, request, dynamic), None
-    except Exception as error:
-        if not dynamic:
-            raise _cannot_export(loaded, error, inputs, request) from error
-        reason = f"{first_line(error)}{_where(loaded, error)}"
-    progress("trace", "exporting again with fixed axes", None)
+        with _without_replacements(replaced):
+            other = _export_once(loaded, inputs, request, dynamic)
+        return other if _computes_the_same(loaded, other, request) else program
+    except Exception:  # noqa: BLE001 (the first program is all there is; the comparison will tell)
+        return program
+
+
+def _replaced_code(model):
+    """Entries of the exporter's registry that replace methods of classes of this model."""
+    if not is_transformers_model(model):
+        return []
+    from transformers.exporters import exporter_dynamo  # noqa: F401 (fills the registry)
+    from transformers.exporters import utils
+
+    classes = {f"{type(m).__module__}.{type(m).__qualname__}" for m in model.modules()}
+    return [entry for entry in utils._PATCHES.get("dynamo", []) if entry[0] in classes]
+
+
+@contextlib.contextmanager
+def _without_replacements(entries):
+    from transformers.exporters import utils
+
+    before = utils._PATCHES["dynamo"]
+    utils._PATCHES["dynamo"] = [entry for entry in before if entry not in entries]
     try:
-        return _export_once(loaded, inputs, request, False), reason
-    except Exception as error:
-        raise _cannot_export(loaded, error, inputs, request, [f"with dynamic axes: {reason}"]) from error
+        yield
+    finally:
+        utils._PATCHES["dynamo"] = before
+
+
+def _computes_the_same(loaded, program, request):
+    """Whether a program gives the model's outputs at its own sample inputs, but for rounding."""
+    import torch
+
+    args, kwargs = program.example_inputs
+    copied = torch.utils._pytree.tree_map(lambda v: v.clone() if isinstance(v, torch.Tensor) else v, (args, kwargs))
+    try:
+        with torch.no_grad(), flags_set(loaded.model, request):
+            torch.manual_seed(0)
+            expected = torch.utils._pytree.tree_leaves(loaded.model(*copied[0], **copied[1]))
+            torch.manual_seed(0)
+            found = torch.utils._pytree.tree_leaves(program.module()(*args, **kwargs))
+    except Exception:  # noqa: BLE001 (what cannot be compared is compared later, by the verifier)
+        return True
+    for a, b in zip(expected, found, strict=False):
+        if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) and a.is_floating_point() and a.shape == b.shape:
+            if a.numel() and bool((a - b).abs().max() > 1e-2 * (1 + a.abs().max())):
+                return False
+    return True
 
 
 def file_identity(path):
@@ -227,8 +302,6 @@ def save(program, path):
                 "make space, or set CROSSLOAD_CACHE",
                 [first_line(error)],
             ) from error
-        if "Serialize" not in type(error).__name__ and "serializ" not in str(error).lower():
-            raise
         first = error
     try:
         decomposed = program.run_decompositions({})

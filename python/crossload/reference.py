@@ -261,7 +261,10 @@ def _write_stages(subject, case, path):
     torch.manual_seed(SEED)
     values = arguments(program, subject.state, case.inputs)
     single, wide = Run(program.graph_module, values), Run(subject.double, values, double=True)
-    others = [(Run(program.graph_module, values), True), (Run(program.graph_module, values, product=product_in_sequence), False)]
+    others = [
+        (Run(program.graph_module, values), True),
+        (Run(program.graph_module, values, product=product_in_sequence), False),
+    ]
     names = [f"{kind}/{name}" for kind in ("value", "offset", "noise") for name in single.nodes]
     truth_holds = True
     with TensorFile(path, names) as file:

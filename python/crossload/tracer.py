@@ -29,14 +29,11 @@ def trace(request, progress, session):
     inputs = samples.sample_inputs(loaded, request, session)
     progress("trace", f"exporting {loaded.class_name}", 0.3)
     start = time.time()
-    program, static_reason = programs.export(loaded, inputs, request, progress)
-    if request.get("decompose"):
-        progress("trace", f"taking apart {len(request['decompose'])} operations", 0.7)
-        program = programs.decompose(program, request["decompose"])
-    session.seconds["export"] = round(time.time() - start, 3)
-    progress("trace", "saving the program", 0.8)
-    start = time.time()
-    program, decomposed = programs.save(program, out / "program.pt2")
+    program, static_reason, decomposed, saving = programs.export_to(
+        out / "program.pt2", loaded, inputs, request, progress
+    )
+    session.seconds["export"] = round(time.time() - start - saving, 3)
+    start = time.time() - saving
     named = samples.named_tensors(program)
     _write_tensors(named, out / "sample.safetensors")
     places = find_places(loaded, programs.weight_names(program))

@@ -1098,3 +1098,9 @@ case(
     floats(4, 3),
     second=[ints(3, 5, low=0, high=9), TABLE, floats(3, 5)],
 )
+for pad, counted in itertools.product((0, 40), (True, False)):
+    wide = lambda x, p=pad, c=counted: F.avg_pool2d(x, (90, 100), padding=p, ceil_mode=True, count_include_pad=c)  # noqa: E731
+    case("aten.avg_pool2d.default", wide, PICTURE, second=[floats(3, 4, 8, 6)])
+case("aten.avg_pool1d.default", lambda x: F.avg_pool1d(x, 70, 33, ceil_mode=True), floats(2, 3, 150))
+last_cells = lambda x: [(y := x * 1), y[:, -min(3, x.shape[1]) :].copy_(torch.ones(2)), y + 1]  # noqa: E731
+case("aten.copy_.default", last_cells, floats(3, 5, 2), second=[floats(4, 7, 2)])

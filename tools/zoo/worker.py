@@ -81,32 +81,26 @@ def convert_model(model, inputs, has_folder):
     import torch
 
     folder = tempfile.mkdtemp(prefix="zoo-")
-    messages = []
+    tensors = flat_inputs(inputs)
+    attempts = [(model, {})]
+    if has_folder and saved(model, f"{folder}/model"):
+        attempts.insert(0, (f"{folder}/model", {"model_class": type(model).__name__}))
+    entry = None
     try:
-        tensors = flat_inputs(inputs)
-        source, flags = model, {}
-        if has_folder and saved(model, f"{folder}/model"):
-            source, flags = f"{folder}/model", {"model_class": type(model).__name__}
-        for attempt in ((source, flags), (model, {})):
+        for source, flags in attempts:
+            torch.manual_seed(0)
+            options = {"stages": False, "force": True, "progress": lambda *_: None, **flags}
             try:
-                torch.manual_seed(0)
-                conversion = crossload.convert(
-                    attempt[0],
-                    f"{folder}/out",
-                    tensors,
-                    stages=False,
-                    force=True,
-                    progress=lambda *_: None,
-                    **attempt[1],
-                )
-                return outcome(conversion.report_dict)
+                conversion = crossload.convert(source, f"{folder}/out", tensors, **options)
+                entry = {**outcome(conversion.report_dict), "from_folder": source is not model}
             except crossload.CrossloadError as error:
-                messages.append((error, attempt[0]))
-                if attempt[0] is model or error.kind != "bad-input":
-                    break
-        return failure(messages[-1][0])
-    except Exception as error:  # noqa: BLE001 (one failure harms no other subject)
-        return {"step": "built", "verdict": None, "reason": f"{type(error).__name__}: {first_line(error)}"}
+                entry = failure(error)
+            except Exception as error:  # noqa: BLE001 (one failure harms no other subject)
+                entry = {"step": "built", "verdict": None, "reason": f"{type(error).__name__}: {first_line(error)}"}
+            # A folder may fail because Transformers cannot load what it saved; the model itself is another matter.
+            if entry["step"] != "built":
+                break
+        return entry
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -118,6 +118,38 @@ Expr max_pool(Call& call) {
   return picture.restored(call, max_of_patches(x, w, {kSpatial == 1 ? Sym(1) : out[out.size() - 2], out.back()}));
 }
 
+// Row i of the matrix averages window i of an axis: cells i * stride - pad and on, as far as there are any. What is
+// padded counts where `counts_padding` says so.
+Expr window_matrix(Builder& b, DType dtype, const Sym& in, const Sym& out, int64_t size, int64_t stride, int64_t pad,
+                   bool counts_padding) {
+  const DType index = DType::kInt32;
+  const Expr i = b.unsqueeze(b.range(out, index), 1), j = b.unsqueeze(b.range(in, index), 0);
+  const Expr begin = i * b.scalar(index, stride) - b.scalar(index, pad);
+  const Expr end = begin + b.scalar(index, size);
+  const Expr is_inside = b.tf("LogicalAnd", {b.tf("GreaterEqual", {j, begin}), b.tf("Less", {j, end})});
+  const Expr weights = b.cast(is_inside, dtype);
+  const Expr padded_end = b.tf("Minimum", {end, b.size(in + Sym(pad))});
+  return weights / (counts_padding ? b.cast(padded_end - begin, dtype) : b.reduce("Sum", weights, {1}, true));
+}
+
+// Windows far larger than pictures are: padding the picture to their size would take more memory than there is.
+constexpr int64_t kLargestPaddedWindow = 64;
+
+Expr avg_pool_by_matrices(Call& call, const Windows& w, int spatial) {
+  Builder& b = call.builder();
+  const bool counts_padding = call.flag("count_include_pad");
+  Expr x = b.cast(call.tensor("self"), computed_dtype(call.result_dtype()));
+  for (int i = 0; i < spatial; ++i) {
+    const int axis = x.rank() - spatial + i;
+    const auto k = static_cast<std::size_t>(2 - spatial + i);
+    const Expr matrix = window_matrix(b, x.dtype(), x.dim(axis), call.result_dims()[static_cast<std::size_t>(axis)],
+                                      w.size[k], w.stride[k], w.pads[k].first, counts_padding);
+    const bool is_last = i == spatial - 1;
+    x = is_last ? b.tf("BatchMatMulV2", {x, matrix}, {{"adj_y", true}}) : b.tf("BatchMatMulV2", {matrix, x});
+  }
+  return b.cast(x, call.result_dtype());
+}
+
 // The sum over a window by the number of cells: of the window, with its padding, or only of those in the input.
 template <int kSpatial>
 Expr avg_pool(Call& call) {
@@ -126,6 +158,12 @@ Expr avg_pool(Call& call) {
   const Windows w = windows(call, kSpatial, picture, call.result_dims(), false);
   const DType dtype = call.result_dtype();
   if (is_integer(dtype)) call.unsupported("the mean over windows of integers");
+  if (w.has_overhang() && std::max(w.size[0], w.size[1]) > kLargestPaddedWindow) {
+    if constexpr (kSpatial == 2) {
+      if (call.integer_or_null("divisor_override")) call.unsupported("a divisor for large windows");
+    }
+    return avg_pool_by_matrices(call, w, kSpatial);
+  }
   const Expr x = b.cast(picture.channels_last(), computed_dtype(dtype));
   const bool has_pads = w.pads[0].first != 0 || w.pads[1].first != 0;
   const auto divisor = [&]() -> std::optional<int64_t> {
