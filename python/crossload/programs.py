@@ -66,8 +66,10 @@ def _replaced_code(model):
     """Entries of the exporter's registry that replace methods of classes of this model."""
     if not is_transformers_model(model):
         return []
-    from transformers.exporters import exporter_dynamo  # noqa: F401 (fills the registry)
-    from transformers.exporters import utils
+    from transformers.exporters import (
+        exporter_dynamo,  # noqa: F401 (fills the registry)
+        utils,
+    )
 
     classes = {f"{type(m).__module__}.{type(m).__qualname__}" for m in model.modules()}
     return [entry for entry in utils._PATCHES.get("dynamo", []) if entry[0] in classes]
@@ -269,8 +271,8 @@ def _where(loaded, error):
 
 
 def decompose(program, targets):
-    """The program with the named operations (`aten.mse_loss.default`) taken apart as PyTorch defines them; others stay
-    whole. What PyTorch has no definition for stays, too."""
+    """The program with the named operations (`aten.mse_loss.default`) taken apart as PyTorch defines them, and without
+    in-place operations and what `vmap` leaves behind; others stay whole. What PyTorch has no definition for stays."""
     import torch
 
     known = torch.export.default_decompositions()
@@ -281,7 +283,7 @@ def decompose(program, targets):
             owner = getattr(owner, part, None)
         if owner in known:
             table[owner] = known[owner]
-    return program.run_decompositions(table) if table else program
+    return program.run_decompositions(table)
 
 
 def save(program, path):

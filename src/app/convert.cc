@@ -282,6 +282,7 @@ verify::Result measure(const ConvertRequest& request, const Subject& subject, co
   verify::Result closer =
       compare(request, subject, reference_in(scratch.path(), answer), saved_model, runtime, progress);
   closer.stages = std::move(result.stages);
+  closer.notes = std::move(result.notes);  // the same differences, and what was said of stages
   closer.diagnosis = std::move(result.diagnosis);
   return closer;
 }
@@ -327,7 +328,8 @@ report::Report convert(const ConvertRequest& request, const PythonEnvironment& e
   std::optional<BackgroundRequest> reference;
   if (request.verify) {
     scratch.emplace();
-    reference.emplace(python, [&] { return ask_reference(request, subject, scratch->path(), Effort::kUsual, python, progress); });
+    reference.emplace(
+        python, [&] { return ask_reference(request, subject, scratch->path(), Effort::kUsual, python, progress); });
   }
 
   watch = {};

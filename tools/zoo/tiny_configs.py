@@ -228,7 +228,7 @@ class Shrinker:
     def token_ids(self, fields, config):
         """Special tokens beyond a shrunk vocabulary get the last ids of it, each its own in the whole configuration."""
         sizes = [value_of(c, "vocab_size") for c in (config, value_of(config, "text_config")) if c is not None]
-        vocabulary = min([s for s in sizes if is_whole(s)][:1] + [VOCABULARY])
+        vocabulary = next((s for s in sizes if is_whole(s)), VOCABULARY)
         found = {}
         for name in [*fields, "pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"]:
             value = value_of(config, name)

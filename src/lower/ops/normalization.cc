@@ -91,11 +91,10 @@ Expr batch_norm_by_own_statistics(Call& call, Expr x) {
 
 // With the running statistics. On pictures as TensorFlow's own operation, channels last, which merges into a
 // convolution before it; elsewhere by its formula.
-Expr batch_norm(Call& call) {
+Expr batch_norm_by_running_statistics(Call& call) {
   Builder& b = call.builder();
   const Expr x = call.tensor("input");
   if (x.rank() < 2) return x;  // only an empty tensor may lack the axis of channels
-  if (call.flag("training")) return batch_norm_by_own_statistics(call, x);
   const Expr mean = call.tensor("running_mean"), variance = call.tensor("running_var");
   const auto or_filled = [&](const char* name, double value) {
     if (!call.is_none(name)) return call.tensor(name);
@@ -117,6 +116,22 @@ Expr batch_norm(Call& call) {
   const Expr scale = b.cast(weight, dtype) * b.tf("Rsqrt", {b.cast(variance, dtype) + eps});
   const Expr y = (b.cast(x, dtype) - shaped(mean)) * shaped(scale) + shaped(bias);
   return b.cast(y, call.result_dtype());
+}
+
+Expr batch_norm(Call& call) {
+  return call.flag("training") ? batch_norm_by_own_statistics(call, call.tensor("input"))
+                               : batch_norm_by_running_statistics(call);
+}
+
+// The same as PyTorch's decompositions call it; the saved statistics are empty in evaluation mode.
+Exprs batch_norm_of_decomposition(Call& call) {
+  Builder& b = call.builder();
+  Exprs results = {batch_norm_by_running_statistics(call)};
+  for (std::size_t i = 1; i < 3; ++i) {
+    const DType dtype = call.result_dtype(i);
+    results.push_back(b.fill(dtype, call.result_dims(i), b.scalar(dtype, 0)));
+  }
+  return results;
 }
 
 // (sum |x|^p)^(1/p) over some axes, or over all; p = 0 counts what is not zero.
@@ -176,6 +191,9 @@ constexpr OpRow kRows[] = {
     {"aten::batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, "
      "bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor",
      batch_norm},
+    {"aten::_native_batch_norm_legit_no_training(Tensor input, Tensor? weight, Tensor? bias, Tensor running_mean, "
+     "Tensor running_var, float momentum, float eps) -> (Tensor, Tensor, Tensor)",
+     batch_norm_of_decomposition},
     {"aten::_weight_norm(Tensor v, Tensor g, int dim=0) -> Tensor", weight_norm},
     {"aten::linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, "
      "ScalarType? dtype=None) -> Tensor",
