@@ -323,7 +323,19 @@ def _save_light(program, path):
     state = program._state_dict
     real = dict(state)
     one = {}
+    symbolic = _symbolic_operations()
+    left_out = {
+        math.ceil,
+        math.floor,
+    } - symbolic  # read as well as the others; PyTorch's writer only does not name them
+    symbolic |= left_out
     try:
+        for name, value in program.constants.items():
+            if isinstance(value, torch.Tensor) and (
+                not value.numel() or value.untyped_storage().nbytes() > value.nbytes
+            ):
+                # Part of something larger, which would be written whole; or empty, which may read beyond its memory.
+                program.constants[name] = torch.empty(value.shape, dtype=value.dtype).copy_(value)
         for name in program.graph_signature.inputs_to_parameters.values():
             value = real[name]
             if not value.numel():  # PyTorch takes nothing that shares its memory with something for the end of it
@@ -334,6 +346,17 @@ def _save_light(program, path):
         torch.export.save(program, str(path))
     finally:
         state.update(real)
+        symbolic -= left_out
+
+
+def _symbolic_operations():
+    """The set of operations on sizes that PyTorch's writer of archives lets through; an empty one where it is not found."""
+    try:
+        from torch._export.serde import serialize
+
+        return serialize._SYM_OPS
+    except (ImportError, AttributeError):
+        return set()
 
 
 def weight_names(program):

@@ -86,14 +86,35 @@ def main():
     silence()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
+    signal_came, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
     _end_with_parent()
     memory = Session()
     try:
-        for line in sys.stdin.buffer:
+        for line in _lines(sys.stdin.fileno(), signal_came):
             if line.strip():
                 _answer(line, answers, memory)
     except BrokenPipeError:
         os._exit(0)  # the reader is gone: nobody is left to tell
+
+
+def _lines(requests, signal_came):
+    """Lines of a file descriptor until its end. Waits for a byte of `signal_came` as well: a signal that comes just before
+    a blocking read would be looked at after it only."""
+    import select
+
+    rest = b""
+    while True:
+        if signal_came in select.select([requests, signal_came], [], [])[0]:
+            os.read(signal_came, 1)  # the handler ran, or runs now
+            continue
+        chunk = os.read(requests, 1 << 16)
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
+        if not chunk:
+            yield rest
+            return
 
 
 def _answer(line, answers, memory):

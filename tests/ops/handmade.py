@@ -1130,3 +1130,14 @@ norm = lambda x, w, m, v: aten._native_batch_norm_legit_no_training.default(x, w
 case(
     "aten._native_batch_norm_legit_no_training.default", norm, PICTURE, floats(4), floats(4, seed=1), floats(4, seed=2)
 )
+for weights in ((), (floats(4), floats(4, seed=1))):
+    own = lambda x, *w: F.instance_norm(x, None, None, *w)  # noqa: E731
+    case("aten.instance_norm.default", own, PICTURE, *weights)
+kept = lambda x, w, m, v: F.instance_norm(x, m, v.abs() + 0.1, w, use_input_stats=False)  # noqa: E731
+case("aten.instance_norm.default", kept, PICTURE, floats(4), floats(4, seed=1), floats(4, seed=2))
+all_three = lambda x: list(aten._native_batch_norm_legit.no_stats(x, None, None, True, 0.1, 1e-5))  # noqa: E731
+case("aten._native_batch_norm_legit.no_stats", all_three, PICTURE)
+every_third = lambda x: x[:, :: (x.shape[1] + 3) // 4]  # noqa: E731
+case("aten.slice.Tensor", every_third, floats(3, 9, 2), second=[floats(4, 14, 2)])
+write_every_third = lambda x: [(y := x * 1), y[:, :: (x.shape[1] + 3) // 4].fill_(2.0), y + 1][0]  # noqa: E731
+case("aten.fill_.Scalar", write_every_third, floats(3, 9, 2), second=[floats(4, 14, 2)])

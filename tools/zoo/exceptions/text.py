@@ -67,7 +67,6 @@ def _series_inputs(config):
         "past_observed_mask": observed,
         "static_categorical_features": ints(config.cardinality[0], 2, 1),
         "static_real_features": floats(2, config.num_static_real_features),
-        "future_values": floats(2, coming),
         "future_time_features": floats(2, coming, config.num_time_features),
     }
 
@@ -192,7 +191,8 @@ def _sapiens_head(config):
 
 EXCEPTIONS = {
     "autoformer": {
-        "reason": "prediction_length has no default; a forecaster takes a series with its time features",
+        "reason": "prediction_length has no default; a forecaster takes a series with its time features; what it was "
+        "trained on would make it compute a loss",
         "config": _series_config(label_length=6, moving_average=5),
         "inputs": _series_inputs,
     },
