@@ -3,7 +3,7 @@
 import threading
 import time
 
-PAUSE = 0.1  # seconds between two reports
+PAUSE = 0.1  # seconds between two reports of the same tenth
 
 
 class ByteMeter:
@@ -15,19 +15,19 @@ class ByteMeter:
     def __init__(self, progress, stage, verb, count, total):
         self.progress, self.stage, self.total = progress, stage, total
         self.verb = f"{verb} {count} file{'s' if count != 1 else ''}"
-        self.lock, self.parts, self.told = threading.Lock(), {}, 0.0
+        self.lock, self.parts, self.told, self.tenths = threading.Lock(), {}, 0.0, 0
         if count:
-            self._tell(0)
+            self._tell(0.0)
 
     def at(self, part, position):
         """`position` bytes of `part` are through; it may go back when a part is sent again. For any thread."""
         with self.lock:
             self.parts[part] = position
-            if time.monotonic() - self.told >= PAUSE:
-                self._tell(min(self.total, sum(self.parts.values())))
+            fraction = min(1.0, sum(self.parts.values()) / max(1, self.total))
+            if int(fraction * 10) > self.tenths or time.monotonic() - self.told >= PAUSE:
+                self._tell(fraction)
 
-    def _tell(self, done):
-        self.told = time.monotonic()
-        fraction = done / self.total if self.total else 0.0
-        text = f"{self.verb}, {int(fraction * 10) / 10 * self.total / 1e6:.1f} of {self.total / 1e6:.1f} MB"
+    def _tell(self, fraction):
+        self.told, self.tenths = time.monotonic(), int(fraction * 10)
+        text = f"{self.verb}, {self.tenths / 10 * self.total / 1e6:.1f} of {self.total / 1e6:.1f} MB"
         self.progress(self.stage, text, fraction)

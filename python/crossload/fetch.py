@@ -55,7 +55,8 @@ def _from_hub(hub, name, request, formats, progress):
     path = hub.patiently(
         lambda: hub.library.snapshot_download(
             name, revision=revision, token=hub.token, allow_patterns=[glob.escape(f) for f in wanted], tqdm_class=bars
-        )
+        ),
+        tries=3,
     )
     for file in fresh:
         _check_hash(Path(path) / file, f"{name}/{file}")

@@ -40,33 +40,36 @@ class Hub:
         self.library, self.say = library, say
         self.endpoint = without_secrets(library.constants.ENDPOINT)
         self.offline = bool(request.get("offline")) or library.constants.HF_HUB_OFFLINE
-        self.token = request.get("token") or self._stored_token()
+        self.token = (request.get("token") or "").strip() or self._stored_token()
         keep_secret(self.token)
+        if self.token and not re.fullmatch(r"[!-~]+", self.token):
+            seen = "holds a space, or a character that is not ASCII"
+            raise WorkerError("bad-input", f"hub: the token {seen}; copy it again from {self.endpoint}/settings/tokens")
         self.api = HfApi(token=self.token, library_name="crossload", library_version=__version__)
         if owns_process:
             set_client_factory(self._client)
 
-    def patiently(self, call, settled=lambda error: None):
+    def patiently(self, call, settled=lambda error: None, tries=TRIES):
         """call(), and again after failures that may pass; for what huggingface_hub does not ask for again by itself.
 
         settled(error) is asked before each repetition and at the end: what it returns, if anything, is the result.
         """
         pause = 1
-        for attempt in range(1, TRIES + 1):
+        for attempt in range(1, tries + 1):
             try:
                 return call()
             except Exception as error:
                 if not self._may_pass(error):
                     raise
-                if attempt < TRIES:
+                if attempt < tries:
                     asked = _wait_asked_for(getattr(error, "response", None))
-                    self.say(f"asking again in {pause if asked is None else asked} s, {attempt} of {TRIES - 1}")
+                    self.say(f"asking again in {pause if asked is None else asked} s, {attempt} of {tries - 1}")
                     time.sleep(pause if asked is None else asked)
                     pause = min(2 * pause, 8)
                 result = settled(error)
                 if result is not None:
                     return result
-                if attempt == TRIES:
+                if attempt == tries:
                     raise
 
     def failure(self, error, where, access="read"):
@@ -99,6 +102,9 @@ class Hub:
         if isinstance(error, errors.HTTPError):
             seen = f"the connection to {self.endpoint} failed ({first_line(error)})"
             return "environment", seen, "check the network and HF_ENDPOINT"
+        if isinstance(error, ValueError) and isinstance(error.__cause__, errors.BadRequestError):
+            said = " ".join(line.strip() for line in str(error).splitlines()).rstrip(".")
+            return "bad-input", f"{self.endpoint} refuses this ({said})", "correct it and run again"
         if error.__cause__ is not None and isinstance(error, (RuntimeError, errors.LocalEntryNotFoundError)):
             return self._explain(error.__cause__, where, access)
         if isinstance(error, OSError) and error.errno is not None:
@@ -139,7 +145,9 @@ class Hub:
         return "environment", seen, "run again, or later"
 
     def _stored_token(self):
-        """What HF_TOKEN or `hf auth login` gives."""
+        """What HF_TOKEN or `hf auth login` gives, for use where it is not asked for by name."""
+        if self.offline or self.library.constants.HF_HUB_DISABLE_IMPLICIT_TOKEN:
+            return None
         try:
             return self.library.get_token()
         except Exception as error:

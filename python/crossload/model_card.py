@@ -59,8 +59,8 @@ def card(report, name, licence_file):
     from huggingface_hub import ModelCardData
 
     data = {"library_name": "tf", "tags": ["tensorflow", "tf", "saved-model", "crossload"]}
-    if report.get("commit"):
-        data["base_model"] = report["model"]
+    if _source(report):
+        data["base_model"] = _source(report)
     if licence_file:
         data |= {"license": "other", "license_name": "see-file", "license_link": licence_file}
     inputs = ", ".join(f"{key}={key}" for key in _inputs(report)) or "…"
@@ -81,13 +81,20 @@ def card(report, name, licence_file):
     return "\n\n".join(parts) + "\n"
 
 
+def _source(report):
+    """The repository that the model came from, None for one from elsewhere: a local path is nobody's business."""
+    model = report.get("model")
+    is_name = isinstance(model, str) and re.fullmatch(r"[\w.-]+(/[\w.-]+)?", model, re.ASCII)
+    return model if report.get("commit") and is_name else None
+
+
 def _origin(report):
-    source = f" of `{_plain(report['class'])}`" if report.get("class") else ""
-    if report.get("commit"):
-        model = _plain(report["model"])
-        link = f"[{model}](https://huggingface.co/{model})"
-        return f"Converted from the PyTorch weights{source} in {link}, commit `{_plain(report['commit'])[:12]}`,"
-    return f"Converted from PyTorch weights{source}"
+    of = f" of `{_plain(report['class'])}`" if report.get("class") else ""
+    source = _source(report)
+    if source is None:
+        return f"Converted from PyTorch weights{of}"
+    link = f"[{source}](https://huggingface.co/{source})"
+    return f"Converted from the PyTorch weights{of} in {link}, commit `{_plain(report['commit'])[:12]}`,"
 
 
 def _version(report):

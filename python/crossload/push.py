@@ -85,8 +85,11 @@ def files_below(folder):
 def _upload(request, change, settle, may_create, progress):
     """settle(hub, branch) completes the change once the branch is known; it returns notes."""
     hub = Hub(request, lambda text: progress("push", text, None))
+    from huggingface_hub.utils import validate_repo_id
+
     repo, pull_request, created = request["repo"], bool(request.get("pr")), False
     try:
+        validate_repo_id(repo)
         if hub.offline:
             branch = Branch(repo)
         else:
@@ -149,7 +152,9 @@ def _check_may_create(repo, request, may_create, pull_request):
 def _refuse_mismatch(verdict, where):
     if verdict not in VERDICTS:
         expected = ", ".join(VERDICTS)
-        raise WorkerError("bad-input", f"{where}: `verdict` is {json.dumps(verdict)}, one of {expected} expected")
+        raise WorkerError(
+            "bad-input", f"{where}: `verdict` is {json.dumps(verdict)}, one of {expected} expected; convert again"
+        )
     if verdict == "mismatch":
         seen = "its verdict is `mismatch`, and what differs from PyTorch is not uploaded"
         raise WorkerError("mismatch", f"{where}: {seen}; see its first stage over the limit with `crossload verify`")

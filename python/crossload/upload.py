@@ -9,7 +9,6 @@ import io
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from unittest import mock
 
 from .byte_meter import ByteMeter
 from .errors import WorkerError
@@ -107,6 +106,8 @@ def send(hub, branch, change, pull_request, progress):
     }
     if hub.offline or not (fresh or stale):
         return done
+    if "README.md" in fresh:
+        _check_card(hub, fresh["README.md"])
     meter = ByteMeter(progress, "push", "sending", len(fresh), done["bytes"])
     additions = [_addition(path, data, meter) for path, data in sorted(fresh.items())]
     with _xet_tells(meter):
@@ -116,6 +117,26 @@ def send(hub, branch, change, pull_request, progress):
     progress("push", "opening the pull request" if pull_request else "committing", None)
     commit = _commit(hub, branch, change, additions, pull_request)
     return {**done, "sent": True, "commit": commit.oid, "url": commit.commit_url, "pull_request": commit.pr_url}
+
+
+def _check_card(hub, data):
+    """Ask the Hub whether it takes a card's metadata: rather before the large files than after them."""
+    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+
+    text = (data if isinstance(data, bytes) else data.read_bytes()).decode("utf-8", "replace")
+    address = f"{hub.library.constants.ENDPOINT}/api/validate-yaml"
+
+    def ask():
+        question = {"repoType": "model", "content": text}
+        answer = get_session().post(address, json=question, headers=build_hf_headers(token=hub.token))
+        if answer.status_code != 400:
+            hf_raise_for_status(answer)
+        return answer
+
+    answer = hub.patiently(ask)
+    if answer.status_code == 400:
+        said = [error["message"] for error in answer.json()["errors"]] or ["it gives no reason"]
+        raise WorkerError("bad-input", f"README.md: the Hub refuses its metadata ({said[0]}); correct them", said[1:])
 
 
 def _commit(hub, branch, change, additions, pull_request):
@@ -195,13 +216,20 @@ def _xet_tells(meter):
             pass
 
     try:
-        import huggingface_hub.utils._xet_progress_reporting as bars
         from huggingface_hub import utils
-    except ImportError:  # another version of the library: no progress within a file
+        from huggingface_hub.utils import _xet_progress_reporting as bars
+
+        places = [
+            (bars, "XetUploadProgressReporter", Reporter),
+            (utils, "are_progress_bars_disabled", lambda *_: False),
+        ]
+        before = [getattr(module, name) for module, name, _ in places]
+    except (ImportError, AttributeError):  # another version of the library: no progress within a file
+        places, before = [], []
+    try:
+        for module, name, ours in places:
+            setattr(module, name, ours)
         yield
-        return
-    with (
-        mock.patch.object(bars, "XetUploadProgressReporter", Reporter, create=True),
-        mock.patch.object(utils, "are_progress_bars_disabled", lambda name=None: False, create=True),
-    ):
-        yield
+    finally:
+        for (module, name, _), theirs in zip(places, before, strict=True):
+            setattr(module, name, theirs)

@@ -83,6 +83,7 @@ std::string cache_key(const ModelRequest& request, const ModelFiles& files, cons
   form.token.clear();
   form.revision.clear();
   form.inputs.clear();
+  form.offline = false;
   digest.add(form.to_json().dump());
   if (!request.inputs.empty()) digest.add_file(request.inputs);
   std::vector<fs::path> others;

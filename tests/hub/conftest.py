@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "models"), str(HERE.parent.parent / "python")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "models"), str(HERE.parent / "python"), str(HERE.parent.parent / "python")]
 
 # Of the form that the Hub gives out, and of none.
 TOKEN = "hf_" + "aB3" * 11 + "z"
@@ -64,7 +64,9 @@ class Worker:
         )  # fmt: skip
 
     def ask(self, **request):
-        self.process.stdin.write(json.dumps({k: str(v) if isinstance(v, Path) else v for k, v in request.items()}) + "\n")
+        self.process.stdin.write(
+            json.dumps({k: str(v) if isinstance(v, Path) else v for k, v in request.items()}) + "\n"
+        )
         self.process.stdin.flush()
         told = []
         for line in self.process.stdout:

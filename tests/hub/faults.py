@@ -10,7 +10,7 @@ class Fault:
 
     status with headers and said: that answer instead of the work; lost: the work is done and the connection closed
     without an answer; cut: the connection is closed after so many bytes of the body; reset: the same, by force; corrupt:
-    one byte of what is sent or stored is another one.
+    one byte of what is sent or stored is another one; silent: so many seconds pass before the work.
     """
 
     method: str
@@ -23,6 +23,7 @@ class Fault:
     cut: int | None = None
     reset: bool = False
     corrupt: bool = False
+    silent: float = 0
 
     def fits(self, method, path):
         return self.times > 0 and method == self.method and re.search(self.pattern, path)

@@ -55,6 +55,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, hub, routes):
         super().__init__(("127.0.0.1", 0), Handler)
         self.hub = hub
+        self.before = lambda: None  # called before each request is worked on, outside of the hub's lock
         self.broken = set()  # connections to be closed without a farewell
         self.routes = [(method, re.compile(pattern), function) for method, pattern, function in routes]
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
@@ -108,6 +109,9 @@ class Handler(BaseHTTPRequestHandler):
         fault = request.fault
         if fault and fault.reset and fault.cut is None:
             return self.hang_up(True)
+        self.server.before()
+        if fault and fault.silent:
+            self.server.hub.closing.wait(fault.silent)
         if fault and fault.status:
             extra = {"X-Error-Message": fault.said} if fault.said else {}
             body = json.dumps({"error": fault.said}).encode()

@@ -55,6 +55,7 @@ class StandInHub:
 
     def __post_init__(self):
         self.lock = threading.RLock()
+        self.closing = threading.Event()
         self.web = Server(self, HUB_ROUTES)
         self.storage = Server(self, STORAGE_ROUTES)
 
@@ -63,6 +64,7 @@ class StandInHub:
         return self.web.url
 
     def close(self):
+        self.closing.set()
         self.web.close()
         self.storage.close()
 
@@ -187,6 +189,8 @@ class StandInHub:
         return Answer(200, {"ETag": f'"{hashlib.md5(request.body).hexdigest()}"'}, b"")
 
     def complete(self, request, name, oid):
+        if oid in self.stored:
+            return reply({"success": True})  # the answer before was lost
         parts = sorted(request.json["parts"], key=lambda part: part["partNumber"])
         for part in parts:
             data = self.stored[f"{oid}.{part['partNumber']}"]
@@ -196,11 +200,13 @@ class StandInHub:
         return reply({"success": True})
 
     def verify(self, request, name):
-        oid, data = request.json["oid"], self.stored.get(request.json["oid"], b"")
+        oid, objects = request.json["oid"], self.repos[name].objects
+        data = objects[oid] if oid in objects else self.stored.get(oid, b"")
         if hashlib.sha256(data).hexdigest() != oid or len(data) != request.json["size"]:
             self.stored.pop(oid, None)
             return refusal(422, "The uploaded object does not match its sha256")
-        self.repos[name].objects[oid] = self.stored.pop(oid)
+        objects[oid] = data
+        self.stored.pop(oid, None)
         return reply({"success": True})
 
     def xet_token(self, request, name, revision):
