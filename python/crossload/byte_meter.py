@@ -22,6 +22,8 @@ class ByteMeter:
     def at(self, part, position):
         """`position` bytes of `part` are through; it may go back when a part is sent again. For any thread."""
         with self.lock:
+            if self.parts.get(part) == position:
+                return
             self.parts[part] = position
             fraction = min(1.0, sum(self.parts.values()) / max(1, self.total))
             if int(fraction * 10) > self.tenths or time.monotonic() - self.told >= PAUSE:

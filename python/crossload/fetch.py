@@ -66,11 +66,12 @@ def _from_hub(hub, name, request, formats, progress):
 def _from_cache(hub, name, revision, formats):
     library = hub.library
     needed, files = None, []
+    not_cached = getattr(library.errors, "CachedRepoTreeNotFoundError", AttributeError)
     try:
         files = [file.path for file in library.get_cached_repo_tree(name, revision=revision)]
         # What is nice to have may have been left out by whoever filled the cache.
         needed = [glob.escape(f) for f in ["config.json", *_weights(files, name, formats)]]
-    except (AttributeError, library.errors.CachedRepoTreeNotFoundError):
+    except (AttributeError, not_cached):
         pass  # an older library, or a cache that was filled file by file: what it holds is all that is known
     try:
         path = library.snapshot_download(name, revision=revision, local_files_only=True, allow_patterns=needed)
@@ -134,22 +135,25 @@ def _bars_for(meter):
 def _check_hash(file, where):
     """Compare a file that has just come with the hash that the cache names it by; a damaged one is removed.
 
-    Large files are named by SHA-256. Small ones are named by Git, or by a mirror with the plain SHA-1.
+    A snapshot links to what the cache keeps: large files by SHA-256, small ones by Git's name, or with a mirror by the
+    plain SHA-1. Nothing is known where the file system has no links.
     """
-    blob = file.resolve()
-    expected = blob.name
+    if not file.is_symlink():
+        return
+    blob = file.parent / os.readlink(file)
+    expected, data = blob.name, file.resolve()  # the cache may link on, to files that repositories share
     if len(expected) == 64:
-        with blob.open("rb") as stream:
+        with data.open("rb") as stream:
             actual = [hashlib.file_digest(stream, "sha256").hexdigest()]
     elif len(expected) == 40:
-        data = blob.read_bytes()
-        actual = [git_hash(data), hashlib.sha1(data).hexdigest()]
+        content = data.read_bytes()
+        actual = [git_hash(content), hashlib.sha1(content).hexdigest()]
     else:
         return
     if expected in actual:
         return
-    file.unlink()
-    blob.unlink(missing_ok=True)
+    for damaged in (file, blob, data):
+        damaged.unlink(missing_ok=True)
     seen = f"its hash is {actual[0][:16]}…, the Hub says {expected[:16]}…"
     raise WorkerError("environment", f"{where}: arrived damaged, {seen}; it was removed, run again")
 

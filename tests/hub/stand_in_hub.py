@@ -41,7 +41,7 @@ class StandInHub:
     """users: by token; repos: by name; faults; requests: all that came, on both servers, in order.
 
     part_size: larger files are sent in parts of that size; page_size: entries of one page of a listing; xet: address of
-    the storage that hf_xet is sent to.
+    the storage that hf_xet is sent to, xet_names: what it calls the files, by SHA-256.
     """
 
     users: dict = field(default_factory=dict)
@@ -51,6 +51,7 @@ class StandInHub:
     part_size: int = 1 << 20
     page_size: int = 1000
     xet: str = ""
+    xet_names: dict = field(default_factory=dict)
     stored: dict = field(default_factory=dict)  # what the storage holds: key -> bytes
 
     def __post_init__(self):
@@ -140,6 +141,7 @@ class StandInHub:
         for path, file in sorted(self.known(self.readable(request, name), revision).files.items()):
             entry = {"type": "file", "path": path, "oid": file.blob_id, "size": file.size}
             if file.sha256:
+                entry |= {"xetHash": self.xet_names[file.sha256]} if file.sha256 in self.xet_names else {}
                 entry["lfs"] = {"oid": file.sha256, "size": file.size, "pointerSize": 130}
             entries.append(entry)
         entries += [{"type": "directory", "path": d, "oid": "0" * 40, "size": 0}
@@ -209,8 +211,8 @@ class StandInHub:
         self.stored.pop(oid, None)
         return reply({"success": True})
 
-    def xet_token(self, request, name, revision):
-        self.writable(request, name, True)
+    def xet_token(self, request, name, kind, revision):
+        self.writable(request, name, True) if kind == "write" else self.readable(request, name)
         expires = int(time.time()) + 3600
         headers = {"X-Xet-Cas-Url": self.xet, "X-Xet-Access-Token": "xet", "X-Xet-Token-Expiration": str(expires)}
         return reply({"casUrl": self.xet, "accessToken": "xet", "exp": expires}, 200, **headers)
@@ -259,6 +261,9 @@ class StandInHub:
         file, headers = head.files[path], {"X-Repo-Commit": head.oid, "Accept-Ranges": "bytes"}
         if file.sha256:
             location = f"{self.storage.url}/{name}/{file.sha256}?X-Amz-Signature=topsecret"
+            if file.sha256 in self.xet_names:
+                headers["X-Xet-Hash"] = self.xet_names[file.sha256]
+                headers["X-Xet-Refresh-Route"] = f"{self.url}/api/models/{name}/xet-read-token/{head.oid}"
             linked = {"X-Linked-Etag": f'"{file.sha256}"', "X-Linked-Size": str(file.size), "Location": location}
             return Answer(302, {**headers, **linked}, b"")
         if not request.path.startswith("/api/resolve-cache/"):
@@ -286,7 +291,7 @@ HUB_ROUTES = [
     ("GET", rf"/api/models/{NAME}/tree/([^/]+)", StandInHub.tree),
     ("POST", rf"/api/models/{NAME}/preupload/([^/]+)", StandInHub.preupload),
     ("POST", rf"/api/models/{NAME}/commit/([^/]+)", StandInHub.commit),
-    ("GET", rf"/api/models/{NAME}/xet-write-token/([^/]+)", StandInHub.xet_token),
+    ("GET", rf"/api/models/{NAME}/xet-(write|read)-token/([^/]+)", StandInHub.xet_token),
     ("GET", rf"/api/resolve-cache/models/{NAME}/([^/]+)/(.+)", StandInHub.resolve),
     ("GET", rf"/{NAME}/resolve/([^/]+)/(.+)", StandInHub.resolve),
     ("POST", rf"/{NAME}\.git/info/lfs/objects/batch", StandInHub.lfs_batch),

@@ -1,7 +1,10 @@
 """What is fetched of a repository, from where, and what goes wrong on the way down."""
 
 import hashlib
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -115,6 +118,33 @@ def test_folder_is_left_alone(hub, worker, tmp_path):
     assert hub.requests == []
 
 
+XET_UPLOAD = """
+import hf_xet, sys
+with hf_xet.XetSession().new_upload_commit(token_refresh_url=sys.argv[1], token_refresh_headers={}, custom_headers={}) as c:
+    handle = c.start_upload_file(sys.argv[2], sha256=hf_xet.COMPUTE_SHA256)
+print(handle.result().xet_info.hash)
+"""
+
+
+def test_xet_brings_large_files(hub, worker, tiny, tmp_path, surroundings):
+    """Where hf_xet is installed and the repository keeps its files there, here in a folder."""
+    pytest.importorskip("hf_xet")
+    hub.xet = f"local://{tmp_path / 'xet'}"
+    (tmp_path / "weights").write_bytes(WEIGHTS)
+    address = f"{hub.url}/api/models/org/tiny/xet-read-token/main"
+    name = subprocess.run(
+        [sys.executable, "-c", XET_UPLOAD, address, str(tmp_path / "weights")],
+        env={**os.environ, **surroundings}, check=True, capture_output=True, text=True,
+    ).stdout.strip()  # fmt: skip
+    hub.xet_names[hashlib.sha256(WEIGHTS).hexdigest()] = name
+    before = len(hub.requests)
+    done = fetch(lambda **r: worker(environment={"HF_HUB_DISABLE_XET": "0"}, **r))
+    assert done["event"] == "done", done
+    assert Path(done["path"], "model.safetensors").read_bytes() == WEIGHTS
+    assert not [r for r in hub.requests[before:] if r.server == hub.storage.url]
+    assert max(e["fraction"] or 0 for e in done["told"]) > 0.9
+
+
 # Offline
 
 
@@ -129,10 +159,6 @@ def test_offline_takes_what_is_there(hub, worker, tiny, environment):
 
 def test_offline_with_a_cache_that_others_filled(hub, worker, tiny, surroundings):
     """Transformers fetches file by file, and no card."""
-    import os
-    import subprocess
-    import sys
-
     code = (
         "import huggingface_hub as h; [h.hf_hub_download('org/tiny', f) for f in ('config.json', 'model.safetensors')]"
     )
