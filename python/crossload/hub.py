@@ -33,7 +33,7 @@ class Hub:
         except ImportError as error:
             raise WorkerError(
                 "environment",
-                f"python: cannot import huggingface_hub ({error}); run `pip install 'huggingface_hub>=1.0'`",
+                f"python: cannot import huggingface_hub ({error}); run `pip install 'huggingface_hub>=1.31'`",
             ) from error
         from . import __version__
 

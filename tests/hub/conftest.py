@@ -43,7 +43,7 @@ def surroundings(hub, tmp_path):
         "CROSSLOAD_CACHE": str(tmp_path / "cache"),
         "PYTHONPATH": os.pathsep.join([str(HERE / "fast_clock"), str(HERE.parent.parent / "python")]),
         "WAITS": str(tmp_path / "waits"),
-        "NO_PROXY": "127.0.0.1",
+        "NO_PROXY": "127.0.0.1,127.0.0.2",
     }
 
 

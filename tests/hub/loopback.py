@@ -52,13 +52,13 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, hub, routes):
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, hub, routes, address="127.0.0.1"):
+        super().__init__((address, 0), Handler)
         self.hub = hub
         self.before = lambda: None  # called before each request is worked on, outside of the hub's lock
         self.broken = set()  # connections to be closed without a farewell
         self.routes = [(method, re.compile(pattern), function) for method, pattern, function in routes]
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.url = f"http://{address}:{self.server_address[1]}"
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def close(self):

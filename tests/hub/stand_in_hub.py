@@ -58,7 +58,7 @@ class StandInHub:
         self.lock = threading.RLock()
         self.closing = threading.Event()
         self.web = Server(self, HUB_ROUTES)
-        self.storage = Server(self, STORAGE_ROUTES)
+        self.storage = Server(self, STORAGE_ROUTES, "127.0.0.2")
 
     @property
     def url(self):
