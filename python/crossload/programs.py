@@ -49,17 +49,27 @@ def export_to(path, loaded, inputs, request, progress=lambda *a, **k: None):
 
 def _export_faithfully(loaded, inputs, request, dynamic):
     """Export a model; where Transformers' exporter replaces parts of the model's own code, make sure that the program
-    computes what the model does, and export without those replacements where it does not."""
-    program = _export_once(loaded, inputs, request, dynamic)
+    computes what the model does, and export without those replacements where it does not or where that fails."""
     replaced = _replaced_code(loaded.model) if isinstance(inputs, dict) else []
-    if not replaced or _computes_the_same(loaded, program, request):
+    program = failure = None
+    try:
+        program = _export_once(loaded, inputs, request, dynamic)
+    except Exception as error:
+        if not replaced:
+            raise
+        failure = error
+    if not replaced or (program is not None and _computes_the_same(loaded, program, request)):
         return program
     try:
         with _without_replacements(replaced):
             other = _export_once(loaded, inputs, request, dynamic)
-        return other if _computes_the_same(loaded, other, request) else program
-    except Exception:  # noqa: BLE001 (the first program is all there is; the comparison will tell)
-        return program
+        if program is None or _computes_the_same(loaded, other, request):
+            return other
+    except Exception:  # noqa: BLE001 (the first attempt is what is told; the comparison will tell of its program)
+        pass
+    if failure is not None:
+        raise failure
+    return program
 
 
 def _replaced_code(model):
