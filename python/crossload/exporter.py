@@ -95,7 +95,7 @@ class TensorFlowExporter(DynamoExporter):
         with _evaluating(model):
             program = programs.export_faithfully(Loaded(model, type(model).__name__), export, {"output_flags": flags})
             metadata = recorded[-1]
-            _check_outputs(program, metadata)
+            _record_constants(program, metadata)
             return _converted(model, program, flags, config), metadata
 
     @classmethod
@@ -169,6 +169,11 @@ class TensorFlowModelRunner(ModelRunner):
         return cls(metadata, program)
 
     def __call__(self, share_inputs=True, share_outputs=False, **kwargs):
+        for name, value in self.metadata.in_constants.items():
+            if name in kwargs and kwargs[name] is not value and kwargs[name] != value:
+                raise CrossloadError(
+                    "bad-input", f"inputs: `{name}` is {kwargs[name]!r}; the program was exported with {value!r}"
+                )
         given = exporters_utils.get_leaf_tensors(kwargs)
         wanted = self._engine.inputs
         if set(given) != set(wanted):
@@ -218,7 +223,7 @@ def _within(error, limit):
     return isinstance(error, (int, float)) and error <= limit
 
 
-def _check_outputs(program, metadata):
+def _record_constants(program, metadata):
     """Record in the metadata the outputs that are no tensors, which a SavedModel cannot return."""
     specs = [spec for spec in program.graph_signature.output_specs if spec.kind.name == "USER_OUTPUT"]
     values = {node.name: node.meta.get("val") for node in program.graph.nodes}

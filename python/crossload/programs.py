@@ -158,13 +158,24 @@ def flags_set(model, request):
     if "output_flags" in request:
         from transformers.exporters.exporter_dynamo import patch_model_config
 
-        with patch_model_config(model, request["output_flags"]):
+        with patch_model_config(model, request["output_flags"]), _caches_as_exported():
             yield
         return
     with contextlib.ExitStack() as stack:
         if request.get("attentions"):
             stack.enter_context(attention(model, "eager"))
         stack.enter_context(_config_flags(model, {**output_flags(request), "return_dict": True}))
+        yield
+
+
+@contextlib.contextmanager
+def _caches_as_exported():
+    """Transformers' caches as its exporter replaces them: those of a sliding window keep every position."""
+    from transformers.exporters import utils
+
+    entries = [entry for entry in utils._PATCHES["dynamo"] if entry[0].startswith("transformers.cache_utils.")]
+    owners = [(utils.import_dotted_path(owner), attribute, factory) for owner, attribute, factory in entries]
+    with utils.patch_attributes(owners):
         yield
 
 

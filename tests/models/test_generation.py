@@ -5,6 +5,7 @@ them, so caches come out of one program and go into the next exactly as they do 
 """
 
 import contextlib
+import inspect
 
 import crossload
 import pytest
@@ -55,7 +56,7 @@ def t5():
     from transformers import T5Config, T5ForConditionalGeneration
 
     return T5ForConditionalGeneration(
-        T5Config(vocab_size=99, d_model=32, d_kv=8, d_ff=37, num_layers=2, num_heads=4, decoder_start_token_id=0,
+        T5Config(vocab_size=99, d_model=32, d_kv=8, d_ff=37, num_layers=3, num_heads=4, decoder_start_token_id=0,
                  eos_token_id=98, pad_token_id=0)
     )  # fmt: skip
 
@@ -126,6 +127,9 @@ MODELS = {
               {"image_encoder", "multi_modal_projector", "language_model", "lm_head", "decode"}),
 }  # fmt: skip
 
+# Tiny models of random weights like to repeat one token; these do not.
+SEEDS = {"t5": 29}
+
 
 class Counted:
     """A component in the place of a module's forward, and how often it was called."""
@@ -157,7 +161,8 @@ def computed_by_tensorflow(model, exported):
         return found["prefill"](*args, **kwargs) if "prefill" in found else originals[model](*args, **kwargs)
 
     first_or_next.done = False
-    first_or_next.__signature__ = __import__("inspect").signature(originals[model])
+    # `generate` looks there for what the model takes.
+    first_or_next.__signature__ = inspect.signature(originals[model])
     try:
         for name, module in parts.items():
             module.forward = found[name]
@@ -179,13 +184,13 @@ def generate(model, inputs):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_greedy_tokens(name, tmp_path, record_property):
+def test_greedy_tokens(name, tmp_path):
     from transformers.exporters.base import ExportedModel
 
     build, make_inputs, length, components = MODELS[name]
     torch.manual_seed(0)
     model = build().eval()
-    set_trained_scale(model)
+    set_trained_scale(model, SEEDS.get(name, 0))
     random = torch.Generator().manual_seed(1)
     exporter = crossload.TensorFlowExporter()
     exported = exporter.export_for_generation(
