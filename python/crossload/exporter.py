@@ -119,9 +119,7 @@ class TensorFlowExporter(DynamoExporter):
     def program_files(cls, filename):
         return [f"{filename}/{name}" for name in FILES]
 
-    def export_for_generation(
-        self, model, sample_inputs, config, *, generation_config=None, multi_token_decode=False
-    ):
+    def export_for_generation(self, model, sample_inputs, config, *, generation_config=None, multi_token_decode=False):
         """As Transformers' exporters do it: one component a stage of generation, named `prefill` and `decode`, or
         `language_model`, `lm_head` and `decode`. What `generate` runs once beforehand is a component as well: the
         `encoder`, or `image_encoder`, `audio_encoder` and the projector.

@@ -25,7 +25,10 @@ def export_to(path, loaded, inputs, request, progress=lambda *a, **k: None):
     for dynamic in (True, False) if request.get("dynamic", True) else (False,):
         try:
             program = export_faithfully(
-                loaded, functools.partial(_export_once, loaded, inputs, request, dynamic), request, isinstance(inputs, dict)
+                loaded,
+                functools.partial(_export_once, loaded, inputs, request, dynamic),
+                request,
+                isinstance(inputs, dict),
             )
         except Exception as error:
             if dynamic:
