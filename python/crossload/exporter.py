@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from transformers.exporters import utils as exporters_utils
@@ -73,7 +74,8 @@ class TensorFlowExporter(DynamoExporter):
     config_class = TensorFlowConfig
     program_suffix = ".savedmodel"
 
-    required_packages = ("torch",)
+    min_versions = MappingProxyType({"torch": "2.13.0"})
+    tested_versions = MappingProxyType({"torch": "2.13.0"})
 
     def export_program(self, model, sample_inputs, config):
         """The TensorFlowProgram of one graph, and its metadata.
@@ -100,16 +102,20 @@ class TensorFlowExporter(DynamoExporter):
 
     @classmethod
     def save_program(cls, program, path):
-        """Copy the SavedModel folder to `path`.
+        """Copy the SavedModel folder to `path`; one that was saved there before is replaced, anything else is not.
 
         `ExportedModel.save_pretrained` has it written into a temporary folder and then moves it over the one that was
         saved before, which the system refuses where that is a folder: a SavedModel of ours there makes way.
         """
         path = Path(path)
+        if path.exists() and path.samefile(program.path):
+            return
+        if _is_saved_program(path):
+            shutil.rmtree(path)
         shutil.copytree(program.path, path)
-        earlier = path.parent.parent / path.name
-        if _is_staging(path.parent) and (earlier / REPORT).is_file():
-            shutil.rmtree(earlier)
+        target = path.parent.parent / path.name
+        if _is_staging(path.parent) and _is_saved_program(target):
+            shutil.rmtree(target)
 
     @classmethod
     def load_program(cls, path):
@@ -261,6 +267,10 @@ def _evaluating(model):
     finally:
         for module in training:
             module.training = True
+
+
+def _is_saved_program(folder):
+    return (folder / REPORT).is_file() and (folder / "saved_model.pb").is_file()
 
 
 def _is_staging(folder):

@@ -5,7 +5,11 @@ them, so caches come out of one program and go into the next exactly as they do 
 """
 
 import contextlib
+import copy
 import inspect
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import NamedTuple
 
 import crossload
 import pytest
@@ -41,6 +45,12 @@ def qwen2():
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
     return Qwen2ForCausalLM(Qwen2Config(**TEXT))
+
+
+def mistral():
+    from transformers import MistralConfig, MistralForCausalLM
+
+    return MistralForCausalLM(MistralConfig(**TEXT, sliding_window=5))
 
 
 def mamba():
@@ -114,21 +124,41 @@ def picture_and_text(batch, length, random):
     return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "pixel_values": pixels}
 
 
-BOTH = {"prefill", "decode"}
-# A program of Mamba's prefill holds for the length that it was exported with: PyTorch's own export fixes it.
-MODELS = {
-    "gpt2": (gpt2, text, 11, BOTH),
-    "llama": (llama, text, 11, BOTH),
-    "qwen2": (qwen2, text, 11, BOTH),
-    "mamba": (mamba, unpadded, 7, BOTH),
-    "t5": (t5, text_to_text, 11, BOTH | {"encoder"}),
-    "whisper": (whisper, speech, 5, BOTH | {"encoder"}),
-    "llava": (llava, picture_and_text, 11,
-              {"image_encoder", "multi_modal_projector", "language_model", "lm_head", "decode"}),
-}  # fmt: skip
+class Case(NamedTuple):
+    build: Callable
+    inputs: Callable
+    exported: int  # length of the prompt that is exported with
+    run: int  # and of the one that is generated from
+    components: frozenset = frozenset({"prefill", "decode"})
+    seed: int = 0  # of the weights: tiny models like to repeat one token, those of these seeds do not
+    settings: dict = MappingProxyType({})
 
-# Tiny models of random weights like to repeat one token; these do not.
-SEEDS = {"t5": 29}
+
+ENCODED = {"encoder", "prefill", "decode"}
+IN_PARTS = {"image_encoder", "multi_modal_projector", "language_model", "lm_head", "decode"}
+CASES = {
+    "gpt2": Case(gpt2, text, 7, 11),
+    "llama": Case(llama, text, 7, 11),
+    "qwen2": Case(qwen2, text, 7, 11),
+    # PyTorch's own export fixes the length of the prompt.
+    "mamba": Case(mamba, unpadded, 7, 7),
+    "t5": Case(t5, text_to_text, 7, 11, ENCODED, seed=29),
+    "whisper": Case(whisper, speech, 3, 5, ENCODED),
+    "llava": Case(llava, picture_and_text, 7, 11, IN_PARTS),
+    # Far past the window.
+    "mistral": Case(mistral, text, 7, 11),
+    "static-cache": Case(llama, text, 7, 11, settings={"cache_implementation": "static", "max_cache_len": 40}),
+}
+
+
+# The caches' sizes do not depend on how many tokens they hold.
+WITHOUT_LENGTHS = {"mamba", "static-cache"}
+
+
+def cache_lengths(report):
+    """The lengths of the caches with which a program was compared."""
+    compared = [vars(shape.inputs) for shape in report.shapes if shape.max_error is not None]
+    return {shape[2] for inputs in compared for name, shape in inputs.items() if name.endswith(".0.keys")}
 
 
 class Counted:
@@ -173,40 +203,49 @@ def computed_by_tensorflow(model, exported):
             module.forward = forward
 
 
-def generate(model, inputs):
+def generate(model, inputs, settings):
     """(tokens, logits of every step)"""
     with torch.no_grad():
         result = model.generate(
-            **inputs, max_new_tokens=STEPS, min_new_tokens=STEPS, do_sample=False, output_logits=True,
+            **inputs, **settings, max_new_tokens=STEPS, min_new_tokens=STEPS, do_sample=False, output_logits=True,
             return_dict_in_generate=True,
         )  # fmt: skip
     return result["sequences"], torch.stack([step for step in result["logits"]])
 
 
-@pytest.mark.parametrize("name", MODELS)
+SLOW = {"mistral", "static-cache"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in CASES])
 def test_greedy_tokens(name, tmp_path):
     from transformers.exporters.base import ExportedModel
 
-    build, make_inputs, length, components = MODELS[name]
+    case = CASES[name]
     torch.manual_seed(0)
-    model = build().eval()
-    set_trained_scale(model, SEEDS.get(name, 0))
+    model = case.build().eval()
+    set_trained_scale(model, case.seed)
     random = torch.Generator().manual_seed(1)
-    exporter = crossload.TensorFlowExporter()
-    exported = exporter.export_for_generation(
-        model, make_inputs(2, 7 if name != "whisper" else 3, random), crossload.TensorFlowConfig(dynamic=True)
+    settings = copy.deepcopy(model.generation_config)
+    settings.update(**case.settings)
+    exported = crossload.TensorFlowExporter().export_for_generation(
+        model,
+        case.inputs(2, case.exported, random),
+        crossload.TensorFlowConfig(dynamic=True),
+        generation_config=settings,
     )
-    assert set(exported.components) == components
+    assert set(exported.components) == case.components
     for component in exported.components.values():
         assert component.program.report.verdict == "verified" and component.program.report.dynamic
+    if name not in WITHOUT_LENGTHS:
+        assert len(cache_lengths(exported.components["decode"].program.report)) > 1
     exported.save_pretrained(tmp_path / "out")
     exported = ExportedModel.from_pretrained(tmp_path / "out")
 
-    inputs = make_inputs(3, length, random)
-    wanted, wanted_logits = generate(model, inputs)
+    inputs = case.inputs(3, case.run, random)
+    wanted, wanted_logits = generate(model, inputs, case.settings)
     with computed_by_tensorflow(model, exported) as found:
-        tokens, logits = generate(model, inputs)
-    assert {n: c.calls for n, c in found.items()} == {n: STEPS - 1 if n == "decode" else 1 for n in components}
+        tokens, logits = generate(model, inputs, case.settings)
+    assert {n: c.calls for n, c in found.items()} == {n: STEPS - 1 if n == "decode" else 1 for n in case.components}
     for row in wanted:
         assert len(set(row[-STEPS:].tolist())) >= 6, "tokens that repeat prove little"
     assert torch.equal(tokens, wanted)

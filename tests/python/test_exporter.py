@@ -137,8 +137,8 @@ def files_of(exported):
 
 # A model of one's own
 
-from transformers import PreTrainedConfig, PreTrainedModel  # noqa: E402
-from transformers.utils import ModelOutput  # noqa: E402
+from transformers import PreTrainedConfig, PreTrainedModel
+from transformers.utils import ModelOutput
 
 
 @dataclass
@@ -214,6 +214,22 @@ def test_saved_twice_and_loaded(exported, bert, tmp_path):
     assert check(ExportedModel.from_pretrained(out), bert, text(3, 7)) == first
 
 
+def test_program_saved_by_itself(exported, tmp_path):
+    import crossload
+
+    exporter, path = crossload.TensorFlowExporter, tmp_path / "tmpabcdefgh" / "one.savedmodel"
+    # A program beside it is somebody's own, although the folder is named as a temporary one.
+    beside = tmp_path / "one.savedmodel"
+    exporter.save_program(exported.program, beside)
+    exporter.save_program(exported.program, path)
+    (path / "left.over").write_text("of the first time")
+    exporter.save_program(exported.program, path)
+    assert not (path / "left.over").exists() and (beside / "saved_model.pb").is_file()
+    loaded = exporter.load_program(path)
+    exporter.save_program(loaded, path)
+    assert exporter.load_program(path).report.verdict == "verified"
+
+
 def test_loaded_from_the_hub(exported, bert, tmp_path):
     """The Hub's cache holds links into a store of files."""
     from transformers.exporters.base import ExportedModel
@@ -278,7 +294,7 @@ def test_bad_export_that_computes_something_else():
     def compute(x):
         return (x * 3 if torch.compiler.is_exporting() else x * 2,)
 
-    with pytest.raises(CrossloadError, match="Own: max .pt - tf. is 11.0, 1e-05 the limit") as caught:
+    with pytest.raises(CrossloadError, match=r"Own: max \|pt - tf\| is 11.0, 1e-05 the limit") as caught:
         export(compute)
     assert caught.value.kind == "mismatch" and caught.value.details[0].startswith("output.0: max")
     _, exported = export(compute, verify=False)
