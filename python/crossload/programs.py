@@ -62,17 +62,28 @@ def keep(program, path, request, progress=lambda *a, **k: None):
 
 def export_faithfully(loaded, export, request, by_transformers=True):
     """The program that `export()` returns; where Transformers' exporter replaces parts of the model's own code, make
-    sure that the program computes what the model does, and export without those replacements where it does not."""
-    program = export()
+    sure that the program computes what the model does, and export without those replacements where it does not or where
+    that fails."""
     replaced = _replaced_code(loaded.model) if by_transformers else []
-    if not replaced or _computes_the_same(loaded, program, request):
+    program = failure = None
+    try:
+        program = export()
+    except Exception as error:
+        if not replaced:
+            raise
+        failure = error
+    if not replaced or (program is not None and _computes_the_same(loaded, program, request)):
         return program
     try:
         with _without_replacements(replaced):
             other = export()
-        return other if _computes_the_same(loaded, other, request) else program
-    except Exception:  # noqa: BLE001 (the first program is all there is; the comparison will tell)
-        return program
+        if program is None or _computes_the_same(loaded, other, request):
+            return other
+    except Exception:  # noqa: BLE001 (the first attempt is what is told; the comparison will tell of its program)
+        pass
+    if failure is not None:
+        raise failure
+    return program
 
 
 def _replaced_code(model):
