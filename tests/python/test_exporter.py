@@ -1,6 +1,7 @@
 """The exporter backend `tensorflow` of Transformers: registration, export, saving and loading, the runner, errors."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -317,3 +318,21 @@ def test_bad_configuration(bert):
         crossload.TensorFlowExporter().export(bert, text(2, 13), OnnxConfig())
     with pytest.raises(ValueError, match="labels"):
         crossload.TensorFlowExporter().export(bert, {**text(2, 13), "labels": torch.ones(2)}, {})
+
+
+# The documentation
+
+
+def test_code_of_the_page(minilm, tmp_path, monkeypatch, capsys):
+    """docs/exporter.md prints what it says, but for the digits of differences."""
+    page = (Path(__file__).parent.parent.parent / "docs" / "exporter.md").read_text(encoding="utf-8")
+    (tmp_path / "all-MiniLM-L6-v2").symlink_to(minilm)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    blocks = re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 2
+    for code, printed in blocks:
+        capsys.readouterr()
+        exec(code, names)
+        found = capsys.readouterr().out
+        assert re.sub(r"\d\.\de-0[67]", "#", found) == re.sub(r"\d\.\de-0[67]", "#", printed)
