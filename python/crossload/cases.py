@@ -38,7 +38,11 @@ def make_cases(program, sample, text_limit=None, guards=()):
         wanted = [{batch: b, **{length: n for length in others}} for b, n in TEXT_SHAPES]
     else:
         wanted = [{batch: batch[0] + 1}] if batch is not None else []
-        wanted += [{r: r[0] + max(1, r[0] // 3) + r[1] for r in others}] if others else []
+        bound = _bound_roles(axes, sample, roles) & set(others)
+        if bound:
+            wanted += [{r: r[0] + 5 for r in bound}, {r: r[0] + 5 for r in others}]
+        elif others:
+            wanted += [{r: r[0] + max(1, r[0] // 3) + r[1] for r in others}]
         wanted += [{batch: 1}] if batch is not None else []
     seen = {cases[0].label}
     limits = _limits(roles, ranges(program), text_limit if "input_ids" in sample else None, batch)
@@ -82,6 +86,13 @@ def _batch_role(axes, sample, roles):
 
 def _role(roles, symbol):
     return next((role for role, symbols in roles.items() if symbol in symbols), None)
+
+
+def _bound_roles(axes, sample, roles):
+    """The roles of caches and, with them, of masks: their lengths differ by what is new, so they grow alike."""
+    caches = {_role(roles, size) for name, shape in axes.items() if "." in name for size in shape}
+    masks = {_role(roles, size) for name, shape in axes.items() if is_mask(name, sample[name]) for size in shape}
+    return (caches | masks) - {None} if caches - {None} else set()
 
 
 def _limits(roles, bounds, text_limit, batch):
