@@ -601,7 +601,7 @@ EXCEPTIONS = {
     },
     "vits": {
         "reason": "its results depend on random numbers; their scale is nought here, so that results can be compared",
-        "config": {"noise_scale": 0.0, "noise_scale_duration": 0.0},
+        "config": {"noise_scale": 0.0, "noise_scale_duration": 0.0, "upsample_initial_channel": 64},
     },
     "voxtral": {
         "reason": "four steps are joined to one, so intermediate_size must be 4 * hidden_size; no default audio token",
