@@ -24,6 +24,7 @@ def make_cases(program, sample, text_limit=None, guards=()):
     Shapes at which one of the program's guards does not hold are left out: PyTorch exported it for others only.
     Symbols that had the same size in the sample change together (a sample's sizes differ by role). Contents are the
     sample's, tiled with an offset, so values stay in range; 2-D integer masks become right padding with one full row.
+    With nested inputs, such as caches, their lengths and those of masks change together.
     """
     from .programs import input_axes, ranges
 
