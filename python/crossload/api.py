@@ -1,5 +1,6 @@
 """The Python API: convert a model, run what was written, compare again."""
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -203,7 +204,8 @@ def _save_configs(module, folder):
     """What lies beside a checkpoint, of a model that comes without one."""
     for config in (getattr(module, "config", None), getattr(module, "generation_config", None)):
         if config is not None and hasattr(config, "save_pretrained"):
-            config.save_pretrained(folder)
+            with contextlib.suppress(Exception):  # some refuse their own model's; the SavedModel needs none of it
+                config.save_pretrained(folder)
 
 
 def _as_attributes(value):
