@@ -25,6 +25,7 @@ def make_cases(program, sample, text_limit=None, guards=()):
     Symbols that had the same size in the sample change together (a sample's sizes differ by role). Contents are the
     sample's, tiled with an offset, so values stay in range; 2-D integer masks become right padding with one full row.
     Text beside pictures or sound goes on with its last token instead, as its placeholders must stay as many.
+    With nested inputs, such as caches, their lengths and those of masks change together.
     """
     from .programs import input_axes, ranges
 
@@ -150,7 +151,9 @@ def is_mask(name, tensor):
 
 def _has_media(sample):
     """Whether tokens stand for features of pictures or sound, so that they cannot be more or fewer than the sample's."""
-    return "input_ids" in sample and any(t.is_floating_point() and t.dim() >= 2 for t in sample.values())
+    return "input_ids" in sample and any(
+        t.is_floating_point() and t.dim() >= 2 and "." not in name for name, t in sample.items()
+    )
 
 
 def _longer_text(tensor, shape):

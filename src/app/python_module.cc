@@ -7,6 +7,7 @@
 //     report      crossload.json, or {"error": {"kind", "message", "details"}}
 //   Runner(saved_model, tensorflow, signature)                    runs a signature, by default `serving_default`
 //     .inputs     {name: dtype}    .run({name: C-contiguous array of that dtype}) -> {name: array}
+//     CrossloadError of kind bad-input for shapes that the signature or TensorFlow refuses
 //
 // The interpreter's lock is free while the engine works; callbacks take it, from whatever thread they come.
 #include <nanobind/nanobind.h>
@@ -170,8 +171,14 @@ class Runner {
 
   nb::dict run(const nb::dict& arrays) const {
     runtime::Session::Feeds feeds;
-    for (const auto& [name, port] : signature_.inputs)
-      feeds.emplace_back(port.tensor, from_numpy(arrays[name.c_str()], port.dtype));
+    for (const auto& [name, port] : signature_.inputs) {
+      Tensor tensor = from_numpy(arrays[name.c_str()], port.dtype);
+      if (!port.takes(tensor.dims())) {
+        raise(Error(ErrorKind::kBadInput, fmt::format("run: `{}` is {}; the program takes {}, as it was exported", name,
+                                                      to_string(tensor.dims()), port.shape_text())));
+      }
+      feeds.emplace_back(port.tensor, std::move(tensor));
+    }
     std::vector<std::string> fetches;
     for (const auto& [name, port] : signature_.outputs) fetches.push_back(port.tensor);
     std::map<std::string, Tensor> values;

@@ -270,12 +270,25 @@ def test_bad_inputs(exported):
 
     with pytest.raises(CrossloadError, match=r"tensors \['input_ids'\] were given; the program takes \['attention_m"):
         exported(input_ids=torch.ones(2, 3, dtype=torch.int64))
-    with pytest.raises(CrossloadError, match="run: "):
+    with pytest.raises(
+        CrossloadError, match=r"run: `attention_mask` is \[2, 3, 4, 5\]; the program takes \[\?, \?\], as"
+    ):
         exported(
             input_ids=torch.ones(2, 3, dtype=torch.int64), attention_mask=torch.ones(2, 3, 4, 5, dtype=torch.int64)
         )
     with pytest.raises(CrossloadError, match="device: is `cuda`"):
         exported.to("cuda")
+
+
+def test_bad_size_of_a_fixed_axis():
+    """Axes are fixed unless asked for otherwise; a size that would reshape into something is refused as well."""
+    from crossload import CrossloadError
+
+    _, exported = export(lambda x: (x.reshape(3, 4) * 2,), dynamic=False)
+    assert not exported.program.report.dynamic
+    assert torch.equal(exported(x=torch.ones(3, 4))[0], torch.full((3, 4), 2.0))
+    with pytest.raises(CrossloadError, match=r"run: `x` is \[4, 3\]; the program takes \[3, 4\], as it was exported"):
+        exported(x=torch.ones(4, 3))
 
 
 def test_bad_constant_changed():
