@@ -66,8 +66,10 @@ def _replaced_code(model):
     """Entries of the exporter's registry that replace methods of classes of this model."""
     if not is_transformers_model(model):
         return []
-    from transformers.exporters import exporter_dynamo  # noqa: F401 (fills the registry)
-    from transformers.exporters import utils
+    from transformers.exporters import (
+        exporter_dynamo,  # noqa: F401 (fills the registry)
+        utils,
+    )
 
     classes = {f"{type(m).__module__}.{type(m).__qualname__}" for m in model.modules()}
     return [entry for entry in utils._PATCHES.get("dynamo", []) if entry[0] in classes]
@@ -269,8 +271,8 @@ def _where(loaded, error):
 
 
 def decompose(program, targets):
-    """The program with the named operations (`aten.mse_loss.default`) taken apart as PyTorch defines them; others stay
-    whole. What PyTorch has no definition for stays, too."""
+    """The program with the named operations (`aten.mse_loss.default`) taken apart as PyTorch defines them, and without
+    in-place operations and what `vmap` leaves behind; others stay whole. What PyTorch has no definition for stays."""
     import torch
 
     known = torch.export.default_decompositions()
@@ -281,7 +283,7 @@ def decompose(program, targets):
             owner = getattr(owner, part, None)
         if owner in known:
             table[owner] = known[owner]
-    return program.run_decompositions(table) if table else program
+    return program.run_decompositions(table)
 
 
 def save(program, path):
@@ -321,7 +323,19 @@ def _save_light(program, path):
     state = program._state_dict
     real = dict(state)
     one = {}
+    symbolic = _symbolic_operations()
+    left_out = {
+        math.ceil,
+        math.floor,
+    } - symbolic  # read as well as the others; PyTorch's writer only does not name them
+    symbolic |= left_out
     try:
+        for name, value in program.constants.items():
+            if isinstance(value, torch.Tensor) and (
+                not value.numel() or value.untyped_storage().nbytes() > value.nbytes
+            ):
+                # Part of something larger, which would be written whole; or empty, which may read beyond its memory.
+                program.constants[name] = torch.empty(value.shape, dtype=value.dtype).copy_(value)
         for name in program.graph_signature.inputs_to_parameters.values():
             value = real[name]
             if not value.numel():  # PyTorch takes nothing that shares its memory with something for the end of it
@@ -332,6 +346,17 @@ def _save_light(program, path):
         torch.export.save(program, str(path))
     finally:
         state.update(real)
+        symbolic -= left_out
+
+
+def _symbolic_operations():
+    """The set of operations on sizes that PyTorch's writer of archives lets through; an empty one where it is not found."""
+    try:
+        from torch._export.serde import serialize
+
+        return serialize._SYM_OPS
+    except (ImportError, AttributeError):
+        return set()
 
 
 def weight_names(program):

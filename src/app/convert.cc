@@ -50,7 +50,8 @@ bool is_companion(const fs::path& file) {
   const std::string extension = file.extension().string();
   if (name.ends_with(".index.json") || name == "crossload.json") return false;
   return kNames.contains(name) || extension == ".json" || extension == ".model" || name.starts_with("tokenizer") ||
-         name.starts_with("vocab") || name == "README.md" || name == "LICENSE";
+         name.starts_with("vocab") || name == "README.md" || name.starts_with("LICENSE") ||
+         name.starts_with("LICENCE") || name.starts_with("NOTICE");
 }
 
 void copy_companions(const fs::path& from, const fs::path& to) try {
@@ -198,6 +199,7 @@ Subject read_subject(const ConvertRequest& request, const PythonEnvironment& env
   const json& meta = subject.trace->meta;
   require_all_weights(request.model, subject);
   report.model = request.model.model.empty() ? meta.value("class", "module") : request.model.model;
+  report.commit = subject.files.commit;
   report.model_class = meta.value("class", "");
   if (report.model_class.empty()) report.model_class = root_class(subject.program);
   report.model_type = model_type_of(subject.files, meta);
@@ -282,6 +284,7 @@ verify::Result measure(const ConvertRequest& request, const Subject& subject, co
   verify::Result closer =
       compare(request, subject, reference_in(scratch.path(), answer), saved_model, runtime, progress);
   closer.stages = std::move(result.stages);
+  closer.notes = std::move(result.notes);  // the same differences, and what was said of stages
   closer.diagnosis = std::move(result.diagnosis);
   return closer;
 }
@@ -327,7 +330,8 @@ report::Report convert(const ConvertRequest& request, const PythonEnvironment& e
   std::optional<BackgroundRequest> reference;
   if (request.verify) {
     scratch.emplace();
-    reference.emplace(python, [&] { return ask_reference(request, subject, scratch->path(), Effort::kUsual, python, progress); });
+    reference.emplace(
+        python, [&] { return ask_reference(request, subject, scratch->path(), Effort::kUsual, python, progress); });
   }
 
   watch = {};

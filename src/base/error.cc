@@ -5,7 +5,8 @@
 namespace crossload {
 namespace {
 
-constexpr std::array<std::pair<ErrorKind, std::string_view>, 5> kNames = {{
+constexpr std::array<std::pair<ErrorKind, std::string_view>, 6> kNames = {{
+    {ErrorKind::kMismatch, "mismatch"},
     {ErrorKind::kBadInput, "bad-input"},
     {ErrorKind::kUnsupported, "unsupported"},
     {ErrorKind::kEnvironment, "environment"},

@@ -13,6 +13,7 @@ namespace crossload {
 
 /// Why a job stopped; the command line turns each kind into one exit code.
 enum class ErrorKind {
+  kMismatch,     // 1: the result differs from PyTorch
   kBadInput,     // 2: the user's arguments or files
   kUnsupported,  // 3: an operation without lowering, or PyTorch cannot export the model
   kEnvironment,  // 4: something missing, disk full, network failure
@@ -20,7 +21,7 @@ enum class ErrorKind {
   kInternal,     // 4: a broken invariant of crossload itself
 };
 
-/// The name that `--json` prints: `bad-input`, `unsupported`, `environment`, `interrupted`, `internal`.
+/// The name that `--json` prints: `mismatch`, `bad-input`, `unsupported`, `environment`, `interrupted`, `internal`.
 std::string_view name_of(ErrorKind kind);
 /// The inverse of `name_of`; unknown names are `kInternal`.
 ErrorKind error_kind_from(std::string_view name);
