@@ -127,6 +127,9 @@ CHANGES |= {
     "vision-encoder-decoder": {"decoder": DECODER, "decoder_start_token_id": 1, "pad_token_id": 0},
 }
 
+# Configurations that give the classes of a type other weights.
+VARIANTS = {}
+
 # What takes the place of more layers where they are no plain number.
 DEEPER = {
     "albert": {"num_hidden_groups": 2, "num_hidden_layers": 4},
@@ -191,3 +194,8 @@ def tiny_config(model_type, changes=None, deeper=0):
     shrink(config, changes, deeper)
     # Through the constructor, which derives fields from others.
     return type(config).from_dict({k: v for k, v in config.to_dict().items() if k != "model_type"})
+
+
+def variants():
+    """(model type, changes) of every further configuration."""
+    return [(t, changes) for t, found in VARIANTS.items() for changes in found]
