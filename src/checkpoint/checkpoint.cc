@@ -10,7 +10,7 @@ namespace crossload {
 namespace fs = std::filesystem;
 
 Checkpoint::Checkpoint(std::vector<std::pair<std::string, StridedTensor>> tensors, const fs::path& file,
-                       Metadata metadata)
+                       Metadata metadata, const std::map<std::string, std::string>& layers)
     : metadata_(std::move(metadata)) {
   std::sort(tensors.begin(), tensors.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   for (auto& [name, tensor] : tensors) {
@@ -18,7 +18,9 @@ Checkpoint::Checkpoint(std::vector<std::pair<std::string, StridedTensor>> tensor
       bad_input("{}: tensor `{}` stands twice; names must be unique", file.empty() ? "weights" : file.string(),
                 printable(name));
     }
-    entries_.push_back({std::move(name), tensor.dtype(), tensor.dims(), file});
+    const auto layer = layers.find(name);
+    entries_.push_back(
+        {std::move(name), tensor.dtype(), tensor.dims(), file, layer == layers.end() ? "" : layer->second});
     tensors_.push_back(std::move(tensor));
   }
 }

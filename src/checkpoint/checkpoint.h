@@ -24,13 +24,15 @@ class Checkpoint {
     DType dtype = DType::kFloat32;
     Dims dims;
     std::filesystem::path file;  // empty: in memory
+    std::string layer;           // Keras's layer whose group in HDF5 holds it; empty elsewhere
   };
   using Metadata = std::map<std::string, std::string, std::less<>>;
 
   Checkpoint() = default;
-  /// Throws `kBadInput` when a name stands twice.
+  /// layers: of tensors that have one, by name. Throws `kBadInput` when a name stands twice.
   explicit Checkpoint(std::vector<std::pair<std::string, StridedTensor>> tensors,
-                      const std::filesystem::path& file = {}, Metadata metadata = {});
+                      const std::filesystem::path& file = {}, Metadata metadata = {},
+                      const std::map<std::string, std::string>& layers = {});
 
   /// Sorted by name.
   const std::vector<Entry>& entries() const { return entries_; }

@@ -21,7 +21,7 @@ Checkpoint read_pytorch(const WeightFile& file);
 
 /// Weights as Keras 2 writes them to HDF5: `layer_names` of the root lists groups, whose `weight_names` list datasets;
 /// in shards of Transformers `layer_names` lists datasets. Names are those of the lists; a weight that several layers
-/// list must be the same in all. Links other than hard ones are never followed.
+/// list must be the same in all, and belongs to the first. Links other than hard ones are never followed.
 Checkpoint read_keras_hdf5(const WeightFile& file);
 
 /// The first bytes of each format.

@@ -40,22 +40,29 @@ class KerasReader {
       if (!seen.insert(layer).second) bad("layer `{}` is listed twice; the file is damaged", layer);
       const Object object = member(root, layer);
       if (hdf5_.is_group(object)) {
-        add_layer(object);
+        add_layer(layer, object);
       } else {
-        add(layer, object);
+        add({}, layer, object);
       }
     }
-    if (const auto top = seen.contains(kTopLevel) ? std::nullopt : hdf5_.find(root, kTopLevel)) add_layer(*top);
+    if (const auto top = seen.contains(kTopLevel) ? std::nullopt : hdf5_.find(root, kTopLevel)) {
+      add_layer(std::string(kTopLevel), *top);
+    }
 
     std::vector<std::pair<std::string, StridedTensor>> tensors;
-    for (auto& [name, found] : found_) tensors.emplace_back(name, std::move(found.tensor));
-    return Checkpoint(std::move(tensors), file_->path(), metadata(root));
+    std::map<std::string, std::string> layer_of;
+    for (auto& [name, found] : found_) {
+      tensors.emplace_back(name, std::move(found.tensor));
+      if (!found.layer.empty()) layer_of[name] = found.layer;
+    }
+    return Checkpoint(std::move(tensors), file_->path(), metadata(root), layer_of);
   }
 
  private:
   struct Found {
     Tensor tensor;
     std::string path;
+    std::string layer;
   };
 
   template <typename... Args>
@@ -79,24 +86,25 @@ class KerasReader {
     return *object;
   }
 
-  void add_layer(const Object& layer) {
-    const auto names = list(layer, "weight_names");
-    if (!names) bad("layer `{}` has no attribute `weight_names`; the file is damaged", layer.path);
+  void add_layer(const std::string& name, const Object& layer) {
+    const auto weights = list(layer, "weight_names");
+    if (!weights) bad("layer `{}` has no attribute `weight_names`; the file is damaged", layer.path);
     std::set<std::string_view> seen;
-    for (const std::string& name : *names) {
-      if (!seen.insert(name).second) bad("weight `{}` is listed twice in `{}`; the file is damaged", name, layer.path);
-      add(name, member(layer, name));
+    for (const std::string& weight : *weights) {
+      if (!seen.insert(weight).second)
+        bad("weight `{}` is listed twice in `{}`; the file is damaged", weight, layer.path);
+      add(name, weight, member(layer, weight));
     }
   }
 
   // A variable that several layers share is saved with each of them.
-  void add(const std::string& name, const Object& dataset) {
+  void add(const std::string& layer, const std::string& name, const Object& dataset) {
     const Tensor tensor = hdf5_.tensor(dataset);
-    const auto [place, is_new] = found_.emplace(name, Found{tensor, dataset.path});
+    const auto [place, is_new] = found_.emplace(name, Found{tensor, dataset.path, layer});
     if (is_new) return;
     const Tensor& known = place->second.tensor;
     if (known.dtype() != tensor.dtype() || known.dims() != tensor.dims() ||
-        !std::ranges::equal(known.bytes(), tensor.bytes())) {
+        (known.bytes().data() != tensor.bytes().data() && !std::ranges::equal(known.bytes(), tensor.bytes()))) {
       bad("weight `{}` stands twice with different values, as `{}` and `{}`; names must be unique", name,
           place->second.path, dataset.path);
     }
