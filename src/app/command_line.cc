@@ -228,9 +228,9 @@ int run_weights(const Options& o) {
   ProgressLine line(ProgressLine::style_for(o.quiet));
   const WeightsResult result = convert_weights(o.weights, [&](uint64_t done, uint64_t all) {
     throw_if_interrupted();
-    line.show("weights",
-              fmt::format("{:.1f} of {:.1f} MB", static_cast<double>(done) / 1e6, static_cast<double>(all) / 1e6),
-              static_cast<double>(done) / static_cast<double>(std::max<uint64_t>(1, all)));
+    line.show_growth(
+        "weights", fmt::format("{:.1f} of {:.1f} MB", static_cast<double>(done) / 1e6, static_cast<double>(all) / 1e6),
+        static_cast<double>(done) / static_cast<double>(std::max<uint64_t>(1, all)));
   });
   line.clear();
   if (o.as_json) {

@@ -276,7 +276,16 @@ WeightsResult convert_weights(const WeightsRequest& request,
     bad_input("{}: the weights become {}; give a file of that name or a folder", request.target.string(),
               is_h5 ? "`.h5`" : "`.safetensors`");
   }
-  Plan plan = Planner(source, request, result).plan();
+  Plan plan = [&] {
+    try {
+      return Planner(source, request, result).plan();
+    } catch (const Error& error) {
+      // Whoever maps names knows of no files.
+      const std::string text = error.what();
+      if (text.starts_with(source.folder.string()) || text.starts_with("command line")) throw;
+      throw Error(error.kind(), fmt::format("{}: {}", source.file.string(), text), error.details());
+    }
+  }();
   const uint64_t bytes = size_of(plan.tensors);
   if (to_file && bytes > max_shard_size) {
     bad_input("{}: {} bytes of weights are more than the shard size {}; give a folder, or --max-shard-size",
