@@ -77,7 +77,7 @@ std::string type_of(DType dtype) {
     case DType::kBool: return bool_type();
     default: break;
   }
-  if (!is_integer(dtype)) bad_input("HDF5 has no common form for {}; cast such weights first", name_of(dtype));
+  if (!is_integer(dtype)) bad_input("weights: HDF5 has no common form for {}; cast such weights first", name_of(dtype));
   const bool is_unsigned =
       dtype == DType::kUInt8 || dtype == DType::kUInt16 || dtype == DType::kUInt32 || dtype == DType::kUInt64;
   return integer_type(size_of(dtype), !is_unsigned);

@@ -9,6 +9,8 @@ import pytest
 TESTS = Path(__file__).parent.parent
 sys.path[:0] = [str(Path(__file__).parent), *(str(TESTS / name) for name in ("attacks", "models", "python"))]
 
+from attack_place import mounted  # noqa: F401
+
 
 @pytest.fixture
 def place(tmp_path):

@@ -23,7 +23,9 @@ def converted(*arguments):
 
 
 def names_and_bytes(tensors):
-    return {name: (t.dtype, tuple(t.shape), bytes(t.contiguous().view(torch.uint8).numpy())) for name, t in tensors.items()}
+    return {
+        name: (t.dtype, tuple(t.shape), bytes(t.contiguous().view(torch.uint8).numpy())) for name, t in tensors.items()
+    }
 
 
 def back(source, target):
@@ -195,7 +197,8 @@ def test_safetensors_of_tensorflow(tf_model, weights, tmp_path):
 def test_a_class_with_a_head_tells_what_is_missing_and_unused(model, weights, tmp_path):
     config = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(json.dumps({**config, "architectures": ["BertForTokenClassification"]}))
-    save_file({**weights, "other.weight": torch.zeros(2, 3)}, model / "model.safetensors")
+    named = {f"bert.{name}": value for name, value in weights.items()}
+    save_file({**named, "other.weight": torch.zeros(2, 3)}, model / "model.safetensors")
     document = converted(model, tmp_path / "out")
     assert document["class"] == "TFBertForTokenClassification"
     assert document["weights"]["missing"] == ["classifier"]
