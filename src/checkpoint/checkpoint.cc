@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "checkpoint/printable.h"
 
 namespace crossload {
 
@@ -15,8 +14,7 @@ Checkpoint::Checkpoint(std::vector<std::pair<std::string, StridedTensor>> tensor
   std::sort(tensors.begin(), tensors.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   for (auto& [name, tensor] : tensors) {
     if (!entries_.empty() && entries_.back().name == name) {
-      bad_input("{}: tensor `{}` stands twice; names must be unique", file.empty() ? "weights" : file.string(),
-                printable(name));
+      bad_input("{}: tensor `{}` stands twice; names must be unique", file.empty() ? "weights" : file.string(), name);
     }
     const auto layer = layers.find(name);
     entries_.push_back(

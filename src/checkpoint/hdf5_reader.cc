@@ -6,7 +6,6 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "checkpoint/printable.h"
 
 namespace crossload {
 
@@ -54,7 +53,7 @@ const Reader::Body* Reader::Header::find(uint16_t type) const {
 
 template <typename... Args>
 void Reader::bad(std::size_t at, std::string_view format, const Args&... args) const {
-  bad_input("{} @ {:#06x}: {}", file_->path().string(), at, printable(fmt::format(fmt::runtime(format), args...)));
+  bad_input("{} @ {:#06x}: {}", file_->path().string(), at, fmt::format(fmt::runtime(format), args...));
 }
 
 std::span<const std::byte> Reader::slice(uint64_t at, uint64_t size, std::string_view what) const {

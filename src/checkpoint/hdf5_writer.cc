@@ -9,7 +9,6 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "checkpoint/printable.h"
 
 namespace crossload::hdf5 {
 namespace {
@@ -228,11 +227,11 @@ Builder::Group& Builder::group_at(std::string_view path) {
     const std::size_t end = std::min(path.find('/', begin), path.size());
     const std::string_view name = path.substr(begin, end - begin);
     if (name.empty() || name == "." || name.find('\0') != name.npos) {
-      bad_input("weights: `{}` cannot be a path in an HDF5 file; rename the weight", printable(std::string(path)));
+      bad_input("weights: `{}` cannot be a path in an HDF5 file; rename the weight", path);
     }
     if (group->datasets.contains(name)) {
       bad_input("weights: `{}` is a weight and holds others at once, which HDF5 cannot; rename it",
-                printable(std::string(path.substr(0, end))));
+                path.substr(0, end));
     }
     auto& inner = group->groups[std::string(name)];
     if (!inner) inner = std::make_unique<Group>();
@@ -248,8 +247,7 @@ void Builder::link(Dataset dataset, std::string_view path) {
   Group& group = group_at(path.substr(0, slash == path.npos ? 0 : slash));
   if (name.empty() || name == "." || name.find('\0') != name.npos || group.groups.contains(name) ||
       !group.datasets.emplace(name, dataset).second) {
-    bad_input("weights: `{}` cannot be the place of a weight in an HDF5 file, or is taken; rename the weight",
-              printable(std::string(path)));
+    bad_input("weights: `{}` cannot be the place of a weight in an HDF5 file, or is taken; rename the weight", path);
   }
   ++datasets_[dataset].links;
 }

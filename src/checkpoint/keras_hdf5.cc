@@ -11,7 +11,6 @@
 
 #include "base/error.h"
 #include "checkpoint/hdf5_reader.h"
-#include "checkpoint/printable.h"
 
 namespace crossload {
 namespace {
@@ -67,7 +66,7 @@ class KerasReader {
 
   template <typename... Args>
   [[noreturn]] void bad(fmt::format_string<Args...> format, Args&&... args) const {
-    bad_input("{}: {}", file_->path().string(), printable(fmt::format(format, std::forward<Args>(args)...)));
+    bad_input("{}: {}", file_->path().string(), fmt::format(format, std::forward<Args>(args)...));
   }
 
   std::optional<std::vector<std::string>> list(const Object& object, const std::string& name) {

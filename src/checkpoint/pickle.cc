@@ -6,7 +6,6 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "checkpoint/printable.h"
 
 namespace crossload {
 
@@ -101,7 +100,7 @@ class Unpickler {
 
   template <typename... Args>
   [[noreturn]] void bad(fmt::format_string<Args...> format, Args&&... args) const {
-    bad_input("{} @ 0x{:x}: {}", where_, opcode_at_, printable(fmt::format(format, std::forward<Args>(args)...)));
+    bad_input("{} @ 0x{:x}: {}", where_, opcode_at_, fmt::format(format, std::forward<Args>(args)...));
   }
 
   std::span<const std::byte> take(uint64_t size) {

@@ -20,7 +20,6 @@
 #include "base/zip_archive.h"
 #include "checkpoint/formats.h"
 #include "checkpoint/pickle.h"
-#include "checkpoint/printable.h"
 
 namespace crossload {
 namespace {
@@ -118,7 +117,7 @@ class StateDict {
  protected:
   template <typename... Args>
   [[noreturn]] void bad(fmt::format_string<Args...> format, Args&&... args) const {
-    bad_input("{}: {}", where_, printable(fmt::format(format, std::forward<Args>(args)...)));
+    bad_input("{}: {}", where_, fmt::format(format, std::forward<Args>(args)...));
   }
 
   Storage storage_of(const Value& value) const {
@@ -277,7 +276,7 @@ Checkpoint read_zipped(const WeightFile& file) {
     const std::string order(archive.stored(root + "byteorder").text());
     if (order != "little") {
       bad_input("{}: byte order `{}`, only `little` is read; save it again on another machine", archive.path(),
-                printable(order.substr(0, 100)));
+                order.substr(0, 100));
     }
   }
   const Pickle pickle =

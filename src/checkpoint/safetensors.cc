@@ -11,7 +11,6 @@
 
 #include "base/error.h"
 #include "checkpoint/formats.h"
-#include "checkpoint/printable.h"
 
 namespace crossload {
 namespace {
@@ -47,8 +46,7 @@ class Reader {
  private:
   template <typename... Args>
   [[noreturn]] void bad(uint64_t offset, fmt::format_string<Args...> format, Args&&... args) const {
-    bad_input("{} @ {:#06x}: {}", mapped_->path().string(), offset,
-              printable(fmt::format(format, std::forward<Args>(args)...)));
+    bad_input("{} @ {:#06x}: {}", mapped_->path().string(), offset, fmt::format(format, std::forward<Args>(args)...));
   }
 
   std::string_view read_header() const {

@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/formats.h"
-#include "checkpoint/printable.h"
 
 namespace crossload {
 namespace {
@@ -52,16 +51,15 @@ WeightMap read_weight_map(const fs::path& index) {
   for (const auto& [name, value] : map) {
     std::string_view file;
     if (value.get(file)) {
-      bad_input("{}: tensor `{}` has no file name; download the index again", index.string(),
-                printable(std::string(name)));
+      bad_input("{}: tensor `{}` has no file name; download the index again", index.string(), name);
     }
     // Only a plain name may follow the index's folder: nothing outside of it is opened.
     if (file.empty() || file == "." || file == ".." || file.find_first_of(std::string_view("/\\\0", 3)) != file.npos) {
-      bad_input("{}: tensor `{}` is said to be in `{}`; a shard must be a file beside the index", index.string(),
-                printable(std::string(name)), printable(std::string(file)));
+      bad_input("{}: tensor `{}` is said to be in `{}`; a shard must be a file beside the index", index.string(), name,
+                file);
     }
     if (!result.emplace(name, file).second) {
-      bad_input("{}: tensor `{}` stands twice; download the index again", index.string(), printable(std::string(name)));
+      bad_input("{}: tensor `{}` stands twice; download the index again", index.string(), name);
     }
   }
   return result;
@@ -90,7 +88,7 @@ Checkpoint open_sharded(const fs::path& index) {
   }
   if (!missing.empty()) {
     bad_input("{}: {} of {} shards are not there, the first is `{}`; download them", index.string(), missing.size(),
-              files.size(), printable(missing.front()));
+              files.size(), missing.front());
   }
   std::map<std::string, Checkpoint, std::less<>> shards;
   std::vector<Checkpoint> parts;
@@ -101,7 +99,7 @@ Checkpoint open_sharded(const fs::path& index) {
     const Checkpoint& shard = shards.at(file);
     if (shard.find(shard.is_tensorflow() ? tf_name_in_shards(name) : name) == nullptr) {
       bad_input("{}: tensor `{}` is said to be in `{}`, which has {} tensors but not this one; download both again",
-                index.string(), printable(name), printable(file), shard.entries().size());
+                index.string(), name, file, shard.entries().size());
     }
   }
   return Checkpoint::united(parts);
@@ -122,7 +120,7 @@ bool saved_by_tensorflow(const fs::path& path) {
 
 std::string string_field(const simdjson::dom::object& object, std::string_view name) {
   std::string_view text;
-  return object[name].get(text) ? std::string() : printable(std::string(text));
+  return object[name].get(text) ? std::string() : std::string(text);
 }
 
 void refuse_lone_adapter(const fs::path& folder) {
@@ -174,7 +172,7 @@ void refuse_quantized(const Checkpoint& checkpoint, const fs::path& path) {
     for (const QuantizedForm& form : kQuantizedForms) {
       if (!entry.name.ends_with(form.suffix) || (!form.is_certain && method.empty())) continue;
       bad_input("{}: the weights are quantized ({}), tensor `{}` shows; take the model before it was quantized",
-                path.string(), method.empty() ? form.method : method, printable(entry.name));
+                path.string(), method.empty() ? form.method : method, entry.name);
     }
   }
 }

@@ -10,7 +10,6 @@
 #include "base/error.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/hdf5_writer.h"
-#include "checkpoint/printable.h"
 
 namespace crossload {
 namespace {
@@ -31,7 +30,7 @@ void check_names(const Tensors& tensors) {
   std::set<std::string_view> names;
   for (const NewTensor& tensor : tensors) {
     if (!names.insert(tensor.name).second) {
-      bad_input("weights: tensor `{}` stands twice; names must be unique", printable(tensor.name));
+      bad_input("weights: tensor `{}` stands twice; names must be unique", tensor.name);
     }
   }
 }

@@ -18,7 +18,9 @@ int read_or_refuse(Read read) {
     read();
   } catch (const Error& error) {
     const bool may_be = error.kind() == ErrorKind::kBadInput || error.kind() == ErrorKind::kUnsupported;
-    if (!may_be || std::string_view(error.what()).find('\n') != std::string_view::npos) std::abort();
+    if (may_be && std::string_view(error.what()).find('\n') == std::string_view::npos) return 0;
+    fmt::print(stderr, "no error for a user: {}\n", error.what());
+    std::abort();
   }
   return 0;
 }
@@ -31,7 +33,8 @@ inline int read_weights(const uint8_t* data, std::size_t size, Checkpoint (*read
     unsigned sum = 0;
     for (const Checkpoint::Entry& entry : checkpoint.entries()) {
       if (element_count(entry.dims) > kMost) continue;
-      for (const std::byte b : checkpoint.tensor(entry.name).bytes()) sum += static_cast<unsigned>(b);
+      const Tensor tensor = checkpoint.tensor(entry.name);
+      for (const std::byte b : tensor.bytes()) sum += static_cast<unsigned>(b);
     }
     [[maybe_unused]] volatile unsigned kept = sum;
   });
