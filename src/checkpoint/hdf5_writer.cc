@@ -223,7 +223,8 @@ Builder::Dataset Builder::add_dataset(DType dtype, const Dims& dims) {
 
 Builder::Group& Builder::group_at(std::string_view path) {
   Group* group = &root_;
-  for (std::size_t begin = 0; begin < path.size();) {
+  if (path.empty()) return *group;
+  for (std::size_t begin = 0; begin <= path.size();) {
     const std::size_t end = std::min(path.find('/', begin), path.size());
     const std::string_view name = path.substr(begin, end - begin);
     if (name.empty() || name == "." || name.find('\0') != name.npos) {
