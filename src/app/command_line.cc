@@ -17,6 +17,7 @@
 #include "app/push.h"
 #include "app/tokens.h"
 #include "app/version.h"
+#include "app/weights.h"
 #include "base/error.h"
 #include "lower/op_table.h"
 #include "report/report.h"
@@ -29,6 +30,7 @@ using nlohmann::json;
 struct Options {
   ConvertRequest request;
   PushRequest push;
+  WeightsRequest weights;
   std::string python;
   std::vector<std::string> formats = {"savedmodel"};
   bool no_verify = false;
@@ -86,6 +88,18 @@ void add_push_flags(CLI::App& command, PushRequest& p) {
   command.add_option("--revision", p.revision, "branch to commit to, or refs/pr/N");
   add_token_flag(command, p.token);
   command.add_flag("--offline", p.offline, "check the folder and show what would be sent; send nothing");
+}
+
+void add_weights_flags(CLI::App& command, WeightsRequest& w) {
+  command.add_option("SRC", w.source, "a model folder, or a weight file or shard index beside its config.json")
+      ->required();
+  command.add_option("DST", w.target, "a folder, or a file that ends in .h5 or .safetensors")->required();
+  command.add_option("--to", w.format, "h5 for TensorFlow, safetensors for PyTorch; default: what SRC is not")
+      ->check(CLI::IsMember({"h5", "safetensors"}));
+  command.add_option("--max-shard-size", w.max_shard_size, "more bytes than this go into several files with an index")
+      ->capture_default_str();
+  command.add_option("--dtype", w.dtype, "cast floats: float16, bfloat16, float32, float64; default: as they are");
+  command.add_flag("--force", w.force, "replace weights that are in DST already");
 }
 
 void add_model_flags(CLI::App& command, Options& o) {
@@ -210,6 +224,23 @@ int run_push(Options& o) {
   return 0;
 }
 
+int run_weights(const Options& o) {
+  ProgressLine line(ProgressLine::style_for(o.quiet));
+  const WeightsResult result = convert_weights(o.weights, [&](uint64_t done, uint64_t all) {
+    throw_if_interrupted();
+    line.show_growth(
+        "weights", fmt::format("{:.1f} of {:.1f} MB", static_cast<double>(done) / 1e6, static_cast<double>(all) / 1e6),
+        static_cast<double>(done) / static_cast<double>(std::max<uint64_t>(1, all)));
+  });
+  line.clear();
+  if (o.as_json) {
+    std::cout << to_json(result).dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
+  } else {
+    std::cout << to_text(result, o.verbose);
+  }
+  return 0;
+}
+
 int run_ops(const Options& o) {
   const auto entries = lower::OpTable::all().sorted();
   if (o.as_json) {
@@ -286,6 +317,11 @@ int run_command_line(int argc, char** shown) {
   add_model_flags(*check_command, o);
   add_common_flags(*check_command, o);
 
+  CLI::App* weights_command =
+      app.add_subcommand("weights", "weight files only, between PyTorch and TensorFlow; needs neither");
+  add_weights_flags(*weights_command, o.weights);
+  add_common_flags(*weights_command, o);
+
   CLI::App* push_command = app.add_subcommand("push", "a converted folder to the Hub, as a commit or pull request");
   add_push_flags(*push_command, o.push);
   add_common_flags(*push_command, o);
@@ -308,6 +344,7 @@ int run_command_line(int argc, char** shown) {
     if (*convert_command) return run_convert(o);
     if (*verify_command) return run_verify(o);
     if (*check_command) return run_check(o);
+    if (*weights_command) return run_weights(o);
     if (*push_command) return run_push(o);
     return run_ops(o);
   } catch (const Error& error) {

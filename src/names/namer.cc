@@ -1,0 +1,91 @@
+#include "names/namer.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace crossload::names {
+namespace {
+
+Tie tie_between(std::string pt, std::string same_as, Holds holds) {
+  return {Pattern("^" + pt + "$", '.'), Pattern("^" + same_as + "$", '.'), std::move(pt), std::move(same_as), holds};
+}
+
+std::string with_main_layer(std::string_view text, std::string_view main_layer) {
+  return text.starts_with('@') ? std::string(main_layer) + std::string(text.substr(1)) : std::string(text);
+}
+
+}  // namespace
+
+Namer::Namer(const Model& model) : rules_(class_of(model).type) {
+  const std::string_view type = class_of(model).type, main = base_class(type)->main_layer;
+  for (const auto& row : tie_rows()) {
+    if (!names_type(row.types, type)) continue;
+    ties_.push_back(tie_between(with_main_layer(row.pt, main), with_main_layer(row.same_as, main), row.holds));
+  }
+  for (const auto& row : computed_rows()) {
+    if (names_type(row.types, type)) computed_.emplace_back(row.pt, '.');
+  }
+  for (const auto& row : part_rows()) {
+    if (!names_type(row.types, type)) continue;
+    const auto part_type = model.parts.find(std::string(row.config));
+    if (part_type == model.parts.end()) {
+      bad_input("config.json: `{}` has no `model_type`; a model of type `{}` is made of others", row.config, type);
+    }
+    const ClassRow* base = base_class(part_type->second);
+    if (base == nullptr) {
+      fail(ErrorKind::kUnsupported, "config.json: `{}` is of model type `{}`, which has no TensorFlow class in Transformers 4.46; {}",
+           row.config, part_type->second, "convert it to a SavedModel with `crossload convert`");
+    }
+    const std::string path(row.path);
+    auto namer = std::make_unique<Namer>(Model{part_type->second, std::string(base->pt_class), model.tie_word_embeddings, {}});
+    for (const auto& tie : namer->ties_) {
+      ties_.push_back(tie_between(path + "." + tie.pt_text, path + "." + tie.same_as_text, tie.holds));
+    }
+    parts_.push_back({path, std::string(base->main_layer), row.is_base, std::move(namer)});
+  }
+}
+
+const Namer::Part* Namer::part_of(std::string_view component) const {
+  const auto found = std::ranges::find(parts_, component, &Part::path);
+  return found == parts_.end() ? nullptr : &*found;
+}
+
+Path Namer::with_main_layers(Path path) const {
+  const Part* part = path.size() > 1 ? part_of(path[0]) : nullptr;
+  if (part != nullptr && part->is_base && !part->main_layer.empty()) path.insert(path.begin() + 1, part->main_layer);
+  return path;
+}
+
+Path Namer::without_main_layers(Path path) const {
+  const Part* part = path.size() > 2 ? part_of(path[0]) : nullptr;
+  if (part != nullptr && part->is_base && path[1] == part->main_layer) path.erase(path.begin() + 1);
+  return path;
+}
+
+Rules::Name Namer::to_tf(const Path& path, DType dtype, const Dims& dims, const Dims* weight_dims) const {
+  const Part* part = path.size() > 1 ? part_of(path[0]) : nullptr;
+  if (part == nullptr) return rules_.to_tf(path, dtype, dims, weight_dims);
+  Rules::Name name = part->namer->to_tf({path.begin() + 1, path.end()}, dtype, dims, weight_dims);
+  name.path = part->path + (name.path.starts_with('/') ? "" : "/") + name.path;
+  return name;
+}
+
+Rules::Name Namer::to_pt(std::string_view path, DType dtype, const Dims& dims) const {
+  const std::size_t slash = path.find('/');
+  const Part* part = slash == path.npos ? nullptr : part_of(path.substr(0, slash));
+  if (part == nullptr) return rules_.to_pt(path, dtype, dims);
+  const std::string_view rest = path.substr(slash + 1);
+  const bool outside = part->namer->is_outside_scope(rest);
+  Rules::Name name = part->namer->to_pt((outside ? "/" : "") + std::string(rest), dtype, dims);
+  name.path = part->path + "." + name.path;
+  return name;
+}
+
+bool Namer::is_computed(const Path& path) const {
+  if (std::ranges::any_of(computed_, [&](const auto& row) { return row.match_end(path).has_value(); })) return true;
+  const Part* part = path.size() > 1 ? part_of(path[0]) : nullptr;
+  return part != nullptr && part->namer->is_computed({path.begin() + 1, path.end()});
+}
+
+}  // namespace crossload::names

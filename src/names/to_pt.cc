@@ -1,0 +1,71 @@
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "names/classes.h"
+#include "names/namer.h"
+#include "names/names.h"
+
+namespace crossload::names {
+namespace {
+
+/// A variable's name without the model's scope, as Namer wants it.
+std::string path_of(const TfTensor& tensor, const Namer& namer) {
+  std::string_view name = tensor.name;
+  if (name.ends_with(":0")) name.remove_suffix(2);
+  if (namer.is_outside_scope(name)) return "/" + std::string(name);
+  // Flat names have lost their scope already, but for those that hold `model.`, see flat_name.
+  const std::size_t slash = name.find('/');
+  const bool has_scope = !tensor.group.empty() || name.find("model.") != name.npos;
+  return std::string(slash != name.npos && has_scope ? name.substr(slash + 1) : name);
+}
+
+}  // namespace
+
+PtPlan to_pt(const Model& model, std::span<const TfTensor> tensors) {
+  const ClassRow& row = class_of(model);
+  const Namer namer(model);
+  const std::vector<Layer> layers = layers_of(row, {});
+  PtPlan plan;
+  plan.class_name = row.pt_class;
+  std::set<std::string> seen, names, layers_with_weights;
+  const std::string main(row.main_layer);
+  for (const auto& tensor : tensors) {
+    if (!seen.insert(tensor.name).second) continue;  // shared by several layers
+    const std::string path = path_of(tensor, namer);
+    Rules::Name name = namer.to_pt(path, tensor.dtype, tensor.dims);
+    Path pt_path = namer.without_main_layers(split(name.path, '.'));
+    if (row.is_bare && pt_path.size() > 1 && pt_path[0] == main) pt_path.erase(pt_path.begin());
+    name.path = join(pt_path, '.');
+    if (name.path.empty() || !names.insert(name.path).second) {
+      bad_input("`{}` becomes PyTorch's `{}`{}", tensor.name, name.path,
+                name.path.empty() ? ", which is no name" : " as another weight does; the file must hold one of them");
+    }
+    const auto has_place = [&](const Layer& layer) { return layer.shares(path) || path.substr(0, path.find('/')) == layer.name; };
+    const auto layer = std::ranges::find_if(layers, has_place);
+    if (layer == layers.end()) {
+      plan.unused.push_back({tensor.name, Reason::kNoPlace, {}});
+    } else {
+      layers_with_weights.insert(layer->name);
+    }
+    if (pt_path.back() == "running_var") {
+      Path counter = pt_path;
+      counter.back() = "num_batches_tracked";
+      plan.weights.push_back({join(counter, '.'), {}, {{}, {}, DType::kInt64}});
+    }
+    plan.weights.push_back({std::move(name.path), tensor.name, std::move(name.layout)});
+  }
+  if (layers_with_weights.empty()) {
+    if (tensors.empty()) bad_input("the file holds no weights; {} needs some", row.pt_class);
+    bad_input("none of {} weights, such as `{}`, belongs to TF{}; check `architectures` in config.json", tensors.size(),
+              tensors[0].name, row.pt_class);
+  }
+  for (const auto& layer : layers) {
+    if (layer.presence == Layer::Presence::kHasWeights && !layers_with_weights.contains(layer.name) && layer.name != kTopLevel) {
+      plan.missing.push_back({layer.name, Reason::kAbsent, {}});
+    }
+  }
+  return plan;
+}
+
+}  // namespace crossload::names

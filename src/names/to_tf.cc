@@ -1,0 +1,191 @@
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/error.h"
+#include "names/classes.h"
+#include "names/namer.h"
+#include "names/names.h"
+
+namespace crossload::names {
+namespace {
+
+/// A parameter under its whole path, and the tensor whose elements it gets.
+struct Parameter {
+  Path path;
+  const PtTensor* source;
+};
+
+/// PyTorch's path of a parameter; the names of BERT's first checkpoints become today's.
+Path path_of(const PtTensor& tensor) {
+  Path path = split(tensor.name, '.');
+  if (path.size() > 1 && path.back() == "gamma") path.back() = "weight";
+  if (path.size() > 1 && path.back() == "beta") path.back() = "bias";
+  return path;
+}
+
+class Planner {
+ public:
+  Planner(const Model& model, std::span<const PtTensor> tensors)
+      : model_(model), row_(class_of(model)), namer_(model), tensors_(tensors) {
+    plan_.class_name = "TF" + std::string(row_.pt_class);
+  }
+
+  TfPlan plan() && {
+    read_parameters();
+    layers_ = layers_of(row_, modules());
+    apply_ties();
+    for (const auto& [name, parameter] : parameters_) weights_.push_back(&parameter);
+    // In the order of the sources, which a writer may stream.
+    std::ranges::stable_sort(weights_, {}, [](const Parameter* p) { return p->source; });
+    for (const Parameter* parameter : weights_) place(*parameter);
+    if (plan_.weights.empty()) fail_for_nothing_placed();
+    list_layers();
+    return std::move(plan_);
+  }
+
+ private:
+  void read_parameters() {
+    const std::string main(row_.main_layer);
+    const bool is_named = std::ranges::any_of(tensors_, [&](const auto& t) { return t.name.starts_with(main + "."); });
+    for (const auto& tensor : tensors_) {
+      Path path = path_of(tensor);
+      if (!main.empty() && !is_named) path.insert(path.begin(), main);
+      path = namer_.with_main_layers(std::move(path));
+      std::string name = join(path, '.');
+      if (const auto [at, is_new] = parameters_.try_emplace(name, Parameter{std::move(path), &tensor}); !is_new) {
+        bad_input("`{}` and `{}` are one parameter; the checkpoint must hold it once", at->second.source->name, tensor.name);
+      }
+    }
+  }
+
+  std::set<std::string> modules() const {
+    std::set<std::string> found;
+    for (const auto& [name, parameter] : parameters_) {
+      for (std::size_t dot = name.find('.'); dot != name.npos; dot = name.find('.', dot + 1)) found.insert(name.substr(0, dot));
+    }
+    return found;
+  }
+
+  /// Fills what the checkpoint holds under the other name of a tie, and takes out what TensorFlow does not hold.
+  void apply_ties() {
+    for (const auto& tie : namer_.ties()) {
+      const bool holds_both =
+          tie.holds == Holds::kBoth || (tie.holds == Holds::kBothWhereUntied && !model_.tie_word_embeddings);
+      for (const std::string& name : matching(tie.pt)) {
+        const std::string other = filled(tie.same_as_text, tie.pt.match_at(parameters_.at(name).path, 0)->captured);
+        const PtTensor* source = parameters_.at(name).source;
+        const bool is_new = parameters_.try_emplace(other, Parameter{split(other, '.'), source}).second;
+        if (holds_both) continue;
+        if (!is_new) plan_.unused.push_back({source->name, Reason::kTied, parameters_.at(other).source->name});
+        parameters_.erase(name);
+      }
+      if (!holds_both) continue;
+      for (const std::string& name : matching(tie.same_as)) {
+        const std::string other = filled(tie.pt_text, tie.same_as.match_at(parameters_.at(name).path, 0)->captured);
+        Path path = split(other, '.');
+        if (find_layer(path[0]) != nullptr) parameters_.try_emplace(other, Parameter{std::move(path), parameters_.at(name).source});
+      }
+    }
+  }
+
+  std::vector<std::string> matching(const Pattern& pattern) const {
+    std::vector<std::string> found;
+    for (const auto& [name, parameter] : parameters_) {
+      if (pattern.match_at(parameter.path, 0)) found.push_back(name);
+    }
+    return found;
+  }
+
+  const Layer* find_layer(std::string_view name) const {
+    const auto found = std::ranges::find(layers_, name, &Layer::name);
+    return found == layers_.end() ? nullptr : &*found;
+  }
+
+  const Dims* weight_dims(const Path& path) const {
+    Path weight = path;
+    weight.back() = "weight";
+    const auto found = parameters_.find(join(weight, '.'));
+    return found == parameters_.end() ? nullptr : &found->second.source->dims;
+  }
+
+  void place(const Parameter& parameter) {
+    const PtTensor& source = *parameter.source;
+    if (namer_.is_computed(parameter.path)) {
+      plan_.unused.push_back({source.name, Reason::kComputed, {}});
+      return;
+    }
+    Rules::Name name = namer_.to_tf(parameter.path, source.dtype, source.dims, weight_dims(parameter.path));
+    TfWeight weight{{}, {}, source.name, std::move(name.layout)};
+    const Path path = split(name.path, '/');
+    if (const Layer* own = find_layer(path[0])) {  // never for a path outside of the scope, whose first component is empty
+      if (path.size() > 2 && std::ranges::find(own->left_out, path[1]) != own->left_out.end()) {
+        plan_.unused.push_back({source.name, Reason::kLeftOut, {}});
+        return;
+      }
+      weight.groups.push_back(own->name);
+    }
+    for (const auto& layer : layers_) {
+      if (layer.shares(name.path)) weight.groups.push_back(layer.name);
+    }
+    if (weight.groups.empty()) {
+      plan_.unused.push_back({source.name, Reason::kNoPlace, {}});
+      return;
+    }
+    weight.name = (name.path.starts_with('/') ? name.path.substr(1) : scope_of(plan_.class_name) + "/" + name.path) + ":0";
+    if (const auto [at, is_new] = placed_.try_emplace(weight.name, source.name); !is_new) {
+      bad_input("`{}` and `{}` both become TensorFlow's `{}`; the checkpoint must hold one of them", at->second, source.name,
+                weight.name);
+    }
+    plan_.weights.push_back(std::move(weight));
+  }
+
+  [[noreturn]] void fail_for_nothing_placed() const {
+    if (tensors_.empty()) bad_input("the checkpoint holds no weights; {} needs some", row_.pt_class);
+    bad_input("none of {} weights, such as `{}`, belongs to {}; check `architectures` in config.json", tensors_.size(),
+              tensors_[0].name, row_.pt_class);
+  }
+
+  void list_layers() {
+    for (const auto& layer : layers_) {
+      const bool has_weights = std::ranges::any_of(plan_.weights, [&](const TfWeight& w) {
+        return std::ranges::find(w.groups, layer.name) != w.groups.end();
+      });
+      if (layer.name == kTopLevel) continue;
+      if (has_weights || layer.presence == Layer::Presence::kAlways) {
+        plan_.layer_names.push_back(layer.name);
+      } else if (layer.presence == Layer::Presence::kHasWeights) {
+        plan_.missing.push_back({layer.name, Reason::kAbsent, {}});
+      }
+    }
+    for (const auto& row : tf_only_rows()) {
+      const std::string variables = scope_of(plan_.class_name) + "/" + std::string(row.tf) + "/";
+      if (names_type(row.classes, row_.pt_class) &&
+          std::ranges::none_of(plan_.weights, [&](const TfWeight& w) { return w.name.starts_with(variables); })) {
+        plan_.missing.push_back({std::string(row.tf), Reason::kPtHasNone, {}});
+      }
+    }
+  }
+
+  const Model& model_;
+  const ClassRow& row_;
+  Namer namer_;
+  std::span<const PtTensor> tensors_;
+  std::map<std::string, Parameter> parameters_;  // by whole path
+  std::vector<const Parameter*> weights_;
+  std::vector<Layer> layers_;
+  std::map<std::string, std::string> placed_;
+  TfPlan plan_;
+};
+
+}  // namespace
+
+TfPlan to_tf(const Model& model, std::span<const PtTensor> tensors) { return Planner(model, tensors).plan(); }
+
+std::string flat_name(std::string_view tf_name) {
+  // The condition is Transformers'; it keeps names such as `model.shared/model.shared/embeddings` whole.
+  const std::size_t slash = tf_name.find('/');
+  return std::string(slash == tf_name.npos || tf_name.find("model.") != tf_name.npos ? tf_name : tf_name.substr(slash + 1));
+}
+
+}  // namespace crossload::names

@@ -1,0 +1,221 @@
+"""Judges the weight names of src/names with the real classes of Transformers 4.46, and writes docs/weights.md.
+
+    .venv-tf4/bin/python tools/tf4/judge.py [--only CLASS…] [--jobs N] [--keep FOLDER] [--docs]
+
+For every class: a PyTorch checkpoint with random weights becomes a tf_model.h5 by `names_plan` (build it first), the
+TensorFlow class loads that and computes the same; then all its weights change, it saves, and `names_plan`'s way back
+must load whole in the PyTorch class, every tensor bit for bit what Transformers' own mapping says. Each step runs in a
+process of its own, forked from one that has imported everything. Results come to build/tf4/results.jsonl.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+import class_table  # noqa: E402
+import numpy as np  # noqa: E402
+import stages  # noqa: E402
+import tiny_configs  # noqa: E402
+import weights_doc  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+LIMIT = 1e-5
+lock = threading.Lock()
+
+
+def subjects():
+    """What is judged: every class, and more configurations of some types."""
+    for model_type, part, name in class_table.subjects():
+        yield {"type": model_type, "part": part, "class": name}
+    for model_type, changes in tiny_configs.variants():
+        for name in tiny_configs.model_types()[model_type]:
+            yield {"type": model_type, "class": name, "changes": changes}
+    for name in tiny_configs.model_types()["gpt-sw3"]:
+        yield {"type": "gpt-sw3", "class": name}
+
+
+def in_process(step, subject, folder):
+    """Runs a step in a forked process; what it returns, or {"error"}."""
+    result = folder / f"{step.__name__}.json"
+    with lock:
+        process = os.fork()
+    if process == 0:
+        try:
+            log = os.open(folder / f"{step.__name__}.log", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+            os.dup2(log, 1), os.dup2(log, 2)
+            answer = step(subject, folder)
+        except BaseException as error:  # noqa: BLE001 (any failure is the subject's)
+            traceback.print_exc()
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            text = str(error).strip().splitlines() or [""]
+            answer = {"error": f"{type(error).__name__}: {text[0][:200]} ({Path(place.filename).name}:{place.lineno})"}
+        result.write_text(json.dumps(answer))
+        sys.stdout.flush()
+        os._exit(0)
+    _, status = os.waitpid(process, 0)
+    return json.loads(result.read_text()) if result.exists() else {"error": f"the process ended with {status}"}
+
+
+def plan(to, config, tensors):
+    parts = {n: p["model_type"] for n, p in config.items() if isinstance(p, dict) and "model_type" in p}
+    model = {
+        "model_type": config["model_type"], "class": config["architectures"][0], "parts": parts,
+        "tie_word_embeddings": config.get("tie_word_embeddings", True),
+    }  # fmt: skip
+    job = json.dumps({"to": to, "model": model, "tensors": tensors})
+    program = ROOT / "build/work/names_plan"
+    answer = subprocess.run([program], input=job + "\n", capture_output=True, text=True, check=True).stdout
+    return json.loads(answer)
+
+
+def moved(array, layout):
+    if layout["permutation"]:
+        array = array.transpose(layout["permutation"])
+    return np.ascontiguousarray(array.reshape(layout["dims"])).astype(layout["dtype"])
+
+
+def write_tf(folder):
+    """folder/tf from folder/pt, by our rules."""
+    from safetensors.numpy import load_file
+
+    tensors = load_file(folder / "pt/model.safetensors")
+    config = json.loads((folder / "pt/config.json").read_text())
+    found = plan("tf", config, [[n, a.dtype.name, list(a.shape)] for n, a in tensors.items()])
+    if "error" in found:
+        return found
+    (folder / "tf").mkdir()
+    shutil.copy(folder / "pt/config.json", folder / "tf")
+    weights = [(w["groups"], w["name"], moved(tensors[w["source"]], w["layout"])) for w in found["weights"]]
+    stages.write_h5(folder / "tf/tf_model.h5", found["layer_names"], weights)
+    return found
+
+
+def write_back(folder):
+    """folder/back from folder/changed, by our rules."""
+    from safetensors.numpy import save_file
+
+    weights = stages.read_h5(folder / "changed/tf_model.h5")
+    config = json.loads((folder / "changed/config.json").read_text())
+    found = plan("pt", config, [[g, n, a.dtype.name, list(a.shape)] for g, n, a in weights])
+    if "error" in found:
+        return found
+    arrays = {n: a for _, n, a in weights}
+    tensors = {
+        w["name"]: moved(arrays[w["source"]], w["layout"]) if w["source"] else np.zeros(w["layout"]["dims"], w["layout"]["dtype"])
+        for w in found["weights"]
+    }  # fmt: skip
+    (folder / "back").mkdir()
+    shutil.copy(folder / "changed/config.json", folder / "back")
+    save_file(tensors, folder / "back/model.safetensors", metadata={"format": "pt"})
+    return found
+
+
+def reported(notes):
+    return [n["name"] for n in notes if n["reported"]]
+
+
+def judge(subject, folder):
+    """The verdict on one class: {"to_tf", "to_pt"}, each None when all is well, else why not."""
+    made = in_process(stages.make, subject, folder)
+    if "error" in made:
+        return {"to_tf": "not built: " + made["error"], "to_pt": "not built"}
+    to_tf = write_tf(folder)
+    if "error" in to_tf:
+        return {"to_tf": to_tf["error"], "to_pt": "no tf_model.h5"}
+    loaded = in_process(stages.load, subject, folder)
+    result = {"tensors": made["tensors"], "to_tf": why_not_tf(to_tf, loaded), "to_pt": "no changed weights"}
+    result |= {k: loaded.get(k) for k in ("max_error", "outputs", "variables", "note")}
+    if "error" in loaded:
+        return result
+    to_pt = write_back(folder)
+    if "error" in to_pt:
+        return result | {"to_pt": to_pt["error"]}
+    returned = in_process(stages.back, subject, folder)
+    return result | {"to_pt": why_not_pt(to_pt, returned), "back_error": returned.get("max_error"), "compared": returned.get("compared")}
+
+
+def why_not_tf(planned, loaded):
+    if "error" in loaded:
+        return "TensorFlow: " + loaded["error"]
+    for key in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        if loaded[key]:
+            return f"{key.split('_')[0]}: {', '.join(loaded[key][:3])} ({len(loaded[key])})"
+    if names := reported(planned["unused"] + planned["missing"]):
+        return f"unused or missing: {', '.join(names[:3])} ({len(names)})"
+    if loaded["max_error"] is None:
+        return "no output to compare"
+    if not loaded["max_error"] <= LIMIT:
+        return f"outputs differ by {loaded['max_error']:.1e}"
+    return None
+
+
+def why_not_pt(planned, returned):
+    if "error" in returned:
+        return "PyTorch: " + returned["error"]
+    for key in ("missing_keys", "unexpected_keys", "mismatched_keys", "different"):
+        if returned[key]:
+            return f"{key.split('_')[0]}: {', '.join(returned[key][:3])} ({len(returned[key])})"
+    if names := reported(planned["unused"] + planned["missing"]):
+        return f"unused or missing: {', '.join(names[:3])} ({len(names)})"
+    if not returned["max_error"] <= LIMIT:
+        return f"outputs differ by {returned['max_error']:.1e}"
+    return None
+
+
+def judged(subject, keep):
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        if keep:
+            folder = keep / subject["class"]
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+        try:
+            return {**subject, **judge(subject, folder)}
+        except Exception as error:  # noqa: BLE001 (the next class goes on)
+            return {**subject, "to_tf": f"judge: {error!r}", "to_pt": None}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--only", nargs="+", metavar="CLASS")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--keep", type=Path, help="leave the files of each class here")
+    parser.add_argument("--docs", action="store_true", help="write docs/weights.md")
+    options = parser.parse_args()
+    import tensorflow  # noqa: F401 (children find it loaded)
+    import torch
+    import transformers
+
+    torch.set_num_threads(1)
+    transformers.logging.set_verbosity_error()
+    wanted = [s for s in subjects() if not options.only or s["class"] in options.only or s["type"] in options.only]
+    for subject in wanted:
+        stages.classes(subject)
+    (ROOT / "build/tf4").mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(options.jobs) as pool, open(ROOT / "build/tf4/results.jsonl", "w") as file:
+        results = []
+        for result in pool.map(lambda s: judged(s, options.keep), wanted):
+            results.append(result)
+            file.write(json.dumps(result) + "\n")
+            file.flush()
+            if result["to_tf"] or result["to_pt"] or result.get("note"):
+                print(result["class"], result.get("changes") or "", "|", result["to_tf"], "|", result["to_pt"], "|", result.get("note"), flush=True)
+    print(weights_doc.summary(results))
+    if options.docs:
+        weights_doc.write(results, ROOT / "docs/weights.md")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Sample inputs for a TensorFlow class and its PyTorch twin, made up from the TensorFlow class's signature."""
+
+import inspect
+
+import numpy as np
+
+BATCH, CHOICES, LENGTH = 2, 3, 7
+
+# Ids beyond the first few: those of padding and of sentence ends change what a model computes.
+FIRST_ID = 5
+
+
+def sizes_of(spec, name):
+    known = list(spec.shape)
+    free = {1: [BATCH], 2: [BATCH, LENGTH], 3: [BATCH, CHOICES, LENGTH]}
+    if name in ("pixel_values", "input_features", "input_values", "token_type_ids", "bbox", "visual_feats", "visual_pos"):
+        filling = [BATCH, *[LENGTH] * (len(known) - 1)]
+    else:
+        filling = free.get(len(known), [BATCH, *[LENGTH] * (len(known) - 1)])
+    return [n if n is not None else filling[i] for i, n in enumerate(known)]
+
+
+def vocabulary(config):
+    for part in (config, *(getattr(config, p, None) for p in ("text_config", "encoder", "decoder"))):
+        if isinstance(getattr(part, "vocab_size", None), int):
+            return part.vocab_size
+    return 50
+
+
+def value(name, spec, config, rng):
+    shape = sizes_of(spec, name)
+    if spec.dtype.is_floating:
+        return rng.standard_normal(shape).astype(np.float32)
+    if "mask" in name:
+        return np.ones(shape, np.int32)
+    if name == "token_type_ids":
+        if len(shape) == 3 and shape[-1] == LENGTH:  # multiple choice
+            shape = [BATCH, CHOICES, LENGTH]
+        sizes = getattr(config, "type_vocab_sizes", None)
+        if sizes:
+            return np.stack([rng.integers(0, s, [BATCH, LENGTH]) for s in sizes], -1).astype(np.int32)
+        return rng.integers(0, max(getattr(config, "type_vocab_size", 1), 1), shape).astype(np.int32)
+    if name == "bbox":
+        corner = rng.integers(0, 10, [*shape[:-1], 2])
+        return np.concatenate([corner, corner + rng.integers(1, 10, corner.shape)], -1).astype(np.int32)
+    return rng.integers(FIRST_ID, vocabulary(config), shape).astype(np.int32)
+
+
+def samples(tf_class, model, config, seed=0):
+    """{name: array} that both classes take."""
+    rng = np.random.default_rng(seed)
+    found = {n: value(n, s, config, rng) for n, s in model.input_signature.items()}
+    name = tf_class.__name__
+    if name in EXTRA:
+        found |= EXTRA[name](config, rng, found)
+    return found
+
+
+def images(config):
+    """How many patches a picture has."""
+    return (config.image_size // config.patch_size) ** 2
+
+
+def mim(config, rng, found):
+    mask = np.zeros([BATCH, images(config)], bool)
+    mask[:, ::3] = True
+    return {"bool_masked_pos": mask}
+
+
+# What a class needs beyond its signature.
+EXTRA = {
+    "TFDeiTForMaskedImageModeling": mim,
+    "TFSwinForMaskedImageModeling": mim,
+    # Which patches are seen is random otherwise.
+    "TFViTMAEModel": lambda c, r, f: {"noise": r.random([BATCH, images(c)]).astype(np.float32)},
+    "TFViTMAEForPreTraining": lambda c, r, f: {"noise": r.random([BATCH, images(c)]).astype(np.float32)},
+    "TFSamModel": lambda c, r, f: {
+        "input_points": r.integers(0, 60, [BATCH, 1, 2, 2]).astype(np.float32),
+        "input_labels": np.ones([BATCH, 1, 2], np.int32),
+    },
+    "TFBlipForQuestionAnswering": lambda c, r, f: {
+        "decoder_input_ids": r.integers(FIRST_ID, 90, [BATCH, LENGTH]).astype(np.int32),
+        "decoder_attention_mask": np.ones([BATCH, LENGTH], np.int32),
+    },
+}
+
+
+def for_torch(pt_model, inputs):
+    """The inputs that PyTorch's class knows, as tensors; ids as int64."""
+    import torch
+
+    known = inspect.signature(pt_model.forward).parameters
+    found = {}
+    for name, array in inputs.items():
+        if name in known:
+            tensor = torch.from_numpy(array)
+            found[name] = tensor.long() if tensor.dtype == torch.int32 else tensor
+    return found
+
+
+def flat(output, prefix=""):
+    """{path: array} of the floats in a model's output."""
+    if output is None:
+        return {}
+    if hasattr(output, "items"):
+        items = output.items()
+    elif isinstance(output, (tuple, list)):
+        items = ((str(i), v) for i, v in enumerate(output))
+    else:
+        array = output.detach().numpy() if hasattr(output, "detach") else np.asarray(output)
+        return {prefix: array} if array.dtype.kind == "f" else {}
+    found = {}
+    for name, part in items:
+        found |= flat(part, f"{prefix}.{name}" if prefix else name)
+    return found
