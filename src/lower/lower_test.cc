@@ -5,7 +5,7 @@
 #include <set>
 
 #include "lower/op_table.h"
-#include "lower/text_cases.h"
+#include "base/text_cases.h"
 
 namespace crossload::lower {
 namespace {

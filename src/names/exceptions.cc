@@ -148,8 +148,9 @@ constexpr TieRow kTies[] = {
     {"bert deberta deberta-v2 layoutlm mobilebert roformer tapas", "cls.predictions.decoder.bias", "cls.predictions.bias",
      Holds::kOne},
     {"blip", "text_decoder.cls.predictions.decoder.bias", "text_decoder.cls.predictions.bias", Holds::kOne},
+    // Transformers 4.46 saves these without the decoder's, and zeroes both when it loads such a file.
     {"camembert longformer mpnet roberta roberta-prelayernorm xlm-roberta", "lm_head.decoder.bias", "lm_head.bias",
-     Holds::kOne},
+     Holds::kOne, true},
     {"albert", "predictions.decoder.bias", "predictions.bias", Holds::kBoth},
     // Random features of positions, which the prompt encoder uses too.
     {"sam", "prompt_encoder.shared_embedding.positional_embedding", "shared_image_embedding.positional_embedding",

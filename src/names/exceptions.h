@@ -53,6 +53,7 @@ enum class Holds {
 struct TieRow {
   std::string_view types, pt, same_as;
   Holds holds;
+  bool pt_wants_both = false;  // whether PyTorch's class loads wrong values where a file lacks `pt`
 };
 std::span<const TieRow> tie_rows();
 

@@ -7,21 +7,29 @@
 namespace crossload::names {
 namespace {
 
-Tie tie_between(std::string pt, std::string same_as, Holds holds) {
-  return {Pattern("^" + pt + "$", '.'), Pattern("^" + same_as + "$", '.'), std::move(pt), std::move(same_as), holds};
+Tie tie_between(std::string pt, std::string same_as, Holds holds, bool pt_wants_both) {
+  Pattern pt_pattern("^" + pt + "$", '.'), same_as_pattern("^" + same_as + "$", '.');
+  return {std::move(pt_pattern), std::move(same_as_pattern), std::move(pt), std::move(same_as), holds, pt_wants_both};
 }
 
 std::string with_main_layer(std::string_view text, std::string_view main_layer) {
   return text.starts_with('@') ? std::string(main_layer) + std::string(text.substr(1)) : std::string(text);
 }
 
+constexpr std::size_t kMaxName = 4096;
+
 }  // namespace
+
+void check_length(std::string_view name) {
+  if (name.size() > kMaxName) bad_input("a weight's name has {} bytes; crossload reads names of up to {}", name.size(), kMaxName);
+}
 
 Namer::Namer(const Model& model) : rules_(class_of(model).type) {
   const std::string_view type = class_of(model).type, main = base_class(type)->main_layer;
   for (const auto& row : tie_rows()) {
     if (!names_type(row.types, type)) continue;
-    ties_.push_back(tie_between(with_main_layer(row.pt, main), with_main_layer(row.same_as, main), row.holds));
+    ties_.push_back(tie_between(with_main_layer(row.pt, main), with_main_layer(row.same_as, main), row.holds,
+                                row.pt_wants_both));
   }
   for (const auto& row : computed_rows()) {
     if (names_type(row.types, type)) computed_.emplace_back(row.pt, '.');
@@ -40,7 +48,7 @@ Namer::Namer(const Model& model) : rules_(class_of(model).type) {
     const std::string path(row.path);
     auto namer = std::make_unique<Namer>(Model{part_type->second, std::string(base->pt_class), model.tie_word_embeddings, {}});
     for (const auto& tie : namer->ties_) {
-      ties_.push_back(tie_between(path + "." + tie.pt_text, path + "." + tie.same_as_text, tie.holds));
+      ties_.push_back(tie_between(path + "." + tie.pt_text, path + "." + tie.same_as_text, tie.holds, tie.pt_wants_both));
     }
     parts_.push_back({path, std::string(base->main_layer), row.is_base, std::move(namer)});
   }

@@ -16,7 +16,11 @@ struct Tie {
   Pattern pt, same_as;
   std::string pt_text, same_as_text;
   Holds holds;
+  bool pt_wants_both;
 };
+
+/// Throws `kBadInput` for names of a length that no model has; time to match patterns grows with it.
+void check_length(std::string_view name);
 
 /// Maps whole paths: PyTorch's with all main layers in them, TensorFlow's without the model's scope.
 class Namer {

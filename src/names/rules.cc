@@ -157,8 +157,9 @@ Rules::Name Rules::to_pt(std::string_view path, DType dtype, const Dims& dims) c
   const bool outside_scope = path.starts_with('/');
   const Path tf_path = split(path.substr(outside_scope ? 1 : 0), '/');
   const Path pt_path = this->pt_path(tf_path, outside_scope);
+  if (pt_path.empty()) return {};
   const bool is_kernel = tf_path.back() == "kernel" || tf_path.back() == "pointwise_kernel";
-  const Kind* row = pt_path.empty() ? nullptr : kind_row(pt_path);
+  const Kind* row = kind_row(pt_path);
   Kind kind = is_kernel ? Kind::kDense : Kind::kBare;
   if (row != nullptr && !is_kernel) kind = *row;
   std::vector<int> permutation = pt_path.back() == "bias" ? std::vector<int>{} : inverse(permutation_of(kind, dims.size()));

@@ -20,6 +20,21 @@ std::string path_of(const TfTensor& tensor, const Namer& namer) {
   return std::string(slash != name.npos && has_scope ? name.substr(slash + 1) : name);
 }
 
+/// Gives the other name, too, what PyTorch's class wants under both.
+void add_tied(const Namer& namer, PtPlan& plan, std::set<std::string>& names) {
+  std::vector<PtWeight> more;
+  for (const auto& tie : namer.ties()) {
+    if (!tie.pt_wants_both) continue;
+    for (const auto& weight : plan.weights) {
+      const auto match = tie.same_as.match_at(split(weight.name, '.'), 0);
+      if (!match) continue;
+      std::string other = filled(tie.pt_text, match->captured);
+      if (names.insert(other).second) more.push_back({std::move(other), weight.source, weight.layout});
+    }
+  }
+  plan.weights.insert(plan.weights.end(), more.begin(), more.end());
+}
+
 }  // namespace
 
 PtPlan to_pt(const Model& model, std::span<const TfTensor> tensors) {
@@ -31,6 +46,7 @@ PtPlan to_pt(const Model& model, std::span<const TfTensor> tensors) {
   std::set<std::string> seen, names, layers_with_weights;
   const std::string main(row.main_layer);
   for (const auto& tensor : tensors) {
+    check_length(tensor.name);
     if (!seen.insert(tensor.name).second) continue;  // shared by several layers
     const std::string path = path_of(tensor, namer);
     Rules::Name name = namer.to_pt(path, tensor.dtype, tensor.dims);
@@ -55,6 +71,7 @@ PtPlan to_pt(const Model& model, std::span<const TfTensor> tensors) {
     }
     plan.weights.push_back({std::move(name.path), tensor.name, std::move(name.layout)});
   }
+  add_tied(namer, plan, names);
   if (layers_with_weights.empty()) {
     if (tensors.empty()) bad_input("the file holds no weights; {} needs some", row.pt_class);
     bad_input("none of {} weights, such as `{}`, belongs to TF{}; check `architectures` in config.json", tensors.size(),

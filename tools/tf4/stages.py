@@ -70,9 +70,10 @@ def make(subject, folder):
     tf_class, pt_class = classes(subject)
     config = config_of(subject)
     torch.manual_seed(0)
-    model = pt_class(config).eval()
+    model = pt_class(config)
     randomize(model, np.random.default_rng(1))
     model.tie_weights()
+    model.eval()  # now, since some keep what they compute from weights
     model.save_pretrained(folder / "pt")
     inputs = samples.samples(tf_class, tf_class(config), config)
     np.savez(folder / "inputs.npz", **inputs)

@@ -1,6 +1,13 @@
 """docs/weights.md from the judge's results."""
 
 
+def line(result):
+    """A result in one line, for a terminal."""
+    words = [result["class"], str(result.get("changes") or "")]
+    words += [f"{way}: {result[way] or 'ok'}" for way in ("to_tf", "to_pt")]
+    return " | ".join(w for w in [*words, result.get("note")] if w)
+
+
 def summary(results):
-    both = [r for r in results if not r["to_tf"] and not r["to_pt"]]
-    return f"{len(both)} of {len(results)} in both directions"
+    passed = {way: sum(r[way] is None for r in results) for way in ("to_tf", "to_pt")}
+    return f"{passed['to_tf']} of {len(results)} to TensorFlow, {passed['to_pt']} of {len(results)} back"

@@ -1,0 +1,235 @@
+#include "names/names.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/text_cases.h"
+#include "names/pattern.h"
+
+namespace crossload::names {
+namespace {
+
+/// `float32 [2, 3]`
+std::string print(DType dtype, const Dims& dims) { return fmt::format("{} [{}]", name_of(dtype), fmt::join(dims, ", ")); }
+
+std::string print(const Layout& layout) {
+  const std::string turned =
+      layout.permutation.empty() ? std::string() : fmt::format("axes {} → ", fmt::join(layout.permutation, " "));
+  return turned + print(layout.dtype, layout.dims);
+}
+
+std::string print(std::string_view kind, const std::vector<Note>& notes) {
+  constexpr const char* kReasons[] = {"no place", "tied to", "computed", "absent", "left out", "PyTorch has none"};
+  std::string text;
+  for (const auto& note : notes) {
+    text += fmt::format("{} {}: {}{}{}\n", kind, note.name, kReasons[static_cast<int>(note.reason)],
+                        note.other.empty() ? "" : " ", note.other);
+  }
+  return text;
+}
+
+std::string print(const TfPlan& plan) {
+  std::string text = fmt::format("{}: {}\n", plan.class_name, fmt::join(plan.layer_names, " "));
+  for (const auto& w : plan.weights) {
+    text += fmt::format("{}\n  {}; {} in {}\n", w.source, w.name, print(w.layout), fmt::join(w.groups, ", "));
+  }
+  return text + print("unused", plan.unused) + print("missing", plan.missing);
+}
+
+std::string print(const PtPlan& plan) {
+  std::string text = plan.class_name + "\n";
+  for (const auto& w : plan.weights) {
+    text += fmt::format("{}\n  {}; {}\n", w.source.empty() ? "zeros" : w.source, w.name, print(w.layout));
+  }
+  return text + print("unused", plan.unused) + print("missing", plan.missing);
+}
+
+std::vector<std::string> words(const std::string& line) {
+  std::vector<std::string> found;
+  std::istringstream in(line);
+  for (std::string word; in >> word;) found.push_back(word);
+  return found;
+}
+
+/// `2x3`, `-` for no axes.
+Dims parse_dims(const std::string& text) {
+  Dims dims;
+  if (text == "-") return dims;
+  for (const auto& size : split(text, 'x')) dims.push_back(std::stoll(size));
+  return dims;
+}
+
+/// An input: `to tf` or `to pt`, then `TYPE CLASS [untied] [PART=TYPE]…`, then a weight a line, `NAME DTYPE DIMS`,
+/// towards PyTorch `GROUP NAME DTYPE DIMS` with `-` for no group.
+std::string plan_of(const std::string& input) {
+  std::istringstream in(input);
+  std::string direction, line;
+  std::getline(in, direction);
+  std::getline(in, line);
+  const auto model_words = words(line);
+  Model model{model_words.at(0), model_words.at(1), true, {}};
+  for (std::size_t i = 2; i < model_words.size(); ++i) {
+    if (model_words[i] == "untied") {
+      model.tie_word_embeddings = false;
+    } else {
+      const Path part = split(model_words[i], '=');
+      model.parts[part.at(0)] = part.at(1);
+    }
+  }
+  std::vector<PtTensor> pt;
+  std::vector<TfTensor> tf;
+  while (std::getline(in, line)) {
+    const auto w = words(line);
+    if (direction == "to tf") {
+      pt.push_back({w.at(0), dtype_from_name(w.at(1)).value(), parse_dims(w.at(2))});
+    } else {
+      tf.push_back({w.at(0) == "-" ? "" : w.at(0), w.at(1), dtype_from_name(w.at(2)).value(), parse_dims(w.at(3))});
+    }
+  }
+  return direction == "to tf" ? print(to_tf(model, pt)) : print(to_pt(model, tf));
+}
+
+const Model kBert{"bert", "BertModel", true, {}};
+
+PtTensor weight(std::string name, Dims dims = {4, 3}) { return {std::move(name), DType::kFloat32, std::move(dims)}; }
+TfTensor variable(std::string name, Dims dims = {4, 3}) { return {"bert", std::move(name), DType::kFloat32, std::move(dims)}; }
+
+std::string error_to_tf(const Model& model, const std::vector<PtTensor>& tensors, ErrorKind kind = ErrorKind::kBadInput) {
+  try {
+    to_tf(model, tensors);
+  } catch (const Error& error) {
+    CHECK(error.kind() == kind);
+    return error.what();
+  }
+  return "no error";
+}
+
+std::string error_to_pt(const Model& model, const std::vector<TfTensor>& tensors) {
+  try {
+    to_pt(model, tensors);
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::kBadInput);
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST_CASE("plans of representative classes are those of tests/names") {
+  run_text_cases("tests/names", [](const TextCaseFile&, const TextCase& c) { return plan_of(c.input); });
+}
+
+TEST_CASE("flat names are those of Transformers' shards") {
+  // From `strip_model_name_and_prefix` of Transformers 4.46 and what its shards hold.
+  CHECK(flat_name("tf_bert_model/bert/pooler/dense/kernel:0") == "bert/pooler/dense/kernel:0");
+  CHECK(flat_name("model.shared/model.shared/embeddings:0") == "model.shared/model.shared/embeddings:0");
+  CHECK(flat_name("final_logits_bias:0") == "final_logits_bias:0");
+}
+
+TEST_CASE("a name that stands twice is refused") {
+  CHECK(error_to_tf(kBert, {weight("pooler.dense.weight"), weight("pooler.dense.weight")}) ==
+        "`pooler.dense.weight` and `pooler.dense.weight` are one parameter; the checkpoint must hold it once");
+  // The old name of a normalization's weight and today's.
+  CHECK(error_to_tf(kBert, {weight("embeddings.LayerNorm.gamma", {4}), weight("embeddings.LayerNorm.weight", {4})}) ==
+        "`embeddings.LayerNorm.gamma` and `embeddings.LayerNorm.weight` are one parameter; the checkpoint must hold it once");
+  // A number with a mark of TensorFlow's lists in PyTorch's name.
+  CHECK(error_to_tf(kBert, {weight("encoder.layer.0.output.dense.weight"), weight("encoder.layer_._0.output.dense.weight")}) ==
+        "`encoder.layer.0.output.dense.weight` and `encoder.layer_._0.output.dense.weight` both become TensorFlow's "
+        "`tf_bert_model/bert/encoder/layer_._0/output/dense/kernel:0`; the checkpoint must hold one of them");
+}
+
+TEST_CASE("variables of two names that become one weight are refused, those shared by groups are not") {
+  CHECK(error_to_pt(kBert, {variable("a/bert/pooler/dense/kernel:0"), variable("b/bert/pooler/dense/kernel:0")}) ==
+        "`b/bert/pooler/dense/kernel:0` becomes PyTorch's `pooler.dense.weight` as another weight does; the file must hold one "
+        "of them");
+  const std::vector<TfTensor> shared{{"bert", "x/bert/embeddings/weight:0", DType::kFloat32, {4, 3}},
+                                     {"mlm___cls", "x/bert/embeddings/weight:0", DType::kFloat32, {4, 3}}};
+  CHECK(to_pt(kBert, shared).weights.size() == 1);
+}
+
+TEST_CASE("weights of another architecture are refused") {
+  CHECK(error_to_tf({"gpt2", "GPT2LMHeadModel", true, {}}, {weight("bert.pooler.dense.weight"), weight("cls.bias", {4})})
+            .starts_with("none of 2 weights, such as `bert.pooler.dense.weight`, belongs to GPT2LMHeadModel; "));
+  CHECK(error_to_pt({"gpt2", "GPT2LMHeadModel", true, {}}, {variable("x/bert/pooler/dense/kernel:0")})
+            .starts_with("none of 1 weights, such as `x/bert/pooler/dense/kernel:0`, belongs to TFGPT2LMHeadModel; "));
+  // With one of its own among them, the others are reported as unused.
+  const auto plan = to_tf({"gpt2", "GPT2LMHeadModel", true, {}}, std::vector{weight("transformer.wte.weight"), weight("cls.x")});
+  REQUIRE(plan.unused.size() == 1);
+  CHECK(plan.unused[0].name == "cls.x");
+  CHECK(plan.unused[0].is_reported());
+}
+
+TEST_CASE("nothing is no model") {
+  CHECK(error_to_tf(kBert, {}) == "the checkpoint holds no weights; BertModel needs some");
+  CHECK(error_to_pt(kBert, {}) == "the file holds no weights; BertModel needs some");
+}
+
+TEST_CASE("names without sense are unused or refused") {
+  for (const std::string name : {"", ".", "..", "weight", "0", "0.0.weight", "bert", "___", "a..b"}) {
+    CAPTURE(name);
+    const std::vector tensors{weight("bert.pooler.dense.bias", {3}), weight(name)};
+    CHECK(to_tf(kBert, tensors).weights.size() == 1);
+  }
+  for (const std::string name : {"", "/", "//", ":0", "___", "x/___", "_._", "a/b/_._"}) {
+    CAPTURE(name);
+    CHECK(error_to_pt(kBert, {variable("x/bert/pooler/dense/bias:0", {3}), variable(name)}).find("which is no name") !=
+          std::string::npos);
+  }
+  CHECK(error_to_tf(kBert, {weight(std::string(100000, 'a'))}) ==
+        "a weight's name has 100000 bytes; crossload reads names of up to 4096");
+  CHECK(error_to_pt(kBert, {variable(std::string(100000, '/'))}) ==
+        "a weight's name has 100000 bytes; crossload reads names of up to 4096");
+}
+
+TEST_CASE("weights of unusual ranks keep their elements") {
+  for (const Dims& dims : {Dims{}, Dims{0}, Dims{1, 1}, Dims{2, 0, 3}, Dims{1, 2, 3, 4, 5, 6}}) {
+    const auto plan = to_tf(kBert, std::vector{weight("pooler.dense.weight", dims)});
+    REQUIRE(plan.weights.size() == 1);
+    const Layout& layout = plan.weights[0].layout;
+    Dims sorted_before = dims, sorted_after = layout.dims;
+    std::ranges::sort(sorted_before);
+    std::ranges::sort(sorted_after);
+    CHECK(sorted_before == sorted_after);
+    CHECK((layout.permutation.empty() || layout.permutation.size() == dims.size()));
+  }
+}
+
+TEST_CASE("classes and types without a TensorFlow class are named") {
+  const std::vector one{weight("x")};
+  CHECK(error_to_tf({"llama", "LlamaModel", true, {}}, one, ErrorKind::kUnsupported) ==
+        "config.json: model type `llama` has no TensorFlow class in Transformers 4.46; convert it to a SavedModel with "
+        "`crossload convert`");
+  CHECK(error_to_tf({"bert", "BertForNothing", true, {}}, one, ErrorKind::kUnsupported) ==
+        "config.json: class `BertForNothing` has no TensorFlow class in Transformers 4.46; 9 of model type `bert` have one, "
+        "choose one with `--class`");
+  CHECK(error_to_tf({"encoder-decoder", "EncoderDecoderModel", true, {}}, one) ==
+        "config.json: `encoder` has no `model_type`; a model of type `encoder-decoder` is made of others");
+  CHECK(error_to_tf({"encoder-decoder", "EncoderDecoderModel", true, {{"encoder", "bert"}, {"decoder", "llama"}}}, one,
+                    ErrorKind::kUnsupported)
+            .starts_with("config.json: `decoder` is of model type `llama`, which has no TensorFlow class"));
+  CHECK(has_tf_class("gpt-sw3"));
+  CHECK(!has_tf_class("llama"));
+}
+
+TEST_CASE("models in models in models come to an end") {
+  // A part that is itself made of parts, whose types the configuration of the whole does not tell.
+  const Model model{"encoder-decoder", "EncoderDecoderModel", true, {{"encoder", "encoder-decoder"}, {"decoder", "bert"}}};
+  CHECK(error_to_tf(model, {weight("x")}).starts_with("config.json: `encoder` has no `model_type`"));
+}
+
+TEST_CASE("patterns capture numbers and text, and fill them in again") {
+  const Pattern pattern("layer.#.*_embed", '.');
+  const Path path = split("encoder.layer.12.position_embed", '.');
+  const auto match = pattern.match_end(path);
+  REQUIRE(match);
+  CHECK(match->begin == 1);
+  CHECK(match->captured == std::vector<std::string>{"12", "position"});
+  CHECK(filled("layer_._#/*", match->captured) == "layer_._12/position");
+  CHECK(!Pattern("layer.#", '.').match_end(split("layer.x", '.')));
+  CHECK(!Pattern("^layer.#", '.').match_at(path, 1));
+  CHECK(!Pattern("layer.#$", '.').match_at(path, 1));
+}
+
+}  // namespace
+}  // namespace crossload::names
