@@ -50,7 +50,7 @@ enum class Reason {
   kComputed,   // unused: a buffer that the other side computes itself
   kAbsent,     // missing: the source does not hold it
   kLeftOut,    // unused: a sub-layer that this class is built without, as heads without a pooler are
-  kPtHasNone,  // missing: TensorFlow's class has it, PyTorch's has not
+  kPtHasNone,  // missing or, towards PyTorch, unused: TensorFlow's class has it, PyTorch's has not
 };
 
 /// A weight, or a layer all of whose weights are concerned, that is unused or missing.
@@ -103,7 +103,8 @@ bool has_tf_class(std::string_view model_type);
 TfPlan to_tf(const Model& model, std::span<const PtTensor> tensors);
 
 /// From the names in a file of the TensorFlow class to PyTorch's. A variable that stands in several groups is taken from
-/// the first. Every weight gets a name, also those that the class has no place for. Throws as `to_tf`.
+/// the first. Every weight gets a name, also those that the class has no place for, but not what PyTorch's class lacks.
+/// Throws as `to_tf`.
 PtPlan to_pt(const Model& model, std::span<const TfTensor> tensors);
 
 /// The name under which a variable stands in a shard of an HDF5 checkpoint, and without `:0` in safetensors.

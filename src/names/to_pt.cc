@@ -20,6 +20,12 @@ std::string path_of(const TfTensor& tensor, const Namer& namer) {
   return std::string(slash != name.npos && has_scope ? name.substr(slash + 1) : name);
 }
 
+bool pt_has_none(const ClassRow& row, const std::string& path) {
+  return std::ranges::any_of(tf_only_rows(), [&](const TfOnlyRow& only) {
+    return names_type(only.classes, row.pt_class) && path.starts_with(std::string(only.tf) + "/");
+  });
+}
+
 /// Gives the other name, too, what PyTorch's class wants under both.
 void add_tied(const Namer& namer, PtPlan& plan, std::set<std::string>& names) {
   std::vector<PtWeight> more;
@@ -45,10 +51,15 @@ PtPlan to_pt(const Model& model, std::span<const TfTensor> tensors) {
   plan.class_name = row.pt_class;
   std::set<std::string> seen, names, layers_with_weights;
   const std::string main(row.main_layer);
+  bool is_known = false;
   for (const auto& tensor : tensors) {
     check_length(tensor.name);
     if (!seen.insert(tensor.name).second) continue;  // shared by several layers
     const std::string path = path_of(tensor, namer);
+    if (pt_has_none(row, path)) {
+      plan.unused.push_back({tensor.name, Reason::kPtHasNone, {}});
+      continue;
+    }
     Rules::Name name = namer.to_pt(path, tensor.dtype, tensor.dims);
     Path pt_path = namer.without_main_layers(split(name.path, '.'));
     if (row.is_bare && pt_path.size() > 1 && pt_path[0] == main) pt_path.erase(pt_path.begin());
@@ -63,6 +74,7 @@ PtPlan to_pt(const Model& model, std::span<const TfTensor> tensors) {
       plan.unused.push_back({tensor.name, Reason::kNoPlace, {}});
     } else {
       layers_with_weights.insert(layer->name);
+      is_known |= is_of_main_layer(row, path);
     }
     if (pt_path.back() == "running_var") {
       Path counter = pt_path;
@@ -72,7 +84,7 @@ PtPlan to_pt(const Model& model, std::span<const TfTensor> tensors) {
     plan.weights.push_back({std::move(name.path), tensor.name, std::move(name.layout)});
   }
   add_tied(namer, plan, names);
-  if (layers_with_weights.empty()) {
+  if (!is_known) {
     if (tensors.empty()) bad_input("the file holds no weights; {} needs some", row.pt_class);
     bad_input("none of {} weights, such as `{}`, belongs to TF{}; check `architectures` in config.json", tensors.size(),
               tensors[0].name, row.pt_class);

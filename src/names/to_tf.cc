@@ -40,7 +40,7 @@ class Planner {
     // In the order of the sources, which a writer may stream.
     std::ranges::stable_sort(weights_, {}, [](const Parameter* p) { return p->source; });
     for (const Parameter* parameter : weights_) place(*parameter);
-    if (plan_.weights.empty()) fail_for_nothing_placed();
+    if (!is_known_) fail_for_nothing_known();
     list_layers();
     return std::move(plan_);
   }
@@ -85,7 +85,9 @@ class Planner {
       for (const std::string& name : matching(tie.same_as)) {
         const std::string other = filled(tie.pt_text, tie.same_as.match_at(parameters_.at(name).path, 0)->captured);
         Path path = split(other, '.');
-        if (find_layer(path[0]) != nullptr) parameters_.try_emplace(other, Parameter{std::move(path), parameters_.at(name).source});
+        const PtTensor* source = parameters_.at(name).source;
+        const Path tf_path = split(namer_.to_tf(path, source->dtype, source->dims, &source->dims).path, '/');
+        if (find_layer(tf_path[0]) != nullptr) parameters_.try_emplace(other, Parameter{std::move(path), source});
       }
     }
   }
@@ -133,6 +135,7 @@ class Planner {
       plan_.unused.push_back({source.name, Reason::kNoPlace, {}});
       return;
     }
+    is_known_ |= is_of_main_layer(row_, name.path);
     weight.name = (name.path.starts_with('/') ? name.path.substr(1) : scope_of(plan_.class_name) + "/" + name.path) + ":0";
     if (const auto [at, is_new] = placed_.try_emplace(weight.name, source.name); !is_new) {
       bad_input("`{}` and `{}` both become TensorFlow's `{}`; the checkpoint must hold one of them", at->second, source.name,
@@ -141,7 +144,7 @@ class Planner {
     plan_.weights.push_back(std::move(weight));
   }
 
-  [[noreturn]] void fail_for_nothing_placed() const {
+  [[noreturn]] void fail_for_nothing_known() const {
     if (tensors_.empty()) bad_input("the checkpoint holds no weights; {} needs some", row_.pt_class);
     bad_input("none of {} weights, such as `{}`, belongs to {}; check `architectures` in config.json", tensors_.size(),
               tensors_[0].name, row_.pt_class);
@@ -176,6 +179,7 @@ class Planner {
   std::vector<const Parameter*> weights_;
   std::vector<Layer> layers_;
   std::map<std::string, std::string> placed_;
+  bool is_known_ = false;  // whether any weight went where the class is known to have some
   TfPlan plan_;
 };
 

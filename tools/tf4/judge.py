@@ -137,7 +137,7 @@ def judge(subject, folder):
         return {"to_tf": to_tf["error"], "to_pt": "no tf_model.h5"}
     loaded = in_process(stages.load, subject, folder)
     result = {"tensors": made["tensors"], "to_tf": why_not_tf(to_tf, loaded), "to_pt": "no changed weights"}
-    result |= {k: loaded.get(k) for k in ("max_error", "outputs", "variables", "note")}
+    result |= {k: loaded.get(k) for k in ("max_error", "errors", "variables", "note")}
     if "error" in loaded:
         return result
     to_pt = write_back(folder)

@@ -22,20 +22,19 @@ def config_of(subject):
 
 
 def randomize(model, rng):
-    """Weights at trained scale: normal with variance 1/fan-in; normalizations near one."""
+    """Weights at trained scale: normal with variance 1/fan-in; normalizations near one. Fixed numbers stay: masks, sines."""
     import torch
 
     norms = {n for n, p in model.named_parameters() if p.dim() == 1 and n.endswith("weight")}
+    learnt = [(n, b) for n, b in model.named_buffers() if n.endswith(("running_mean", "running_var", "positional_embedding"))]
     with torch.no_grad():
-        for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
-            if not tensor.is_floating_point() or name.endswith("logit_scale"):
+        for name, tensor in [*model.named_parameters(), *learnt]:
+            if name.endswith("logit_scale") or not tensor.requires_grad and "embed_positions" in name:
                 continue
             noise = torch.from_numpy(rng.standard_normal(tuple(tensor.shape)).astype(np.float32))
             if name.endswith("running_var"):
                 tensor.copy_(torch.from_numpy(rng.uniform(0.5, 1.5, tuple(tensor.shape)).astype(np.float32)))
-            elif "inv_freq" in name or "embed_positions" in name or "masked_bias" in name:
-                continue  # fixed numbers that TensorFlow computes
-            elif name in norms or "original0" in name or "layer_norm" in name and name.endswith("weight"):
+            elif name in norms or "original0" in name or ("layer_norm" in name and name.endswith("weight")):
                 tensor.copy_(1 + 0.1 * noise)
             elif tensor.dim() <= 1:
                 tensor.copy_(0.1 * noise)
@@ -159,7 +158,7 @@ def load(subject, folder):
     return {
         **{k: sorted(map(str, v)) for k, v in info.items()},
         "max_error": max(errors.values(), default=None),
-        "outputs": len(errors),
+        "errors": errors,
         "variables": len(model.weights),
         "note": note,
         "unnamed": [w.name for w in all_weights(model) if old.of(w)[0] is None],
