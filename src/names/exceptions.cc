@@ -116,27 +116,28 @@ constexpr TieRow kTies[] = {
      Holds::kOne},
     {"bart blenderbot blenderbot-small led marian mbart pegasus", "@.decoder.embed_tokens.weight", "@.shared.weight",
      Holds::kOne},
-    {"bart blenderbot blenderbot-small led marian mbart pegasus", "lm_head.weight", "@.shared.weight", Holds::kOne},
+    {"bart blenderbot blenderbot-small led marian mbart pegasus", "lm_head.weight", "@.shared.weight",
+     Holds::kOneWhereTied},
     {"mt5 t5", "encoder.embed_tokens.weight", "shared.weight", Holds::kOne},
     {"mt5 t5", "decoder.embed_tokens.weight", "shared.weight", Holds::kOne},
     {"mt5 t5", "lm_head.weight", "shared.weight", Holds::kBothWhereUntied},
     // Word predictors that TensorFlow computes with the matrix of the embeddings.
     {"bert deberta deberta-v2 layoutlm lxmert roformer tapas", "cls.predictions.decoder.weight",
-     "@.embeddings.word_embeddings.weight", Holds::kOne},
+     "@.embeddings.word_embeddings.weight", Holds::kOneWhereTied},
     {"camembert longformer mpnet roberta roberta-prelayernorm xlm-roberta", "lm_head.decoder.weight",
-     "@.embeddings.word_embeddings.weight", Holds::kOne},
+     "@.embeddings.word_embeddings.weight", Holds::kOneWhereTied},
     {"esm", "lm_head.decoder.weight", "@.embeddings.word_embeddings.weight", Holds::kBothWhereUntied},
-    {"albert", "predictions.decoder.weight", "@.embeddings.word_embeddings.weight", Holds::kOne},
-    {"convbert electra", "generator_lm_head.weight", "@.embeddings.word_embeddings.weight", Holds::kOne},
-    {"distilbert", "vocab_projector.weight", "@.embeddings.word_embeddings.weight", Holds::kOne},
-    {"funnel", "lm_head.weight", "@.embeddings.word_embeddings.weight", Holds::kOne},
-    {"flaubert xlm", "pred_layer.proj.weight", "@.embeddings.weight", Holds::kOne},
-    {"ctrl", "lm_head.weight", "@.w.weight", Holds::kOne},
-    {"gpt2", "lm_head.weight", "@.wte.weight", Holds::kOne},
-    {"openai-gpt", "lm_head.weight", "@.tokens_embed.weight", Holds::kOne},
-    {"opt", "lm_head.weight", "@.decoder.embed_tokens.weight", Holds::kOne},
-    {"whisper", "proj_out.weight", "@.decoder.embed_tokens.weight", Holds::kOne},
-    {"xlnet", "lm_loss.weight", "@.word_embedding.weight", Holds::kOne},
+    {"albert", "predictions.decoder.weight", "@.embeddings.word_embeddings.weight", Holds::kOneWhereTied},
+    {"convbert electra", "generator_lm_head.weight", "@.embeddings.word_embeddings.weight", Holds::kOneWhereTied},
+    {"distilbert", "vocab_projector.weight", "@.embeddings.word_embeddings.weight", Holds::kOneWhereTied},
+    {"funnel", "lm_head.weight", "@.embeddings.word_embeddings.weight", Holds::kOneWhereTied},
+    {"flaubert xlm", "pred_layer.proj.weight", "@.embeddings.weight", Holds::kOneWhereTied},
+    {"ctrl", "lm_head.weight", "@.w.weight", Holds::kOneWhereTied},
+    {"gpt2", "lm_head.weight", "@.wte.weight", Holds::kOneWhereTied},
+    {"openai-gpt", "lm_head.weight", "@.tokens_embed.weight", Holds::kOneWhereTied},
+    {"opt", "lm_head.weight", "@.decoder.embed_tokens.weight", Holds::kOneWhereTied},
+    {"whisper", "proj_out.weight", "@.decoder.embed_tokens.weight", Holds::kOneWhereTied},
+    {"xlnet", "lm_loss.weight", "@.word_embedding.weight", Holds::kOneWhereTied},
     // Those that have a matrix of their own in TensorFlow, tied or not.
     {"gptj", "lm_head.weight", "@.wte.weight", Holds::kBoth},
     {"idefics mistral xglm", "lm_head.weight", "@.embed_tokens.weight", Holds::kBoth},
@@ -170,6 +171,15 @@ constexpr ComputedRow kComputed[] = {
     {"data2vec-vision", "relative_position_index"},            // stored until 4.41
 };
 
+constexpr SinesRow kSines[] = {
+    // PyTorch's MarianMTModel keeps them out of its files.
+    {"marian", "@.encoder.embed_positions.weight", SinesForm::kXlm, Side::kTf, "max_position_embeddings", 0},
+    {"marian", "@.decoder.embed_positions.weight", SinesForm::kXlm, Side::kTf, "max_position_embeddings", 0},
+    // TensorFlow's classes compute them at each call.
+    {"speech_to_text", "@.encoder.embed_positions.weights", SinesForm::kTensor2Tensor, Side::kPt, "max_source_positions", 2},
+    {"speech_to_text", "@.decoder.embed_positions.weights", SinesForm::kTensor2Tensor, Side::kPt, "max_target_positions", 2},
+};
+
 constexpr TfOnlyRow kTfOnly[] = {
     // TensorFlow builds the pooler in every class.
     {"MPNetForMaskedLM MPNetForQuestionAnswering MPNetForSequenceClassification MPNetForTokenClassification",
@@ -196,6 +206,7 @@ std::span<const PathRow> path_rows() { return kPaths; }
 std::span<const DimsRow> dims_rows() { return kDims; }
 std::span<const TieRow> tie_rows() { return kTies; }
 std::span<const ComputedRow> computed_rows() { return kComputed; }
+std::span<const SinesRow> sines_rows() { return kSines; }
 std::span<const TfOnlyRow> tf_only_rows() { return kTfOnly; }
 std::span<const PartRow> part_rows() { return kParts; }
 std::span<const AliasRow> alias_rows() { return kAliases; }

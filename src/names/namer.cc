@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "names/sines.h"
 
 namespace crossload::names {
 namespace {
@@ -24,8 +25,9 @@ void check_length(std::string_view name) {
   if (name.size() > kMaxName) bad_input("a weight's name has {} bytes; crossload reads names of up to {}", name.size(), kMaxName);
 }
 
-Namer::Namer(const Model& model) : rules_(class_of(model).type) {
-  const std::string_view type = class_of(model).type, main = base_class(type)->main_layer;
+Namer::Namer(const Model& model)
+    : type_(class_of(model).type), main_layer_(base_class(type_)->main_layer), numbers_(model.numbers), rules_(type_) {
+  const std::string_view type = type_, main = main_layer_;
   for (const auto& row : tie_rows()) {
     if (!names_type(row.types, type)) continue;
     ties_.push_back(tie_between(with_main_layer(row.pt, main), with_main_layer(row.same_as, main), row.holds,
@@ -46,7 +48,7 @@ Namer::Namer(const Model& model) : rules_(class_of(model).type) {
            row.config, part_type->second, "convert it to a SavedModel with `crossload convert`");
     }
     const std::string path(row.path);
-    auto namer = std::make_unique<Namer>(Model{part_type->second, std::string(base->pt_class), model.tie_word_embeddings, {}});
+    auto namer = std::make_unique<Namer>(Model{part_type->second, std::string(base->pt_class), model.tie_word_embeddings, {}, {}});
     for (const auto& tie : namer->ties_) {
       ties_.push_back(tie_between(path + "." + tie.pt_text, path + "." + tie.same_as_text, tie.holds, tie.pt_wants_both));
     }
@@ -88,6 +90,28 @@ Rules::Name Namer::to_pt(std::string_view path, DType dtype, const Dims& dims) c
   Rules::Name name = part->namer->to_pt((outside ? "/" : "") + std::string(rest), dtype, dims);
   name.path = part->path + "." + name.path;
   return name;
+}
+
+std::vector<Computed> Namer::computed_for(Side side) const {
+  std::vector<Computed> found;
+  const auto number = [&](std::string_view name) -> std::optional<int64_t> {
+    const auto at = numbers_.find(std::string(name));
+    return at == numbers_.end() ? std::nullopt : std::optional(at->second);
+  };
+  for (const auto& row : sines_rows()) {
+    if (row.side != side || !names_type(row.types, type_)) continue;
+    const auto rows = number(row.rows), width = number("d_model");
+    if (!rows || !width) continue;
+    constexpr int64_t kMost = int64_t{1} << 26;
+    if (*rows < 1 || *width < 1 || *rows > kMost || *width > kMost || (*rows + row.more_rows) * *width > kMost) {
+      bad_input("config.json: `{}` is {} and `d_model` is {}; both must be positive and their product at most {}", row.rows, *rows,
+                *width, kMost);
+    }
+    const Dims dims{*rows + row.more_rows, *width};
+    found.push_back({with_main_layer(row.pt, main_layer_), dims,
+                     sines(row.form, dims[0], dims[1], number("pad_token_id").value_or(-1))});
+  }
+  return found;
 }
 
 bool Namer::is_computed(const Path& path) const {

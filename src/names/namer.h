@@ -22,6 +22,13 @@ struct Tie {
 /// Throws `kBadInput` for names of a length that no model has; time to match patterns grows with it.
 void check_length(std::string_view name);
 
+/// A weight that only one side stores.
+struct Computed {
+  std::string pt_name;  // with the main layer
+  Dims dims;
+  std::vector<float> values;
+};
+
 /// Maps whole paths: PyTorch's with all main layers in them, TensorFlow's without the model's scope.
 class Namer {
  public:
@@ -38,6 +45,9 @@ class Namer {
   /// Whether PyTorch computes this buffer itself.
   bool is_computed(const Path& path) const;
   const std::vector<Tie>& ties() const { return ties_; }
+  /// What a side's files hold and the other's do not. Without numbers of the configuration there is none. Throws
+  /// `kBadInput` for absurd numbers.
+  std::vector<Computed> computed_for(Side side) const;
 
  private:
   struct Part {
@@ -48,6 +58,8 @@ class Namer {
 
   const Part* part_of(std::string_view component) const;
 
+  std::string_view type_, main_layer_;
+  std::map<std::string, int64_t> numbers_;
   Rules rules_;
   std::vector<Part> parts_;
   std::vector<Tie> ties_;

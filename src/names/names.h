@@ -18,6 +18,7 @@ struct Model {
   std::string class_name;  // `architectures[0]`, of PyTorch or TensorFlow; empty: the class that AutoModel takes
   bool tie_word_embeddings = true;
   std::map<std::string, std::string> parts;  // `model_type` of nested configurations: {`encoder`: `bert`, …}
+  std::map<std::string, int64_t> numbers;    // whole numbers at its top, as `d_model`; few types need some
 };
 
 /// A weight of a PyTorch checkpoint.
@@ -66,8 +67,9 @@ struct Note {
 struct TfWeight {
   std::vector<std::string> groups;  // the layer that holds it, then others that share it and store it as well
   std::string name;
-  std::string source;  // a PtTensor's name
+  std::string source;  // a PtTensor's name; empty: `values`
   Layout layout;
+  std::vector<float> values;  // what no file holds, in the order of `layout.dims`
 };
 
 /// The content of a `tf_model.h5`.
@@ -81,8 +83,9 @@ struct TfPlan {
 
 struct PtWeight {
   std::string name;
-  std::string source;  // a TfTensor's name; empty: all zeros
+  std::string source;  // a TfTensor's name; empty: `values`, all zeros when there are none
   Layout layout;
+  std::vector<float> values;
 };
 
 /// The content of a PyTorch checkpoint.

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/text_cases.h"
 #include "names/pattern.h"
+#include "names/sines.h"
 
 namespace crossload::names {
 namespace {
@@ -30,10 +31,14 @@ std::string print(std::string_view kind, const std::vector<Note>& notes) {
   return text;
 }
 
+std::string source_of(const auto& weight) {
+  return !weight.source.empty() ? weight.source : weight.values.empty() ? "zeros" : "sines";
+}
+
 std::string print(const TfPlan& plan) {
   std::string text = fmt::format("{}: {}\n", plan.class_name, fmt::join(plan.layer_names, " "));
   for (const auto& w : plan.weights) {
-    text += fmt::format("{}\n  {}; {} in {}\n", w.source, w.name, print(w.layout), fmt::join(w.groups, ", "));
+    text += fmt::format("{}\n  {}; {} in {}\n", source_of(w), w.name, print(w.layout), fmt::join(w.groups, ", "));
   }
   return text + print("unused", plan.unused) + print("missing", plan.missing);
 }
@@ -41,7 +46,7 @@ std::string print(const TfPlan& plan) {
 std::string print(const PtPlan& plan) {
   std::string text = plan.class_name + "\n";
   for (const auto& w : plan.weights) {
-    text += fmt::format("{}\n  {}; {}\n", w.source.empty() ? "zeros" : w.source, w.name, print(w.layout));
+    text += fmt::format("{}\n  {}; {}\n", source_of(w), w.name, print(w.layout));
   }
   return text + print("unused", plan.unused) + print("missing", plan.missing);
 }
@@ -61,7 +66,7 @@ Dims parse_dims(const std::string& text) {
   return dims;
 }
 
-/// An input: `to tf` or `to pt`, then `TYPE CLASS [untied] [PART=TYPE]…`, then a weight a line, `NAME DTYPE DIMS`,
+/// An input: `to tf` or `to pt`, then `TYPE CLASS [untied] [PART=TYPE] [FIELD=NUMBER]…`, then a weight a line, `NAME DTYPE DIMS`,
 /// towards PyTorch `GROUP NAME DTYPE DIMS` with `-` for no group.
 std::string plan_of(const std::string& input) {
   std::istringstream in(input);
@@ -69,13 +74,18 @@ std::string plan_of(const std::string& input) {
   std::getline(in, direction);
   std::getline(in, line);
   const auto model_words = words(line);
-  Model model{model_words.at(0), model_words.at(1), true, {}};
+  Model model{model_words.at(0), model_words.at(1), true, {}, {}};
   for (std::size_t i = 2; i < model_words.size(); ++i) {
     if (model_words[i] == "untied") {
       model.tie_word_embeddings = false;
     } else {
       const Path part = split(model_words[i], '=');
-      model.parts[part.at(0)] = part.at(1);
+      const bool is_number = part.at(1).find_first_not_of("0123456789") == std::string::npos;
+      if (is_number) {
+        model.numbers[part.at(0)] = std::stoll(part.at(1));
+      } else {
+        model.parts[part.at(0)] = part.at(1);
+      }
     }
   }
   std::vector<PtTensor> pt;
@@ -91,7 +101,7 @@ std::string plan_of(const std::string& input) {
   return direction == "to tf" ? print(to_tf(model, pt)) : print(to_pt(model, tf));
 }
 
-const Model kBert{"bert", "BertModel", true, {}};
+const Model kBert{"bert", "BertModel", true, {}, {}};
 
 PtTensor weight(std::string name, Dims dims = {4, 3}) { return {std::move(name), DType::kFloat32, std::move(dims)}; }
 TfTensor variable(std::string name, Dims dims = {4, 3}) { return {"bert", std::move(name), DType::kFloat32, std::move(dims)}; }
@@ -134,8 +144,8 @@ TEST_CASE("a name that stands twice is refused") {
   CHECK(error_to_tf(kBert, {weight("embeddings.LayerNorm.gamma", {4}), weight("embeddings.LayerNorm.weight", {4})}) ==
         "`embeddings.LayerNorm.gamma` and `embeddings.LayerNorm.weight` are one parameter; the checkpoint must hold it once");
   // TensorFlow's way to write a list in PyTorch's name.
-  CHECK(error_to_tf(kBert, {weight("encoder.layer.0.output.dense.weight"), weight("encoder/layer_._0.output.dense.weight")}) ==
-        "`encoder.layer.0.output.dense.weight` and `encoder/layer_._0.output.dense.weight` both become TensorFlow's "
+  CHECK(error_to_tf(kBert, {weight("encoder.layer.0.output.dense.weight"), weight("encoder.layer.0.output/dense.weight")}) ==
+        "`encoder.layer.0.output.dense.weight` and `encoder.layer.0.output/dense.weight` both become TensorFlow's "
         "`tf_bert_model/bert/encoder/layer_._0/output/dense/kernel:0`; the checkpoint must hold one of them");
 }
 
@@ -149,12 +159,12 @@ TEST_CASE("variables of two names that become one weight are refused, those shar
 }
 
 TEST_CASE("weights of another architecture are refused") {
-  CHECK(error_to_tf({"gpt2", "GPT2LMHeadModel", true, {}}, {weight("bert.pooler.dense.weight"), weight("cls.bias", {4})})
+  CHECK(error_to_tf({"gpt2", "GPT2LMHeadModel", true, {}, {}}, {weight("bert.pooler.dense.weight"), weight("cls.bias", {4})})
             .starts_with("none of 2 weights, such as `bert.pooler.dense.weight`, belongs to GPT2LMHeadModel; "));
-  CHECK(error_to_pt({"gpt2", "GPT2LMHeadModel", true, {}}, {variable("x/bert/pooler/dense/kernel:0")})
+  CHECK(error_to_pt({"gpt2", "GPT2LMHeadModel", true, {}, {}}, {variable("x/bert/pooler/dense/kernel:0")})
             .starts_with("none of 1 weights, such as `x/bert/pooler/dense/kernel:0`, belongs to TFGPT2LMHeadModel; "));
   // With one of its own among them, the others are reported as unused.
-  const auto plan = to_tf({"gpt2", "GPT2LMHeadModel", true, {}}, std::vector{weight("transformer.wte.weight"), weight("cls.x")});
+  const auto plan = to_tf({"gpt2", "GPT2LMHeadModel", true, {}, {}}, std::vector{weight("transformer.wte.weight"), weight("cls.x")});
   REQUIRE(plan.unused.size() == 1);
   CHECK(plan.unused[0].name == "cls.x");
   CHECK(plan.unused[0].is_reported());
@@ -197,15 +207,15 @@ TEST_CASE("weights of unusual ranks keep their elements") {
 
 TEST_CASE("classes and types without a TensorFlow class are named") {
   const std::vector one{weight("x")};
-  CHECK(error_to_tf({"llama", "LlamaModel", true, {}}, one, ErrorKind::kUnsupported) ==
+  CHECK(error_to_tf({"llama", "LlamaModel", true, {}, {}}, one, ErrorKind::kUnsupported) ==
         "config.json: model type `llama` has no TensorFlow class in Transformers 4.46; convert it to a SavedModel with "
         "`crossload convert`");
-  CHECK(error_to_tf({"bert", "BertForNothing", true, {}}, one, ErrorKind::kUnsupported) ==
+  CHECK(error_to_tf({"bert", "BertForNothing", true, {}, {}}, one, ErrorKind::kUnsupported) ==
         "config.json: class `BertForNothing` has no TensorFlow class in Transformers 4.46; 9 of model type `bert` have one, "
         "choose one with `--class`");
-  CHECK(error_to_tf({"encoder-decoder", "EncoderDecoderModel", true, {}}, one) ==
+  CHECK(error_to_tf({"encoder-decoder", "EncoderDecoderModel", true, {}, {}}, one) ==
         "config.json: `encoder` has no `model_type`; a model of type `encoder-decoder` is made of others");
-  CHECK(error_to_tf({"encoder-decoder", "EncoderDecoderModel", true, {{"encoder", "bert"}, {"decoder", "llama"}}}, one,
+  CHECK(error_to_tf({"encoder-decoder", "EncoderDecoderModel", true, {{"encoder", "bert"}, {"decoder", "llama"}}, {}}, one,
                     ErrorKind::kUnsupported)
             .starts_with("config.json: `decoder` is of model type `llama`, which has no TensorFlow class"));
   CHECK(has_tf_class("gpt-sw3"));
@@ -214,8 +224,28 @@ TEST_CASE("classes and types without a TensorFlow class are named") {
 
 TEST_CASE("models in models in models come to an end") {
   // A part that is itself made of parts, whose types the configuration of the whole does not tell.
-  const Model model{"encoder-decoder", "EncoderDecoderModel", true, {{"encoder", "encoder-decoder"}, {"decoder", "bert"}}};
+  const Model model{"encoder-decoder", "EncoderDecoderModel", true, {{"encoder", "encoder-decoder"}, {"decoder", "bert"}}, {}};
   CHECK(error_to_tf(model, {weight("x")}).starts_with("config.json: `encoder` has no `model_type`"));
+}
+
+TEST_CASE("sines are those that Transformers computes") {
+  // From MarianSinusoidalPositionalEmbedding(3, 5) and Speech2TextSinusoidalPositionalEmbedding.get_embedding(3, 5, 1).
+  const std::vector<float> xlm{0,         0,         0,         1,         1,          0.8414710F, 0.02511622F, 0.0006309573F,
+                               0.5403023F, 0.9996845F, 0.9092974F, 0.05021660F, 0.001261914F, -0.4161468F, 0.9987384F};
+  const auto found = sines(SinesForm::kXlm, 3, 5, 1);
+  REQUIRE(found.size() == xlm.size());
+  for (std::size_t i = 0; i < xlm.size(); ++i) CHECK(found[i] == doctest::Approx(xlm[i]).epsilon(1e-5));
+  const std::vector<float> padded{0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0.9092974F, 0.0002F, -0.4161468F, 1, 0};
+  const auto other = sines(SinesForm::kTensor2Tensor, 3, 5, 1);
+  REQUIRE(other.size() == padded.size());
+  for (std::size_t i = 0; i < padded.size(); ++i) CHECK(other[i] == doctest::Approx(padded[i]).epsilon(1e-5));
+}
+
+TEST_CASE("absurd numbers in a configuration are refused before memory is taken") {
+  const Model model{"marian", "MarianMTModel", true, {}, {{"max_position_embeddings", int64_t{1} << 62}, {"d_model", 512}}};
+  CHECK(error_to_tf(model, {weight("model.shared.weight")}) ==
+        "config.json: `max_position_embeddings` is 4611686018427387904 and `d_model` is 512; both must be positive and their "
+        "product at most 67108864");
 }
 
 TEST_CASE("patterns capture numbers and text, and fill them in again") {

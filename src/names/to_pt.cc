@@ -35,7 +35,7 @@ void add_tied(const Namer& namer, PtPlan& plan, std::set<std::string>& names) {
       const auto match = tie.same_as.match_at(split(weight.name, '.'), 0);
       if (!match) continue;
       std::string other = filled(tie.pt_text, match->captured);
-      if (names.insert(other).second) more.push_back({std::move(other), weight.source, weight.layout});
+      if (names.insert(other).second) more.push_back({std::move(other), weight.source, weight.layout, {}});
     }
   }
   plan.weights.insert(plan.weights.end(), more.begin(), more.end());
@@ -79,11 +79,17 @@ PtPlan to_pt(const Model& model, std::span<const TfTensor> tensors) {
     if (pt_path.back() == "running_var") {
       Path counter = pt_path;
       counter.back() = "num_batches_tracked";
-      plan.weights.push_back({join(counter, '.'), {}, {{}, {}, DType::kInt64}});
+      plan.weights.push_back({join(counter, '.'), {}, {{}, {}, DType::kInt64}, {}});
     }
-    plan.weights.push_back({std::move(name.path), tensor.name, std::move(name.layout)});
+    plan.weights.push_back({std::move(name.path), tensor.name, std::move(name.layout), {}});
   }
   add_tied(namer, plan, names);
+  for (auto& computed : namer.computed_for(Side::kPt)) {
+    std::string name = computed.pt_name;
+    if (row.is_bare && name.starts_with(main + ".")) name.erase(0, main.size() + 1);
+    if (!names.insert(name).second) continue;
+    plan.weights.push_back({std::move(name), {}, {{}, computed.dims, DType::kFloat32}, std::move(computed.values)});
+  }
   if (!is_known) {
     if (tensors.empty()) bad_input("the file holds no weights; {} needs some", row.pt_class);
     bad_input("none of {} weights, such as `{}`, belongs to TF{}; check `architectures` in config.json", tensors.size(),

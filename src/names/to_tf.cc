@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <set>
 
@@ -34,6 +35,7 @@ class Planner {
 
   TfPlan plan() && {
     read_parameters();
+    add_computed();
     layers_ = layers_of(row_, modules());
     apply_ties();
     for (const auto& [name, parameter] : parameters_) weights_.push_back(&parameter);
@@ -60,6 +62,15 @@ class Planner {
     }
   }
 
+  void add_computed() {
+    for (auto& computed : namer_.computed_for(Side::kTf)) {
+      if (parameters_.contains(computed.pt_name)) continue;
+      const PtTensor& tensor = computed_tensors_.emplace_back(std::string(), DType::kFloat32, computed.dims);
+      computed_values_[&tensor] = std::move(computed.values);
+      parameters_.try_emplace(computed.pt_name, Parameter{split(computed.pt_name, '.'), &tensor});
+    }
+  }
+
   std::set<std::string> modules() const {
     std::set<std::string> found;
     for (const auto& [name, parameter] : parameters_) {
@@ -78,7 +89,11 @@ class Planner {
         const PtTensor* source = parameters_.at(name).source;
         const bool is_new = parameters_.try_emplace(other, Parameter{split(other, '.'), source}).second;
         if (holds_both) continue;
-        if (!is_new) plan_.unused.push_back({source->name, Reason::kTied, parameters_.at(other).source->name});
+        if (!is_new) {
+          const bool is_tied = tie.holds == Holds::kOne || model_.tie_word_embeddings;
+          plan_.unused.push_back(is_tied ? Note{source->name, Reason::kTied, parameters_.at(other).source->name}
+                                         : Note{source->name, Reason::kNoPlace, {}});
+        }
         parameters_.erase(name);
       }
       if (!holds_both) continue;
@@ -119,7 +134,8 @@ class Planner {
       return;
     }
     Rules::Name name = namer_.to_tf(parameter.path, source.dtype, source.dims, weight_dims(parameter.path));
-    TfWeight weight{{}, {}, source.name, std::move(name.layout)};
+    TfWeight weight{{}, {}, source.name, std::move(name.layout), {}};
+    if (const auto at = computed_values_.find(&source); at != computed_values_.end()) weight.values = at->second;
     const Path path = split(name.path, '/');
     if (const Layer* own = find_layer(path[0])) {  // never for a path outside of the scope, whose first component is empty
       if (path.size() > 2 && std::ranges::find(own->left_out, path[1]) != own->left_out.end()) {
@@ -135,7 +151,7 @@ class Planner {
       plan_.unused.push_back({source.name, Reason::kNoPlace, {}});
       return;
     }
-    is_known_ |= is_of_main_layer(row_, name.path);
+    is_known_ |= !computed_values_.contains(&source) && is_of_main_layer(row_, name.path);
     weight.name = (name.path.starts_with('/') ? name.path.substr(1) : scope_of(plan_.class_name) + "/" + name.path) + ":0";
     if (const auto [at, is_new] = placed_.try_emplace(weight.name, source.name); !is_new) {
       bad_input("`{}` and `{}` both become TensorFlow's `{}`; the checkpoint must hold one of them", at->second, source.name,
@@ -179,6 +195,8 @@ class Planner {
   std::vector<const Parameter*> weights_;
   std::vector<Layer> layers_;
   std::map<std::string, std::string> placed_;
+  std::deque<PtTensor> computed_tensors_;
+  std::map<const PtTensor*, std::vector<float>> computed_values_;
   bool is_known_ = false;  // whether any weight went where the class is known to have some
   TfPlan plan_;
 };

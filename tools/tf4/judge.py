@@ -74,11 +74,21 @@ def plan(to, config, tensors):
     parts = {n: p["model_type"] for n, p in config.items() if isinstance(p, dict) and "model_type" in p}
     model = {
         "model_type": config["model_type"], "class": config["architectures"][0], "parts": parts,
+        "numbers": {n: v for n, v in config.items() if type(v) is int},
         "tie_word_embeddings": config.get("tie_word_embeddings", True),
     }  # fmt: skip
     job = json.dumps({"to": to, "model": model, "tensors": tensors})
     answer = subprocess.run([PLANNER], input=job + "\n", capture_output=True, text=True, check=True).stdout
     return json.loads(answer)
+
+
+def filled(weight, arrays):
+    """The array of a planned weight."""
+    layout = weight["layout"]
+    if weight["source"]:
+        return moved(arrays[weight["source"]], layout)
+    values = np.asarray(weight["values"] or 0, layout["dtype"])
+    return values.reshape(layout["dims"]) if weight["values"] else np.full(layout["dims"], values)
 
 
 def moved(array, layout):
@@ -98,7 +108,7 @@ def write_tf(folder):
         return found
     (folder / "tf").mkdir()
     shutil.copy(folder / "pt/config.json", folder / "tf")
-    weights = [(w["groups"], w["name"], moved(tensors[w["source"]], w["layout"])) for w in found["weights"]]
+    weights = [(w["groups"], w["name"], filled(w, tensors)) for w in found["weights"]]
     stages.write_h5(folder / "tf/tf_model.h5", found["layer_names"], weights)
     return found
 
@@ -113,10 +123,7 @@ def write_back(folder):
     if "error" in found:
         return found
     arrays = {n: a for _, n, a in weights}
-    tensors = {
-        w["name"]: moved(arrays[w["source"]], w["layout"]) if w["source"] else np.zeros(w["layout"]["dims"], w["layout"]["dtype"])
-        for w in found["weights"]
-    }  # fmt: skip
+    tensors = {w["name"]: filled(w, arrays) for w in found["weights"]}
     (folder / "back").mkdir()
     shutil.copy(folder / "changed/config.json", folder / "back")
     save_file(tensors, folder / "back/model.safetensors", metadata={"format": "pt"})
