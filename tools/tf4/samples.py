@@ -31,6 +31,8 @@ def value(name, spec, config, rng, is_sound):
     shape = sizes_of(spec, name)
     if name == "input_values":
         return rng.standard_normal([BATCH, SOUND]).astype(np.float32)
+    if name == "input_features" and hasattr(config, "max_source_positions") and shape[-1] == LENGTH:
+        shape[-1] = 2 * config.max_source_positions  # Whisper takes a whole window
     if spec.dtype.is_floating:
         return rng.standard_normal(shape).astype(np.float32)
     if name == "global_attention_mask":

@@ -11,6 +11,7 @@ import samples
 def classes(subject):
     import transformers
 
+    repair(subject["type"])
     return getattr(transformers, subject["class"]), getattr(transformers, subject["class"][2:])
 
 
@@ -19,6 +20,15 @@ def config_of(subject):
 
     config = tiny_configs.tiny_config(subject["type"], subject.get("changes"))
     return getattr(config, subject["part"]) if subject.get("part") else config
+
+
+def repair(model_type):
+    """Makes PyTorch's classes run that Transformers 4.46 left broken."""
+    import torch
+
+    if model_type == "transfo-xl":  # it calls `type_as(dtype=…)`
+        type_as = torch.Tensor.type_as
+        torch.Tensor.type_as = lambda self, other=None, dtype=None: self.to(dtype) if other is None else type_as(self, other)
 
 
 def randomize(model, rng):
@@ -36,7 +46,7 @@ def randomize(model, rng):
                 tensor.copy_(torch.from_numpy(rng.uniform(0.5, 1.5, tuple(tensor.shape)).astype(np.float32)))
             elif name in norms or "original0" in name or ("layer_norm" in name and name.endswith("weight")):
                 tensor.copy_(1 + 0.1 * noise)
-            elif tensor.dim() <= 1:
+            elif tensor.dim() <= 1 or tensor[0].numel() == 1:
                 tensor.copy_(0.1 * noise)
             else:
                 tensor.copy_(noise / tensor[0].numel() ** 0.5)

@@ -49,7 +49,7 @@ CHANGES = {
     "ctrl": {"pad_token_id": 0},
     "cvt": {"embed_dim": [16, 24, 32], "num_heads": [1, 2, 4], "depth": [1, 2, 3], "image_size": 64},
     "data2vec-vision": {
-        "image_size": 32, "patch_size": 8, "num_hidden_layers": 4, "out_indices": [0, 1, 2, 3], "use_relative_position_bias": True,
+        "image_size": 96, "patch_size": 8, "num_hidden_layers": 4, "out_indices": [0, 1, 2, 3], "use_relative_position_bias": True,
         "drop_path_rate": 0.0,
     },
     "deberta": {"type_vocab_size": 2, "relative_attention": True, "pos_att_type": ["c2p", "p2c"], "position_biased_input": True},
@@ -91,7 +91,6 @@ CHANGES = {
     "regnet": {"embedding_size": 8, "hidden_sizes": [8, 16, 24, 32], "depths": [1, 2, 1, 1], "groups_width": 8},
     "rembert": {"input_embedding_size": 24, "output_embedding_size": 20},
     "resnet": {"embedding_size": 8, "hidden_sizes": [16, 24, 32, 40], "depths": [1, 2, 1, 1]},
-    "roberta-prelayernorm": LANGUAGE,
     "roformer": {"embedding_size": 24},
     "sam": {
         "vision_config": {"image_size": 64, "output_channels": 16, "window_size": 2, "global_attn_indexes": [1], "num_pos_feats": 8,
@@ -129,7 +128,10 @@ CHANGES |= {
 }
 
 # Configurations that give the classes of a type other weights.
-VARIANTS = {}
+VARIANTS = {
+    "mt5": [{"tie_word_embeddings": True}],
+    "t5": [{"tie_word_embeddings": False, "feed_forward_proj": "gated-gelu"}],
+}
 
 # What takes the place of more layers where they are no plain number.
 DEEPER = {
