@@ -178,6 +178,7 @@ constexpr SinesRow kSines[] = {
     // TensorFlow's classes compute them at each call.
     {"speech_to_text", "@.encoder.embed_positions.weights", SinesForm::kTensor2Tensor, Side::kPt, "max_source_positions", 2},
     {"speech_to_text", "@.decoder.embed_positions.weights", SinesForm::kTensor2Tensor, Side::kPt, "max_target_positions", 2},
+    {"transfo-xl", "@.pos_emb.inv_freq", SinesForm::kFrequencies, Side::kPt, "d_model", 0},
 };
 
 constexpr TfOnlyRow kTfOnly[] = {

@@ -107,9 +107,11 @@ std::vector<Computed> Namer::computed_for(Side side) const {
       bad_input("config.json: `{}` is {} and `d_model` is {}; both must be positive and their product at most {}", row.rows, *rows,
                 *width, kMost);
     }
-    const Dims dims{*rows + row.more_rows, *width};
-    found.push_back({with_main_layer(row.pt, main_layer_), dims,
-                     sines(row.form, dims[0], dims[1], number("pad_token_id").value_or(-1))});
+    const int64_t positions = *rows + row.more_rows;
+    std::vector<float> values = sines(row.form, positions, *width, number("pad_token_id").value_or(-1));
+    const auto count = static_cast<int64_t>(values.size());
+    Dims dims = row.form == SinesForm::kFrequencies ? Dims{count} : Dims{positions, *width};
+    found.push_back({with_main_layer(row.pt, main_layer_), std::move(dims), std::move(values)});
   }
   return found;
 }

@@ -241,6 +241,11 @@ TEST_CASE("sines are those that Transformers computes") {
   for (std::size_t i = 0; i < padded.size(); ++i) CHECK(other[i] == doctest::Approx(padded[i]).epsilon(1e-5));
 }
 
+TEST_CASE("frequencies of sines are powers of 10000") {
+  CHECK(sines(SinesForm::kFrequencies, 7, 4, -1) == std::vector<float>{1, 0.01F});
+  CHECK(sines(SinesForm::kFrequencies, 7, 5, -1).size() == 3);
+}
+
 TEST_CASE("absurd numbers in a configuration are refused before memory is taken") {
   const Model model{"marian", "MarianMTModel", true, {}, {{"max_position_embeddings", int64_t{1} << 62}, {"d_model", 512}}};
   CHECK(error_to_tf(model, {weight("model.shared.weight")}) ==

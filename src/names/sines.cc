@@ -1,5 +1,5 @@
 // Position p, column k of the first half: sin(p · f(k)); of the second half cos(p · f(k)), where f(k) is
-//   10000^(-2k / width) in the form of XLM,
+//   10000^(-2k / width) in the form of XLM, and as a plain list of frequencies,
 //   10000^(-k / (width / 2 - 1)) in that of tensor2tensor, whose row of padding is zero, as is the last column of an odd
 //   width.
 #include "names/sines.h"
@@ -9,6 +9,13 @@
 namespace crossload::names {
 
 std::vector<float> sines(SinesForm form, int64_t rows, int64_t width, int64_t padding_row) {
+  if (form == SinesForm::kFrequencies) {
+    std::vector<float> frequencies;
+    for (int64_t k = 0; 2 * k < width; ++k) {
+      frequencies.push_back(static_cast<float>(std::pow(10000.0, -2.0 * static_cast<double>(k) / static_cast<double>(width))));
+    }
+    return frequencies;
+  }
   const bool is_xlm = form == SinesForm::kXlm;
   const int64_t half = is_xlm ? (width + 1) / 2 : width / 2;
   std::vector<float> values(static_cast<std::size_t>(rows * width));

@@ -29,16 +29,16 @@ def vocabulary(config):
 
 def value(name, spec, config, rng, is_sound):
     shape = sizes_of(spec, name)
+    if name == "global_attention_mask":
+        return np.broadcast_to(np.arange(shape[-1]) == 0, shape).astype(np.int32)
+    if "mask" in name:
+        return np.ones([BATCH, SOUND] if is_sound else shape, spec.dtype.as_numpy_dtype)
     if name == "input_values":
         return rng.standard_normal([BATCH, SOUND]).astype(np.float32)
     if name == "input_features" and hasattr(config, "max_source_positions") and shape[-1] == LENGTH:
         shape[-1] = 2 * config.max_source_positions  # Whisper takes a whole window
     if spec.dtype.is_floating:
         return rng.standard_normal(shape).astype(np.float32)
-    if name == "global_attention_mask":
-        return np.eye(1, shape[-1], dtype=np.int32).repeat(BATCH, 0)
-    if "mask" in name:
-        return np.ones([BATCH, SOUND] if is_sound else shape, np.int32)
     if name == "mc_token_ids":
         return rng.integers(0, LENGTH, [BATCH, CHOICES]).astype(np.int32)
     if name == "token_type_ids":

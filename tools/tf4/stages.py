@@ -5,13 +5,14 @@ import re
 
 import h5py
 import numpy as np
+import repairs
 import samples
 
 
 def classes(subject):
     import transformers
 
-    repair(subject["type"])
+    repairs.repair(subject["type"])
     return getattr(transformers, subject["class"]), getattr(transformers, subject["class"][2:])
 
 
@@ -20,15 +21,6 @@ def config_of(subject):
 
     config = tiny_configs.tiny_config(subject["type"], subject.get("changes"))
     return getattr(config, subject["part"]) if subject.get("part") else config
-
-
-def repair(model_type):
-    """Makes PyTorch's classes run that Transformers 4.46 left broken."""
-    import torch
-
-    if model_type == "transfo-xl":  # it calls `type_as(dtype=…)`
-        type_as = torch.Tensor.type_as
-        torch.Tensor.type_as = lambda self, other=None, dtype=None: self.to(dtype) if other is None else type_as(self, other)
 
 
 def randomize(model, rng):
@@ -201,12 +193,14 @@ def back(subject, folder):
     changed = dict(np.load(folder / "changed.npz"))
     different = [n for n, a in changed.items() if a.dtype.kind == "f" and state[n].tobytes() != a.tobytes()]
     different += [n for n, a in changed.items() if a.dtype.kind != "f" and not np.array_equal(state[n], a)]
+    ties = [group for group in json.loads((folder / "ties.json").read_text()) if any(n in changed for n in group)]
     outputs = run_torch(model, dict(np.load(folder / "inputs.npz")))
     errors = distance(dict(np.load(folder / "changed_outputs.npz")), outputs)
     return {
         **{k: sorted(map(str, info[k])) for k in ("missing_keys", "unexpected_keys", "mismatched_keys")},
         "different": different,
         "compared": len(changed),
+        "computed": [n for n in state if n not in changed and not any(n in group for group in ties)],
         "max_error": max(errors.values(), default=None),
     }
 
