@@ -4,8 +4,8 @@
 
 #include <set>
 
-#include "lower/op_table.h"
 #include "base/text_cases.h"
+#include "lower/op_table.h"
 
 namespace crossload::lower {
 namespace {

@@ -20,8 +20,9 @@ struct ClassRow {
   std::string_view main_layer;  // the layer that holds the base model; empty where there is none
   bool is_bare;                 // PyTorch's names lack the main layer's: the base models
   // The model's layers in order, between spaces. `~`: there, whether it has weights or not; `?`: there when it has;
-  // `!x`: without its namesakes' sub-layer `x`; `+x`: it also stores the variables `x` or below `x` of another layer, or
-  // outside of the model's scope. `{1+3*attention}`: a number that Keras gives, counted by modules whose path ends so.
+  // `!x`: without its namesakes' sub-layer `x`; `+x`: it also stores the variables `x` or below `x` of another layer,
+  // or outside of the model's scope. `{1+3*attention}`: a number that Keras gives, counted by modules whose path ends
+  // so.
   std::string_view layers;
   // What the main layer holds in tiny models of all the type's classes, between spaces, numbers as `#`. Larger ones may
   // hold more.

@@ -68,9 +68,9 @@ std::span<const ComputedRow> computed_rows();
 enum class SinesForm { kXlm, kTensor2Tensor, kFrequencies };
 enum class Side { kTf, kPt };
 
-/// A matrix of sines, by its whole path, that `side` has in its files and the other side computes. It has as many rows as
-/// the configuration's number `rows` says and `more_rows`, and is as wide as `d_model`; `pad_token_id` is the padding. Of
-/// frequencies there is one row, without an axis.
+/// A matrix of sines, by its whole path, that `side` has in its files and the other side computes. It has as many rows
+/// as the configuration's number `rows` says and `more_rows`, and is as wide as `d_model`; `pad_token_id` is the
+/// padding. Of frequencies there is one row, without an axis.
 struct SinesRow {
   std::string_view types, pt;
   SinesForm form;

@@ -22,7 +22,8 @@ constexpr std::size_t kMaxName = 4096;
 }  // namespace
 
 void check_length(std::string_view name) {
-  if (name.size() > kMaxName) bad_input("a weight's name has {} bytes; crossload reads names of up to {}", name.size(), kMaxName);
+  if (name.size() > kMaxName)
+    bad_input("a weight's name has {} bytes; crossload reads names of up to {}", name.size(), kMaxName);
 }
 
 Namer::Namer(const Model& model)
@@ -30,8 +31,8 @@ Namer::Namer(const Model& model)
   const std::string_view type = type_, main = main_layer_;
   for (const auto& row : tie_rows()) {
     if (!names_type(row.types, type)) continue;
-    ties_.push_back(tie_between(with_main_layer(row.pt, main), with_main_layer(row.same_as, main), row.holds,
-                                row.pt_wants_both));
+    ties_.push_back(
+        tie_between(with_main_layer(row.pt, main), with_main_layer(row.same_as, main), row.holds, row.pt_wants_both));
   }
   for (const auto& row : computed_rows()) {
     if (names_type(row.types, type)) computed_.emplace_back(row.pt, '.');
@@ -44,13 +45,16 @@ Namer::Namer(const Model& model)
     }
     const ClassRow* base = base_class(part_type->second);
     if (base == nullptr) {
-      fail(ErrorKind::kUnsupported, "config.json: `{}` is of model type `{}`, which has no TensorFlow class in Transformers 4.46; {}",
+      fail(ErrorKind::kUnsupported,
+           "config.json: `{}` is of model type `{}`, which has no TensorFlow class in Transformers 4.46; {}",
            row.config, part_type->second, "convert it to a SavedModel with `crossload convert`");
     }
     const std::string path(row.path);
-    auto namer = std::make_unique<Namer>(Model{part_type->second, std::string(base->pt_class), model.tie_word_embeddings, {}, {}});
+    auto namer = std::make_unique<Namer>(
+        Model{part_type->second, std::string(base->pt_class), model.tie_word_embeddings, {}, {}});
     for (const auto& tie : namer->ties_) {
-      ties_.push_back(tie_between(path + "." + tie.pt_text, path + "." + tie.same_as_text, tie.holds, tie.pt_wants_both));
+      ties_.push_back(
+          tie_between(path + "." + tie.pt_text, path + "." + tie.same_as_text, tie.holds, tie.pt_wants_both));
     }
     parts_.push_back({path, std::string(base->main_layer), row.is_base, std::move(namer)});
   }
@@ -104,8 +108,8 @@ std::vector<Computed> Namer::computed_for(Side side) const {
     if (!rows || !width) continue;
     constexpr int64_t kMost = int64_t{1} << 26;
     if (*rows < 1 || *width < 1 || *rows > kMost || *width > kMost || (*rows + row.more_rows) * *width > kMost) {
-      bad_input("config.json: `{}` is {} and `d_model` is {}; both must be positive and their product at most {}", row.rows, *rows,
-                *width, kMost);
+      bad_input("config.json: `{}` is {} and `d_model` is {}; both must be positive and their product at most {}",
+                row.rows, *rows, *width, kMost);
     }
     const int64_t positions = *rows + row.more_rows;
     std::vector<float> values = sines(row.form, positions, *width, number("pad_token_id").value_or(-1));

@@ -35,7 +35,8 @@ class Namer {
   /// Throws `kUnsupported` when a part is of an unknown type.
   explicit Namer(const Model& model);
 
-  /// PyTorch's path with the main layers of parts that lack them, and back. That of the model itself is up to its class.
+  /// PyTorch's path with the main layers of parts that lack them, and back. That of the model itself is up to its
+  /// class.
   Path with_main_layers(Path path) const;
   Path without_main_layers(Path path) const;
 

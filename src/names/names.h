@@ -105,9 +105,9 @@ bool has_tf_class(std::string_view model_type);
 /// weights belongs to the class, when a name stands twice, or when two weights become one variable.
 TfPlan to_tf(const Model& model, std::span<const PtTensor> tensors);
 
-/// From the names in a file of the TensorFlow class to PyTorch's. A variable that stands in several groups is taken from
-/// the first. Every weight gets a name, also those that the class has no place for, but not what PyTorch's class lacks.
-/// Throws as `to_tf`.
+/// From the names in a file of the TensorFlow class to PyTorch's. A variable that stands in several groups is taken
+/// from the first. Every weight gets a name, also those that the class has no place for, but not what PyTorch's class
+/// lacks. Throws as `to_tf`.
 PtPlan to_pt(const Model& model, std::span<const TfTensor> tensors);
 
 /// The name under which a variable stands in a shard of an HDF5 checkpoint, and without `:0` in safetensors.

@@ -13,7 +13,9 @@ namespace crossload::names {
 namespace {
 
 /// `float32 [2, 3]`
-std::string print(DType dtype, const Dims& dims) { return fmt::format("{} [{}]", name_of(dtype), fmt::join(dims, ", ")); }
+std::string print(DType dtype, const Dims& dims) {
+  return fmt::format("{} [{}]", name_of(dtype), fmt::join(dims, ", "));
+}
 
 std::string print(const Layout& layout) {
   const std::string turned =
@@ -66,8 +68,8 @@ Dims parse_dims(const std::string& text) {
   return dims;
 }
 
-/// An input: `to tf` or `to pt`, then `TYPE CLASS [untied] [PART=TYPE] [FIELD=NUMBER]…`, then a weight a line, `NAME DTYPE DIMS`,
-/// towards PyTorch `GROUP NAME DTYPE DIMS` with `-` for no group.
+/// An input: `to tf` or `to pt`, then `TYPE CLASS [untied] [PART=TYPE] [FIELD=NUMBER]…`, then a weight a line, `NAME
+/// DTYPE DIMS`, towards PyTorch `GROUP NAME DTYPE DIMS` with `-` for no group.
 std::string plan_of(const std::string& input) {
   std::istringstream in(input);
   std::string direction, line;
@@ -104,9 +106,12 @@ std::string plan_of(const std::string& input) {
 const Model kBert{"bert", "BertModel", true, {}, {}};
 
 PtTensor weight(std::string name, Dims dims = {4, 3}) { return {std::move(name), DType::kFloat32, std::move(dims)}; }
-TfTensor variable(std::string name, Dims dims = {4, 3}) { return {"bert", std::move(name), DType::kFloat32, std::move(dims)}; }
+TfTensor variable(std::string name, Dims dims = {4, 3}) {
+  return {"bert", std::move(name), DType::kFloat32, std::move(dims)};
+}
 
-std::string error_to_tf(const Model& model, const std::vector<PtTensor>& tensors, ErrorKind kind = ErrorKind::kBadInput) {
+std::string error_to_tf(const Model& model, const std::vector<PtTensor>& tensors,
+                        ErrorKind kind = ErrorKind::kBadInput) {
   try {
     to_tf(model, tensors);
   } catch (const Error& error) {
@@ -142,16 +147,19 @@ TEST_CASE("a name that stands twice is refused") {
         "`pooler.dense.weight` and `pooler.dense.weight` are one parameter; the checkpoint must hold it once");
   // The old name of a normalization's weight and today's.
   CHECK(error_to_tf(kBert, {weight("embeddings.LayerNorm.gamma", {4}), weight("embeddings.LayerNorm.weight", {4})}) ==
-        "`embeddings.LayerNorm.gamma` and `embeddings.LayerNorm.weight` are one parameter; the checkpoint must hold it once");
+        "`embeddings.LayerNorm.gamma` and `embeddings.LayerNorm.weight` are one parameter; the checkpoint must hold it "
+        "once");
   // TensorFlow's way to write a list in PyTorch's name.
-  CHECK(error_to_tf(kBert, {weight("encoder.layer.0.output.dense.weight"), weight("encoder.layer.0.output/dense.weight")}) ==
+  CHECK(error_to_tf(kBert,
+                    {weight("encoder.layer.0.output.dense.weight"), weight("encoder.layer.0.output/dense.weight")}) ==
         "`encoder.layer.0.output.dense.weight` and `encoder.layer.0.output/dense.weight` both become TensorFlow's "
         "`tf_bert_model/bert/encoder/layer_._0/output/dense/kernel:0`; the checkpoint must hold one of them");
 }
 
 TEST_CASE("variables of two names that become one weight are refused, those shared by groups are not") {
   CHECK(error_to_pt(kBert, {variable("a/bert/pooler/dense/kernel:0"), variable("b/bert/pooler/dense/kernel:0")}) ==
-        "`b/bert/pooler/dense/kernel:0` becomes PyTorch's `pooler.dense.weight` as another weight does; the file must hold one "
+        "`b/bert/pooler/dense/kernel:0` becomes PyTorch's `pooler.dense.weight` as another weight does; the file must "
+        "hold one "
         "of them");
   const std::vector<TfTensor> shared{{"bert", "x/bert/embeddings/weight:0", DType::kFloat32, {4, 3}},
                                      {"mlm___cls", "x/bert/embeddings/weight:0", DType::kFloat32, {4, 3}}};
@@ -159,12 +167,14 @@ TEST_CASE("variables of two names that become one weight are refused, those shar
 }
 
 TEST_CASE("weights of another architecture are refused") {
-  CHECK(error_to_tf({"gpt2", "GPT2LMHeadModel", true, {}, {}}, {weight("bert.pooler.dense.weight"), weight("cls.bias", {4})})
+  CHECK(error_to_tf({"gpt2", "GPT2LMHeadModel", true, {}, {}},
+                    {weight("bert.pooler.dense.weight"), weight("cls.bias", {4})})
             .starts_with("none of 2 weights, such as `bert.pooler.dense.weight`, belongs to GPT2LMHeadModel; "));
   CHECK(error_to_pt({"gpt2", "GPT2LMHeadModel", true, {}, {}}, {variable("x/bert/pooler/dense/kernel:0")})
             .starts_with("none of 1 weights, such as `x/bert/pooler/dense/kernel:0`, belongs to TFGPT2LMHeadModel; "));
   // With one of its own among them, the others are reported as unused.
-  const auto plan = to_tf({"gpt2", "GPT2LMHeadModel", true, {}, {}}, std::vector{weight("transformer.wte.weight"), weight("cls.x")});
+  const auto plan =
+      to_tf({"gpt2", "GPT2LMHeadModel", true, {}, {}}, std::vector{weight("transformer.wte.weight"), weight("cls.x")});
   REQUIRE(plan.unused.size() == 1);
   CHECK(plan.unused[0].name == "cls.x");
   CHECK(plan.unused[0].is_reported());
@@ -211,12 +221,13 @@ TEST_CASE("classes and types without a TensorFlow class are named") {
         "config.json: model type `llama` has no TensorFlow class in Transformers 4.46; convert it to a SavedModel with "
         "`crossload convert`");
   CHECK(error_to_tf({"bert", "BertForNothing", true, {}, {}}, one, ErrorKind::kUnsupported) ==
-        "config.json: class `BertForNothing` has no TensorFlow class in Transformers 4.46; 9 of model type `bert` have one, "
+        "config.json: class `BertForNothing` has no TensorFlow class in Transformers 4.46; 9 of model type `bert` have "
+        "one, "
         "choose one with `--class`");
   CHECK(error_to_tf({"encoder-decoder", "EncoderDecoderModel", true, {}, {}}, one) ==
         "config.json: `encoder` has no `model_type`; a model of type `encoder-decoder` is made of others");
-  CHECK(error_to_tf({"encoder-decoder", "EncoderDecoderModel", true, {{"encoder", "bert"}, {"decoder", "llama"}}, {}}, one,
-                    ErrorKind::kUnsupported)
+  CHECK(error_to_tf({"encoder-decoder", "EncoderDecoderModel", true, {{"encoder", "bert"}, {"decoder", "llama"}}, {}},
+                    one, ErrorKind::kUnsupported)
             .starts_with("config.json: `decoder` is of model type `llama`, which has no TensorFlow class"));
   CHECK(has_tf_class("gpt-sw3"));
   CHECK(!has_tf_class("llama"));
@@ -224,14 +235,28 @@ TEST_CASE("classes and types without a TensorFlow class are named") {
 
 TEST_CASE("models in models in models come to an end") {
   // A part that is itself made of parts, whose types the configuration of the whole does not tell.
-  const Model model{"encoder-decoder", "EncoderDecoderModel", true, {{"encoder", "encoder-decoder"}, {"decoder", "bert"}}, {}};
+  const Model model{
+      "encoder-decoder", "EncoderDecoderModel", true, {{"encoder", "encoder-decoder"}, {"decoder", "bert"}}, {}};
   CHECK(error_to_tf(model, {weight("x")}).starts_with("config.json: `encoder` has no `model_type`"));
 }
 
 TEST_CASE("sines are those that Transformers computes") {
   // From MarianSinusoidalPositionalEmbedding(3, 5) and Speech2TextSinusoidalPositionalEmbedding.get_embedding(3, 5, 1).
-  const std::vector<float> xlm{0,         0,         0,         1,         1,          0.8414710F, 0.02511622F, 0.0006309573F,
-                               0.5403023F, 0.9996845F, 0.9092974F, 0.05021660F, 0.001261914F, -0.4161468F, 0.9987384F};
+  const std::vector<float> xlm{0,
+                               0,
+                               0,
+                               1,
+                               1,
+                               0.8414710F,
+                               0.02511622F,
+                               0.0006309573F,
+                               0.5403023F,
+                               0.9996845F,
+                               0.9092974F,
+                               0.05021660F,
+                               0.001261914F,
+                               -0.4161468F,
+                               0.9987384F};
   const auto found = sines(SinesForm::kXlm, 3, 5, 1);
   REQUIRE(found.size() == xlm.size());
   for (std::size_t i = 0; i < xlm.size(); ++i) CHECK(found[i] == doctest::Approx(xlm[i]).epsilon(1e-5));
@@ -247,9 +272,11 @@ TEST_CASE("frequencies of sines are powers of 10000") {
 }
 
 TEST_CASE("absurd numbers in a configuration are refused before memory is taken") {
-  const Model model{"marian", "MarianMTModel", true, {}, {{"max_position_embeddings", int64_t{1} << 62}, {"d_model", 512}}};
+  const Model model{
+      "marian", "MarianMTModel", true, {}, {{"max_position_embeddings", int64_t{1} << 62}, {"d_model", 512}}};
   CHECK(error_to_tf(model, {weight("model.shared.weight")}) ==
-        "config.json: `max_position_embeddings` is 4611686018427387904 and `d_model` is 512; both must be positive and their "
+        "config.json: `max_position_embeddings` is 4611686018427387904 and `d_model` is 512; both must be positive and "
+        "their "
         "product at most 67108864");
 }
 

@@ -1,7 +1,7 @@
 // Position p, column k of the first half: sin(p · f(k)); of the second half cos(p · f(k)), where f(k) is
 //   10000^(-2k / width) in the form of XLM, and as a plain list of frequencies,
-//   10000^(-k / (width / 2 - 1)) in that of tensor2tensor, whose row of padding is zero, as is the last column of an odd
-//   width.
+//   10000^(-k / (width / 2 - 1)) in that of tensor2tensor, whose row of padding is zero, as is the last column of an
+//   odd width.
 #include "names/sines.h"
 
 #include <cmath>
@@ -12,7 +12,8 @@ std::vector<float> sines(SinesForm form, int64_t rows, int64_t width, int64_t pa
   if (form == SinesForm::kFrequencies) {
     std::vector<float> frequencies;
     for (int64_t k = 0; 2 * k < width; ++k) {
-      frequencies.push_back(static_cast<float>(std::pow(10000.0, -2.0 * static_cast<double>(k) / static_cast<double>(width))));
+      frequencies.push_back(
+          static_cast<float>(std::pow(10000.0, -2.0 * static_cast<double>(k) / static_cast<double>(width))));
     }
     return frequencies;
   }

@@ -8,7 +8,8 @@
 
 namespace crossload::names {
 
-/// A matrix of `rows` positions; of frequencies width / 2, rounded up, whatever the rows. REQUIRES: padding_row is a row, or negative for none.
+/// A matrix of `rows` positions; of frequencies width / 2, rounded up, whatever the rows. REQUIRES: padding_row is a
+/// row, or negative for none.
 std::vector<float> sines(SinesForm form, int64_t rows, int64_t width, int64_t padding_row);
 
 }  // namespace crossload::names

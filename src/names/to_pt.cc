@@ -68,7 +68,9 @@ PtPlan to_pt(const Model& model, std::span<const TfTensor> tensors) {
       bad_input("`{}` becomes PyTorch's `{}`{}", tensor.name, name.path,
                 name.path.empty() ? ", which is no name" : " as another weight does; the file must hold one of them");
     }
-    const auto has_place = [&](const Layer& layer) { return layer.shares(path) || path.substr(0, path.find('/')) == layer.name; };
+    const auto has_place = [&](const Layer& layer) {
+      return layer.shares(path) || path.substr(0, path.find('/')) == layer.name;
+    };
     const auto layer = std::ranges::find_if(layers, has_place);
     if (layer == layers.end()) {
       plan.unused.push_back({tensor.name, Reason::kNoPlace, {}});
@@ -96,7 +98,8 @@ PtPlan to_pt(const Model& model, std::span<const TfTensor> tensors) {
               tensors[0].name, row.pt_class);
   }
   for (const auto& layer : layers) {
-    if (layer.presence == Layer::Presence::kHasWeights && !layers_with_weights.contains(layer.name) && layer.name != kTopLevel) {
+    if (layer.presence == Layer::Presence::kHasWeights && !layers_with_weights.contains(layer.name) &&
+        layer.name != kTopLevel) {
       plan.missing.push_back({layer.name, Reason::kAbsent, {}});
     }
   }

@@ -57,7 +57,8 @@ class Planner {
       path = namer_.with_main_layers(std::move(path));
       std::string name = join(path, '.');
       if (const auto [at, is_new] = parameters_.try_emplace(name, Parameter{std::move(path), &tensor}); !is_new) {
-        bad_input("`{}` and `{}` are one parameter; the checkpoint must hold it once", at->second.source->name, tensor.name);
+        bad_input("`{}` and `{}` are one parameter; the checkpoint must hold it once", at->second.source->name,
+                  tensor.name);
       }
     }
   }
@@ -74,7 +75,8 @@ class Planner {
   std::set<std::string> modules() const {
     std::set<std::string> found;
     for (const auto& [name, parameter] : parameters_) {
-      for (std::size_t dot = name.find('.'); dot != name.npos; dot = name.find('.', dot + 1)) found.insert(name.substr(0, dot));
+      for (std::size_t dot = name.find('.'); dot != name.npos; dot = name.find('.', dot + 1))
+        found.insert(name.substr(0, dot));
     }
     return found;
   }
@@ -137,7 +139,8 @@ class Planner {
     TfWeight weight{{}, {}, source.name, std::move(name.layout), {}};
     if (const auto at = computed_values_.find(&source); at != computed_values_.end()) weight.values = at->second;
     const Path path = split(name.path, '/');
-    if (const Layer* own = find_layer(path[0])) {  // never for a path outside of the scope, whose first component is empty
+    if (const Layer* own =
+            find_layer(path[0])) {  // never for a path outside of the scope, whose first component is empty
       if (path.size() > 2 && std::ranges::find(own->left_out, path[1]) != own->left_out.end()) {
         plan_.unused.push_back({source.name, Reason::kLeftOut, {}});
         return;
@@ -152,10 +155,11 @@ class Planner {
       return;
     }
     is_known_ |= !computed_values_.contains(&source) && is_of_main_layer(row_, name.path);
-    weight.name = (name.path.starts_with('/') ? name.path.substr(1) : scope_of(plan_.class_name) + "/" + name.path) + ":0";
+    weight.name =
+        (name.path.starts_with('/') ? name.path.substr(1) : scope_of(plan_.class_name) + "/" + name.path) + ":0";
     if (const auto [at, is_new] = placed_.try_emplace(weight.name, source.name); !is_new) {
-      bad_input("`{}` and `{}` both become TensorFlow's `{}`; the checkpoint must hold one of them", at->second, source.name,
-                weight.name);
+      bad_input("`{}` and `{}` both become TensorFlow's `{}`; the checkpoint must hold one of them", at->second,
+                source.name, weight.name);
     }
     plan_.weights.push_back(std::move(weight));
   }
@@ -168,9 +172,8 @@ class Planner {
 
   void list_layers() {
     for (const auto& layer : layers_) {
-      const bool has_weights = std::ranges::any_of(plan_.weights, [&](const TfWeight& w) {
-        return std::ranges::find(w.groups, layer.name) != w.groups.end();
-      });
+      const bool has_weights = std::ranges::any_of(
+          plan_.weights, [&](const TfWeight& w) { return std::ranges::find(w.groups, layer.name) != w.groups.end(); });
       if (layer.name == kTopLevel) continue;
       if (has_weights || layer.presence == Layer::Presence::kAlways) {
         plan_.layer_names.push_back(layer.name);
@@ -208,7 +211,8 @@ TfPlan to_tf(const Model& model, std::span<const PtTensor> tensors) { return Pla
 std::string flat_name(std::string_view tf_name) {
   // The condition is Transformers'; it keeps names such as `model.shared/model.shared/embeddings` whole.
   const std::size_t slash = tf_name.find('/');
-  return std::string(slash == tf_name.npos || tf_name.find("model.") != tf_name.npos ? tf_name : tf_name.substr(slash + 1));
+  return std::string(slash == tf_name.npos || tf_name.find("model.") != tf_name.npos ? tf_name
+                                                                                     : tf_name.substr(slash + 1));
 }
 
 }  // namespace crossload::names

@@ -38,7 +38,11 @@ json to_tf(const names::Model& model, const json& job) {
   const names::TfPlan plan = names::to_tf(model, tensors);
   json weights = json::array();
   for (const auto& w : plan.weights) {
-    weights.push_back({{"groups", w.groups}, {"name", w.name}, {"source", w.source}, {"layout", to_json(w.layout)}, {"values", w.values}});
+    weights.push_back({{"groups", w.groups},
+                       {"name", w.name},
+                       {"source", w.source},
+                       {"layout", to_json(w.layout)},
+                       {"values", w.values}});
   }
   return {{"class", plan.class_name},
           {"layer_names", plan.layer_names},
@@ -49,13 +53,17 @@ json to_tf(const names::Model& model, const json& job) {
 
 json to_pt(const names::Model& model, const json& job) {
   std::vector<names::TfTensor> tensors;
-  for (const auto& t : job.at("tensors")) tensors.push_back({t[0], t[1], *dtype_from_name(t[2].get<std::string>()), t[3]});
+  for (const auto& t : job.at("tensors"))
+    tensors.push_back({t[0], t[1], *dtype_from_name(t[2].get<std::string>()), t[3]});
   const names::PtPlan plan = names::to_pt(model, tensors);
   json weights = json::array();
   for (const auto& w : plan.weights) {
     weights.push_back({{"name", w.name}, {"source", w.source}, {"layout", to_json(w.layout)}, {"values", w.values}});
   }
-  return {{"class", plan.class_name}, {"weights", weights}, {"unused", to_json(plan.unused)}, {"missing", to_json(plan.missing)}};
+  return {{"class", plan.class_name},
+          {"weights", weights},
+          {"unused", to_json(plan.unused)},
+          {"missing", to_json(plan.missing)}};
 }
 
 json answer(const json& job) {

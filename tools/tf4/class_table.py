@@ -15,7 +15,7 @@ from pathlib import Path
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import tiny_configs  # noqa: E402
+import tiny_configs
 
 TARGET = Path(__file__).resolve().parent.parent.parent / "src/names/class_table.inc"
 

@@ -25,16 +25,15 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
-import class_table  # noqa: E402
-import numpy as np  # noqa: E402
-import repairs  # noqa: E402
-import stages  # noqa: E402
-import tiny_configs  # noqa: E402
-import weights_doc  # noqa: E402
+import class_table
+import numpy as np
+import repairs
+import stages
+import tiny_configs
+import weights_doc
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RESULTS = ROOT / "build/tf4/results.jsonl"
-PLANNER = Path(os.environ.get("NAMES_PLAN", ROOT / "build/work/names_plan"))
 LIMIT = 1e-5
 SECONDS = 300  # for one class
 
@@ -71,6 +70,16 @@ def in_process(step, subject, folder):
     return json.loads(result.read_text()) if result.exists() else {"error": f"the process ended with {status}"}
 
 
+def planner():
+    """The program names_plan; of several builds the newest."""
+    if "CROSSLOAD_BUILD_DIR" in os.environ:
+        return Path(os.environ["CROSSLOAD_BUILD_DIR"]) / "names_plan"
+    programs = sorted((ROOT / "build").glob("*/names_plan"), key=lambda p: p.stat().st_mtime)
+    if not programs:
+        sys.exit("error: build/*/names_plan: not built; run cmake with -DCROSSLOAD_TESTS=ON")
+    return programs[-1]
+
+
 def plan(to, config, tensors):
     parts = {n: p["model_type"] for n, p in config.items() if isinstance(p, dict) and "model_type" in p}
     model = {
@@ -79,7 +88,7 @@ def plan(to, config, tensors):
         "tie_word_embeddings": config.get("tie_word_embeddings", True),
     }  # fmt: skip
     job = json.dumps({"to": to, "model": model, "tensors": tensors})
-    answer = subprocess.run([PLANNER], input=job + "\n", capture_output=True, text=True, check=True).stdout
+    answer = subprocess.run([planner()], input=job + "\n", capture_output=True, text=True, check=True).stdout
     return json.loads(answer)
 
 
@@ -144,7 +153,12 @@ def judge(subject, folder):
     if "error" in to_tf:
         return {"to_tf": to_tf["error"], "to_pt": "no tf_model.h5"}
     loaded = in_process(stages.load, subject, folder)
-    result = {"tensors": made["tensors"], "repair": repairs.repaired(subject), "to_tf": why_not_tf(to_tf, loaded), "to_pt": "no changed weights"}
+    result = {
+        "tensors": made["tensors"],
+        "repair": repairs.repaired(subject),
+        "to_tf": why_not_tf(to_tf, loaded),
+        "to_pt": "no changed weights",
+    }
     result |= {k: loaded.get(k) for k in ("max_error", "errors", "variables", "note")}
     if "error" in loaded:
         return result
@@ -192,10 +206,10 @@ def key(subject):
     return json.dumps([subject["class"], subject["type"], subject.get("changes")], sort_keys=True)
 
 
-def read_results():
+def read_results(path):
     """{key: result}; a line that was cut short by an interruption is none."""
     found = {}
-    for line in RESULTS.read_text().splitlines() if RESULTS.exists() else []:
+    for line in path.read_text().splitlines() if path.exists() else []:
         try:
             result = json.loads(line)
         except json.JSONDecodeError:
@@ -261,7 +275,11 @@ def main():
     parser.add_argument("--resume", action="store_true", help="only what has no result yet")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave the files of each class here")
     parser.add_argument("--docs", action="store_true", help="write docs/weights.md")
+    parser.add_argument(
+        "--results", type=Path, default=RESULTS, metavar="FILE", help="default: build/tf4/results.jsonl"
+    )
     options = parser.parse_args()
+    planner()
     # What children find loaded. Nothing that computes as it is imported (some models' modules do): TensorFlow's threads
     # would be missing after a fork.
     import torch
@@ -271,18 +289,18 @@ def main():
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     wanted = [s for s in subjects() if not options.only or s["class"] in options.only or s["type"] in options.only]
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    options.results.parent.mkdir(parents=True, exist_ok=True)
     if options.resume:
-        known = read_results()
+        known = read_results(options.results)
         wanted = [s for s in wanted if key(s) not in known]
     elif not options.only:
-        RESULTS.unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory() as temporary, open(RESULTS, "a") as file:
+        options.results.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory() as temporary, open(options.results, "a") as file:
         for result in drive(wanted, options.jobs, options.keep or Path(temporary), options.keep is not None):
             file.write(json.dumps(result) + "\n")
             file.flush()
             print(weights_doc.line(result), flush=True)
-    results = read_results()
+    results = read_results(options.results)
     print(weights_doc.summary([results[key(s)] for s in subjects() if key(s) in results]))
     if options.docs:
         weights_doc.write([results[key(s)] for s in subjects()], ROOT / "docs/weights.md")

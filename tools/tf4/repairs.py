@@ -5,7 +5,9 @@ def repair_transfo_xl():
     import torch
 
     type_as = torch.Tensor.type_as
-    torch.Tensor.type_as = lambda self, other=None, dtype=None: self.to(dtype) if other is None else type_as(self, other)
+    torch.Tensor.type_as = lambda self, other=None, dtype=None: (
+        self.to(dtype) if other is None else type_as(self, other)
+    )
 
 
 def repair_openai_gpt():
@@ -28,8 +30,16 @@ def repair_data2vec_vision():
 
 # By model type: the repair, which classes it concerns (their names' ends), and what is wrong without it.
 REPAIRS = {
-    "transfo-xl": (repair_transfo_xl, "", "PyTorch's class calls `type_as` with an argument that it has not, and stops"),
-    "openai-gpt": (repair_openai_gpt, "", "PyTorch's class approximates GELU by tanh, TensorFlow's does not: outputs differ by 5e-4"),
+    "transfo-xl": (
+        repair_transfo_xl,
+        "",
+        "PyTorch's class calls `type_as` with an argument that it has not, and stops",
+    ),
+    "openai-gpt": (
+        repair_openai_gpt,
+        "",
+        "PyTorch's class approximates GELU by tanh, TensorFlow's does not: outputs differ by 5e-4",
+    ),
     "data2vec-vision": (
         repair_data2vec_vision,
         "SemanticSegmentation",

@@ -13,7 +13,15 @@ FIRST_ID = 5
 def sizes_of(spec, name):
     known = list(spec.shape)
     free = {1: [BATCH], 2: [BATCH, LENGTH], 3: [BATCH, CHOICES, LENGTH]}
-    if name in ("pixel_values", "input_features", "input_values", "token_type_ids", "bbox", "visual_feats", "visual_pos"):
+    if name in (
+        "pixel_values",
+        "input_features",
+        "input_values",
+        "token_type_ids",
+        "bbox",
+        "visual_feats",
+        "visual_pos",
+    ):
         filling = [BATCH, *[LENGTH] * (len(known) - 1)]
     else:
         filling = free.get(len(known), [BATCH, *[LENGTH] * (len(known) - 1)])

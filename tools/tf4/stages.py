@@ -28,10 +28,12 @@ def randomize(model, rng):
     import torch
 
     norms = {n for n, p in model.named_parameters() if p.dim() == 1 and n.endswith("weight")}
-    learnt = [(n, b) for n, b in model.named_buffers() if n.endswith(("running_mean", "running_var", "positional_embedding"))]
+    learnt = [
+        (n, b) for n, b in model.named_buffers() if n.endswith(("running_mean", "running_var", "positional_embedding"))
+    ]
     with torch.no_grad():
         for name, tensor in [*model.named_parameters(), *learnt]:
-            if name.endswith("logit_scale") or not tensor.requires_grad and "embed_positions" in name:
+            if name.endswith("logit_scale") or (not tensor.requires_grad and "embed_positions" in name):
                 continue
             noise = torch.from_numpy(rng.standard_normal(tuple(tensor.shape)).astype(np.float32))
             if name.endswith("running_var"):
@@ -95,7 +97,9 @@ class OldNames:
     def __init__(self, model, pt_names):
         self.model = model
         self.known = {self.canonical(n): n for n in pt_names}
-        self.prefix = "" if any(n.startswith(model.base_model_prefix) for n in pt_names) else model.base_model_prefix + "."
+        self.prefix = (
+            "" if any(n.startswith(model.base_model_prefix) for n in pt_names) else model.base_model_prefix + "."
+        )
 
     def canonical(self, name):
         name = name.replace("running_var", "moving_variance").replace("running_mean", "moving_mean")
@@ -168,7 +172,10 @@ def load(subject, folder):
 
 
 def ignored(model, kind, name):
-    patterns = {"missing_keys": model._keys_to_ignore_on_load_missing, "unexpected_keys": model._keys_to_ignore_on_load_unexpected}
+    patterns = {
+        "missing_keys": model._keys_to_ignore_on_load_missing,
+        "unexpected_keys": model._keys_to_ignore_on_load_unexpected,
+    }
     return any(re.search(p, str(name)) for p in patterns.get(kind) or [])
 
 
