@@ -76,7 +76,7 @@ struct TfWeight {
 struct TfPlan {
   std::string class_name;                // `TFBertModel`
   std::vector<std::string> layer_names;  // the model's layers in order, those without weights included
-  std::vector<TfWeight> weights;         // in the order of the sources
+  std::vector<TfWeight> weights;         // in the order of the sources, then those without
   std::vector<Note> unused;              // names of PtTensors
   std::vector<Note> missing;             // layers or variables, without the model's scope
 };

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <sstream>
 
 #include "base/error.h"
 #include "base/text_cases.h"
@@ -68,39 +69,81 @@ Dims parse_dims(const std::string& text) {
   return dims;
 }
 
-/// An input: `to tf` or `to pt`, then `TYPE CLASS [untied] [PART=TYPE] [FIELD=NUMBER]…`, then a weight a line, `NAME
-/// DTYPE DIMS`, towards PyTorch `GROUP NAME DTYPE DIMS` with `-` for no group.
-std::string plan_of(const std::string& input) {
-  std::istringstream in(input);
-  std::string direction, line;
-  std::getline(in, direction);
-  std::getline(in, line);
-  const auto model_words = words(line);
-  Model model{model_words.at(0), model_words.at(1), true, {}, {}};
-  for (std::size_t i = 2; i < model_words.size(); ++i) {
-    if (model_words[i] == "untied") {
-      model.tie_word_embeddings = false;
-    } else {
-      const Path part = split(model_words[i], '=');
-      const bool is_number = part.at(1).find_first_not_of("0123456789") == std::string::npos;
-      if (is_number) {
-        model.numbers[part.at(0)] = std::stoll(part.at(1));
-      } else {
-        model.parts[part.at(0)] = part.at(1);
-      }
-    }
-  }
+/// An input: `to tf` or `to pt`, then `TYPE CLASS [untied] [PART=TYPE] [FIELD=NUMBER]…`, then a weight a line,
+/// `NAME DTYPE DIMS`, towards PyTorch `GROUP NAME DTYPE DIMS` with `-` for no group.
+struct Case {
+  std::string direction;
+  Model model;
   std::vector<PtTensor> pt;
   std::vector<TfTensor> tf;
-  while (std::getline(in, line)) {
-    const auto w = words(line);
-    if (direction == "to tf") {
-      pt.push_back({w.at(0), dtype_from_name(w.at(1)).value(), parse_dims(w.at(2))});
+};
+
+Case parse_case(const std::string& input) {
+  Case result;
+  std::istringstream in(input);
+  std::string line;
+  std::getline(in, result.direction);
+  std::getline(in, line);
+  const auto model_words = words(line);
+  result.model = {model_words.at(0), model_words.at(1), true, {}, {}};
+  for (std::size_t i = 2; i < model_words.size(); ++i) {
+    const Path field = split(model_words[i], '=');
+    if (field[0] == "untied") {
+      result.model.tie_word_embeddings = false;
+    } else if (field.at(1).find_first_not_of("0123456789") == std::string::npos) {
+      result.model.numbers[field[0]] = std::stoll(field[1]);
     } else {
-      tf.push_back({w.at(0) == "-" ? "" : w.at(0), w.at(1), dtype_from_name(w.at(2)).value(), parse_dims(w.at(3))});
+      result.model.parts[field[0]] = field[1];
     }
   }
-  return direction == "to tf" ? print(to_tf(model, pt)) : print(to_pt(model, tf));
+  while (std::getline(in, line)) {
+    const auto w = words(line);
+    if (result.direction == "to tf") {
+      result.pt.push_back({w.at(0), dtype_from_name(w.at(1)).value(), parse_dims(w.at(2))});
+    } else {
+      result.tf.push_back(
+          {w.at(0) == "-" ? "" : w.at(0), w.at(1), dtype_from_name(w.at(2)).value(), parse_dims(w.at(3))});
+    }
+  }
+  return result;
+}
+
+/// What is planned for the variables of a plan, named as in one file, and as in shards.
+void check_way_back(const Model& model, const TfPlan& plan) {
+  std::vector<TfTensor> whole, flat;
+  for (const auto& w : plan.weights) {
+    whole.push_back({w.groups.at(0), w.name, w.layout.dtype, w.layout.dims});
+    flat.push_back({"", flat_name(w.name), w.layout.dtype, w.layout.dims});
+  }
+  const PtPlan back = to_pt(model, whole), of_shards = to_pt(model, flat);
+  REQUIRE(back.weights.size() == of_shards.weights.size());
+  for (std::size_t i = 0; i < back.weights.size(); ++i) {
+    const PtWeight& weight = back.weights[i];
+    CHECK(weight.name == of_shards.weights[i].name);
+    const auto made_of = std::ranges::find(plan.weights, weight.source, &TfWeight::name);
+    if (made_of == plan.weights.end() || made_of->source.empty()) continue;
+    // Sources may lack the main layer, or have the names of BERT's first checkpoints.
+    const std::string& source = made_of->source;
+    CAPTURE(source);
+    CAPTURE(weight.name);
+    if (!source.ends_with("gamma") && !source.ends_with("beta") && !weight.name.ends_with("decoder.bias")) {
+      CHECK((weight.name.ends_with(source) || source.ends_with(weight.name)));
+    }
+    const auto& there = made_of->layout.permutation;
+    const auto& again = weight.layout.permutation;
+    REQUIRE(there.size() == again.size());
+    for (std::size_t axis = 0; axis < there.size(); ++axis) {
+      CHECK(again[static_cast<std::size_t>(there[axis])] == static_cast<int>(axis));
+    }
+  }
+}
+
+std::string plan_of(const std::string& input) {
+  const Case c = parse_case(input);
+  if (c.direction == "to pt") return print(to_pt(c.model, c.tf));
+  const TfPlan plan = to_tf(c.model, c.pt);
+  check_way_back(c.model, plan);
+  return print(plan);
 }
 
 const Model kBert{"bert", "BertModel", true, {}, {}};

@@ -39,8 +39,11 @@ class Planner {
     layers_ = layers_of(row_, modules());
     apply_ties();
     for (const auto& [name, parameter] : parameters_) weights_.push_back(&parameter);
-    // In the order of the sources, which a writer may stream.
-    std::ranges::stable_sort(weights_, {}, [](const Parameter* p) { return p->source; });
+    // In the order of the sources, which a writer may stream; then what has none.
+    std::ranges::stable_sort(weights_, {}, [](const Parameter* p) {
+      return p->source->name.empty() ? std::pair(true, static_cast<const PtTensor*>(nullptr))
+                                     : std::pair(false, p->source);
+    });
     for (const Parameter* parameter : weights_) place(*parameter);
     if (!is_known_) fail_for_nothing_known();
     list_layers();
