@@ -21,7 +21,8 @@ constexpr std::size_t kMaxName = 4096;
 
 }  // namespace
 
-void check_length(std::string_view name) {
+void check_name(std::string_view name) {
+  if (name.empty()) bad_input("a weight's name is empty; the file must name all its weights");
   if (name.size() > kMaxName)
     bad_input("a weight's name has {} bytes; crossload reads names of up to {}", name.size(), kMaxName);
 }

@@ -19,8 +19,8 @@ struct Tie {
   bool pt_wants_both;
 };
 
-/// Throws `kBadInput` for names of a length that no model has; time to match patterns grows with it.
-void check_length(std::string_view name);
+/// Throws `kBadInput` for no name, and for one of a length that no model has; time to match patterns grows with it.
+void check_name(std::string_view name);
 
 /// A weight that only one side stores.
 struct Computed {

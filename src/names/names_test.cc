@@ -229,16 +229,18 @@ TEST_CASE("nothing is no model") {
 }
 
 TEST_CASE("names without sense are unused or refused") {
-  for (const std::string name : {"", ".", "..", "weight", "0", "0.0.weight", "___", "a..b"}) {
+  for (const std::string name : {".", "..", "weight", "0", "0.0.weight", "___", "a..b"}) {
     CAPTURE(name);
     const std::vector tensors{weight("bert.pooler.dense.bias", {3}), weight(name)};
     CHECK(to_tf(kBert, tensors).class_name == "TFBertModel");
   }
-  for (const std::string name : {"", "/", "//", ":0", "___", "x/___", "_._"}) {
+  for (const std::string name : {"/", "//", ":0", "___", "x/___", "_._"}) {
     CAPTURE(name);
     CHECK(error_to_pt(kBert, {variable("x/bert/pooler/dense/bias:0", {3}), variable(name)}).find("which is no name") !=
           std::string::npos);
   }
+  CHECK(error_to_tf(kBert, {weight("")}) == "a weight's name is empty; the file must name all its weights");
+  CHECK(error_to_pt(kBert, {variable("")}) == "a weight's name is empty; the file must name all its weights");
   CHECK(error_to_tf(kBert, {weight(std::string(100000, 'a'))}) ==
         "a weight's name has 100000 bytes; crossload reads names of up to 4096");
   CHECK(error_to_pt(kBert, {variable(std::string(100000, '/'))}) ==

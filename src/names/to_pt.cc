@@ -53,7 +53,7 @@ PtPlan to_pt(const Model& model, std::span<const TfTensor> tensors) {
   const std::string main(row.main_layer);
   bool is_known = false;
   for (const auto& tensor : tensors) {
-    check_length(tensor.name);
+    check_name(tensor.name);
     if (!seen.insert(tensor.name).second) continue;  // shared by several layers
     const std::string path = path_of(tensor, namer);
     if (pt_has_none(row, path)) {

@@ -19,7 +19,7 @@ struct Parameter {
 
 /// PyTorch's path of a parameter; the names of BERT's first checkpoints become today's.
 Path path_of(const PtTensor& tensor) {
-  check_length(tensor.name);
+  check_name(tensor.name);
   Path path = split(tensor.name, '.');
   if (path.size() > 1 && path.back() == "gamma") path.back() = "weight";
   if (path.size() > 1 && path.back() == "beta") path.back() = "bias";
