@@ -3,6 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <random>
+#include <set>
 #include <sstream>
 
 #include "base/error.h"
@@ -245,6 +248,39 @@ TEST_CASE("names without sense are unused or refused") {
         "a weight's name has 100000 bytes; crossload reads names of up to 4096");
   CHECK(error_to_pt(kBert, {variable(std::string(100000, '/'))}) ==
         "a weight's name has 100000 bytes; crossload reads names of up to 4096");
+}
+
+TEST_CASE("names changed at random give a plan without collisions, or an error") {
+  constexpr std::string_view kMarks[] = {".", "/", "_._", "___", ":0", "0", "#", "*", "^", "$", "model.", "weight", ""};
+  const TextCaseFile file = TextCaseFile::read(std::filesystem::path(CROSSLOAD_SOURCE_DIR) / "tests/names/text.txt");
+  std::mt19937 random(1);
+  const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random()) % n; };
+  const auto change = [&](std::string& name) {
+    const std::size_t at = below(name.size() + 1);
+    name.replace(at, below(4), kMarks[below(std::size(kMarks))]);
+  };
+  std::size_t plans = 0, errors = 0;
+  for (int round = 0; round < 3000; ++round) {
+    Case c = parse_case(file.cases[below(file.cases.size())].input);
+    for (std::size_t i = 0; i <= below(3); ++i) {
+      if (!c.pt.empty()) change(c.pt[below(c.pt.size())].name);
+      if (!c.tf.empty()) change(c.tf[below(c.tf.size())].name);
+    }
+    std::set<std::string> names;
+    try {
+      if (c.direction == "to tf") {
+        for (const auto& w : to_tf(c.model, c.pt).weights) CHECK(names.insert(w.name).second);
+      } else {
+        for (const auto& w : to_pt(c.model, c.tf).weights) CHECK(names.insert(w.name).second);
+      }
+      ++plans;
+    } catch (const Error& error) {
+      CHECK(error.kind() == ErrorKind::kBadInput);
+      ++errors;
+    }
+  }
+  CHECK(plans > 100);
+  CHECK(errors > 100);
 }
 
 TEST_CASE("weights of unusual ranks keep their elements") {

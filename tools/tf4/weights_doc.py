@@ -32,7 +32,7 @@ scale was converted both ways by the rules in `src/names`, and the real classes 
 
 BUILT = (
     "`from_pretrained` of this class reads only what it builds beforehand ({seen} variables), so"
-    " the file was loaded once more after a call. Transformers' own files fare no better."
+    " the file was loaded once more after a call. Transformers reads the files that it wrote itself no better."
 )
 
 
@@ -54,7 +54,11 @@ def totals(results):
     for way, name in (("to_tf", "To TensorFlow"), ("to_pt", "To PyTorch")):
         passed = [r for r in results if r[way] is None]
         repaired = sum(bool(r.get("repair")) for r in passed)
-        text.append(f"{name} {len(passed)} passed, {repaired} of them with a class of Transformers repaired (notes).")
+        called = sum(bool(r.get("note")) for r in passed)
+        text.append(
+            f"{name} {len(passed)} passed, {repaired} of them with a class of Transformers repaired and {called} loaded once"
+            " more after a call (see the notes)."
+        )
     return "\n".join(text)
 
 
