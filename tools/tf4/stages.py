@@ -91,6 +91,10 @@ def make(subject, folder):
     return {"tensors": len(shapes)}
 
 
+# Layers of DeBERTa-v2 that Transformers' own mapping does not find: TensorFlow's name, PyTorch's.
+MISSED = {".pos_proj.": ".pos_key_proj.", ".pos_q_proj.": ".pos_query_proj."}
+
+
 class OldNames:
     """Transformers' own mapping from a TensorFlow class's variables to PyTorch's names and layouts."""
 
@@ -112,6 +116,8 @@ class OldNames:
         name, transpose = convert_tf_weight_name_to_pt_weight_name(
             variable.name, start_prefix_to_remove=self.prefix, tf_weight_shape=variable.shape, name_scope=""
         )
+        for tf_part, pt_part in MISSED.items():
+            name = name.replace(tf_part, pt_part)
         rename = getattr(self.model, "tf_to_pt_weight_rename", lambda n: (n,))
         return next((self.known[n] for n in rename(name) if n in self.known), None), transpose
 
