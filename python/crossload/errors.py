@@ -1,11 +1,20 @@
-"""The exceptions of the Python side."""
+"""The exceptions of the Python side, and what their text must never hold."""
+
+import re
+
+# The forms of a Hub token; others are known by their value.
+TOKEN_FORM = re.compile(r"\bhf_(?:[A-Za-z0-9]{30,}|(?:oauth|jwt)_[\w.-]{16,})")
+URL_SECRETS = re.compile(r"(?<=://)[^/@\s]+@|(?<=\S)\?(?:X-Amz-|[\w-]+=)[^\s'\"`]*")
+# A shorter one is none, and words of a text may hold it.
+SHORTEST_TOKEN = 8
+_secrets = set()
 
 
 class WorkerError(Exception):
     """A failure with a kind that decides the exit code, and every reason at once.
 
-    kind: `bad-input` (the user's model, flags or files), `unsupported` (PyTorch cannot export the model) or
-    `environment` (something is missing, network or disk failed).
+    kind: `bad-input` (the user's model, flags or files), `unsupported` (PyTorch cannot export the model), `mismatch`
+    (the result differs from PyTorch) or `environment` (something is missing, network or disk failed).
     message: `<where>: <what was seen, with numbers>; <what to do>`, lower case, no full stop.
     details: further lines, one reason each.
     """
@@ -18,7 +27,10 @@ class WorkerError(Exception):
 
 
 class CrossloadError(WorkerError):
-    """What `crossload.convert` and its kin raise; kinds are those of the command's exit codes."""
+    """What `crossload.convert` and its kin raise; kinds are those of the command's exit codes.
+
+    The exporter raises one more, `mismatch`: `convert` has a verdict for it.
+    """
 
     def __str__(self):
         return "\n  ".join([self.message, *self.details])
@@ -34,3 +46,16 @@ def first_line(error):
     """The first non-empty line of an exception's text, with its type, without a final full stop."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0].rstrip('.')}" if lines else type(error).__name__
+
+
+def keep_secret(token):
+    """From now on `without_secrets` takes this token out, whatever its form."""
+    if isinstance(token, str) and len(token.strip()) >= SHORTEST_TOKEN:
+        _secrets.add(token.strip())
+
+
+def without_secrets(text):
+    """The text with tokens shown as `<token>`, and URLs without user names, passwords and signatures."""
+    for secret in _secrets:
+        text = text.replace(secret, "<token>")
+    return URL_SECRETS.sub("", TOKEN_FORM.sub("<token>", text))

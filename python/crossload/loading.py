@@ -9,7 +9,7 @@ from .session import Loaded, require_transformers
 
 
 def model_folder(request):
-    """The local folder of the request's model; a Hub id is fetched first (see hub.resolve)."""
+    """The local folder of the request's model; a Hub id is fetched first (see fetch.resolve)."""
     name = request.get("model")
     if not name:
         raise WorkerError("bad-input", "request: `model` is missing; give a model folder, a Hub id or a `.pt2` file")
@@ -21,7 +21,7 @@ def model_folder(request):
     looks_local = path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1
     if looks_local:
         raise WorkerError("bad-input", f"{name}: no such folder; give a model folder, a Hub id or a `.pt2` file")
-    from .hub import resolve
+    from .fetch import resolve
 
     return Path(resolve(request)["path"])
 

@@ -32,7 +32,6 @@ def picture_forms(maker):
 def pictures(maker, form):
     """{input: value} of one form: "rows" [batch, channels, height, width], "several" [batch, 2, channels, …], "film"
     [batch, frames, channels, …], "patches" [patches of all pictures, values of one] with their grid."""
-    import torch
 
     kind, (height, width) = form
     name = next(n for n in PICTURES if n in maker.parameters)

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from .errors import WorkerError
-from .tensor_file import raw_bytes
+from .tensor_file import DTYPES, raw_bytes
 
 
 @dataclass
@@ -53,31 +53,72 @@ def find_places(loaded, names):
 
 
 def _open_checkpoint(folder, files):
-    """{key: ({"dtype","shape","file"}, open file)} of a folder's safetensors files; {} where there are none."""
+    """{key: ({"dtype","shape","file"}, open file)} of a folder's safetensors or PyTorch files; {} where there are none.
+
+    The choice among several is the engine's, too: src/checkpoint/weight_files.cc.
+    """
     from pathlib import Path
 
     if folder is None:
         return {}
     folder = Path(folder)
-    index = folder / "model.safetensors.index.json"
-    if (folder / "model.safetensors").is_file():
-        shards = ["model.safetensors"]
-    elif index.is_file():
-        shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    else:
-        return {}
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        index = folder / f"{name}.index.json"
+        if (folder / name).is_file():
+            shards = [name]
+        elif index.is_file():
+            shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        else:
+            continue
+        found = {}
+        for shard in shards:
+            read = _safetensors_entries if shard.endswith(".safetensors") else _pickled_entries
+            found.update(read(folder / shard, files))
+        return found
+    return {}
+
+
+def _safetensors_entries(path, files):
     from safetensors import SafetensorError, safe_open
 
     found = {}
-    for shard in shards:
-        try:
-            opened = files.enter_context(safe_open(str(folder / shard), framework="pt"))
-            for key in opened.keys():
-                view = opened.get_slice(key)
-                found[key] = ({"dtype": view.get_dtype(), "shape": list(view.get_shape()), "file": shard}, opened)
-        except (OSError, SafetensorError) as error:
-            raise WorkerError("bad-input", f"{folder / shard}: cannot be read ({error}); download it again") from error
+    try:
+        opened = files.enter_context(safe_open(str(path), framework="pt"))
+        for key in opened.keys():
+            view = opened.get_slice(key)
+            found[key] = ({"dtype": view.get_dtype(), "shape": list(view.get_shape()), "file": path.name}, opened)
+    except (OSError, SafetensorError) as error:
+        raise WorkerError("bad-input", f"{path}: cannot be read ({error}); download it again") from error
     return found
+
+
+@dataclass
+class _StateDict:
+    """What torch.load gives, with the one method of safetensors' files that is used here."""
+
+    tensors: dict
+
+    def get_tensor(self, key):
+        return self.tensors[key]
+
+
+def _pickled_entries(path, _files):
+    import pickle
+    import zipfile
+
+    import torch
+
+    try:
+        # Only the zip format can be mapped.
+        tensors = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise WorkerError("bad-input", f"{path}: cannot be read ({error}); download it again") from error
+    opened = _StateDict(tensors)
+    return {
+        key: ({"dtype": DTYPES[str(t.dtype)], "shape": list(t.shape), "file": path.name}, opened)
+        for key, t in tensors.items()
+        if isinstance(t, torch.Tensor) and str(t.dtype) in DTYPES
+    }
 
 
 def _renamed_keys(model, checkpoint):

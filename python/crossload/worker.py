@@ -6,9 +6,11 @@ See README.md beside this file for the protocol. Whatever libraries print goes t
 import json
 import os
 import sys
+import threading
 import traceback
 
-from .errors import WorkerError, first_line
+from . import hub
+from .errors import WorkerError, first_line, keep_secret, without_secrets
 from .session import Session
 
 
@@ -23,9 +25,11 @@ def handle(request, progress, memory):
     missing = [name for name in NEEDED.get(do, ()) if not request.get(name)]
     if missing and not (missing == ["model"] and memory.module is not None):
         raise WorkerError("bad-input", f"request `{do}`: `{missing[0]}` is missing; see python/crossload/README.md")
+    keep_secret(request.get("token"))
     try:
         return HANDLERS[do](request, progress, memory)
-    except WorkerError:
+    except WorkerError as error:
+        error.message, error.details = without_secrets(error.message), [without_secrets(d) for d in error.details]
         raise
     except OSError as error:
         raise WorkerError("environment", f"{do}: {first_line(error)}; check disk space and permissions") from error
@@ -46,10 +50,22 @@ def _reference(request, progress, memory):
 
 
 def _resolve(request, progress, memory):
-    from .hub import resolve
+    from .fetch import resolve
 
-    progress("resolve", f"fetching {request['model']}", None)
-    return resolve(request)
+    progress("fetch", f"looking for {request['model']}", None)
+    return resolve(request, progress)
+
+
+def _push(request, progress, memory):
+    from .push import push
+
+    return push(request, progress)
+
+
+def _push_weights(request, progress, memory):
+    from .push import push_weights
+
+    return push_weights(request, progress)
 
 
 def _versions(request, progress, memory):
@@ -58,8 +74,21 @@ def _versions(request, progress, memory):
     return versions()
 
 
-HANDLERS = {"trace": _trace, "reference": _reference, "resolve": _resolve, "versions": _versions}
-NEEDED = {"trace": ("model", "out"), "reference": ("model", "out"), "resolve": ("model",)}
+HANDLERS = {
+    "trace": _trace,
+    "reference": _reference,
+    "resolve": _resolve,
+    "push": _push,
+    "push_weights": _push_weights,
+    "versions": _versions,
+}
+NEEDED = {
+    "trace": ("model", "out"),
+    "reference": ("model", "out"),
+    "resolve": ("model",),
+    "push": ("out", "repo"),
+    "push_weights": ("folder", "repo", "files", "verdict", "figures", "max_error", "usual_max_error"),
+}
 
 
 def silence():
@@ -84,25 +113,50 @@ def main():
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     silence()
+    hub.owns_process = True
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
+    signal_came, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
     _end_with_parent()
     memory = Session()
     try:
-        for line in sys.stdin.buffer:
+        for line in _lines(sys.stdin.fileno(), signal_came):
             if line.strip():
                 _answer(line, answers, memory)
     except BrokenPipeError:
         os._exit(0)  # the reader is gone: nobody is left to tell
 
 
+def _lines(requests, signal_came):
+    """Lines of a file descriptor until its end. Waits for a byte of `signal_came` as well: a signal that comes just before
+    a blocking read would be looked at after it only."""
+    import select
+
+    rest = b""
+    while True:
+        if signal_came in select.select([requests, signal_came], [], [])[0]:
+            os.read(signal_came, 1)  # the handler ran, or runs now
+            continue
+        chunk = os.read(requests, 1 << 16)
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
+        if not chunk:
+            yield rest
+            return
+
+
 def _answer(line, answers, memory):
+    lock = threading.Lock()  # transfers tell their progress from several threads
+
     def emit(event):
-        answers.write(json.dumps(event, ensure_ascii=False) + "\n")
-        answers.flush()
+        with lock:
+            answers.write(json.dumps(event, ensure_ascii=False) + "\n")
+            answers.flush()
 
     def progress(stage, text, fraction=None):
-        emit({"event": "progress", "stage": stage, "text": text, "fraction": fraction})
+        emit({"event": "progress", "stage": stage, "text": without_secrets(text), "fraction": fraction})
 
     try:
         try:
@@ -116,14 +170,13 @@ def _answer(line, answers, memory):
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001 (a defect of ours or a library's: tell it whole)
-        details = traceback.format_exc().splitlines()[-12:]
-        message = f"worker: {first_line(error)}; please report it with the details"
+        details = without_secrets(traceback.format_exc()).splitlines()[-12:]
+        message = without_secrets(f"worker: {first_line(error)}; please report it with the details")
         emit({"event": "error", "kind": "environment", "message": message, "details": details})
 
 
 def _end_with_parent():
     """Whoever started this may be killed while a request is answered, which closes our standard input too late."""
-    import threading
     import time
 
     parent = os.getppid()

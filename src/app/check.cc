@@ -14,10 +14,12 @@ using nlohmann::json;
 
 namespace {
 
-std::vector<std::string> tf_weights_in(const fs::path& folder) {
-  std::vector<std::string> found;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
+std::vector<std::string> tf_weights_of(const ModelFiles& files) {
+  std::vector<std::string> found, names = files.repository;
+  if (names.empty()) {
+    for (const auto& entry : fs::directory_iterator(files.path)) names.push_back(entry.path().filename().string());
+  }
+  for (const std::string& name : names) {
     if (name.starts_with("tf_model") &&
         (name.ends_with(".h5") || name.ends_with(".json") || name.ends_with(".safetensors"))) {
       found.push_back(name);
@@ -50,7 +52,7 @@ json check_model(const ModelRequest& request, const PythonEnvironment& environme
   if (files.kind == ModelFiles::Kind::kFolder) {
     checkpoint = open_checkpoint(files.path);
     model_type = files.config.value("model_type", "");
-    found["tf_weights"] = tf_weights_in(files.path);
+    found["tf_weights"] = tf_weights_of(files);
   } else {
     found["tf_weights"] = json::array();
   }

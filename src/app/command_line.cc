@@ -14,7 +14,10 @@
 #include "app/interrupt.h"
 #include "app/plain_text.h"
 #include "app/progress.h"
+#include "app/push.h"
+#include "app/tokens.h"
 #include "app/version.h"
+#include "app/weights.h"
 #include "base/error.h"
 #include "lower/op_table.h"
 #include "report/report.h"
@@ -26,6 +29,8 @@ using nlohmann::json;
 
 struct Options {
   ConvertRequest request;
+  PushRequest push;
+  WeightsRequest weights;
   std::string python;
   std::vector<std::string> formats = {"savedmodel"};
   bool no_verify = false;
@@ -38,6 +43,7 @@ struct Options {
 
 int exit_code_of(ErrorKind kind) {
   switch (kind) {
+    case ErrorKind::kMismatch: return 1;
     case ErrorKind::kBadInput: return 2;
     case ErrorKind::kUnsupported: return 3;
     case ErrorKind::kEnvironment:
@@ -48,14 +54,16 @@ int exit_code_of(ErrorKind kind) {
 }
 
 int report_error(const Error& error, bool as_json) {
+  std::vector<std::string> details;
+  for (const std::string& detail : error.details()) details.push_back(without_tokens(detail));
+  const std::string message = without_tokens(error.what());
   if (as_json) {
     const json document = {
-        {"error",
-         {{"kind", std::string(name_of(error.kind()))}, {"message", error.what()}, {"details", error.details()}}}};
+        {"error", {{"kind", std::string(name_of(error.kind()))}, {"message", message}, {"details", details}}}};
     std::cout << document.dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
   }
-  std::cerr << "error: " << plain_text(error.what()) << '\n';
-  for (const std::string& detail : error.details()) std::cerr << "  " << plain_text(detail) << '\n';
+  std::cerr << "error: " << plain_text(message) << '\n';
+  for (const std::string& detail : details) std::cerr << "  " << plain_text(detail) << '\n';
   return exit_code_of(error.kind());
 }
 
@@ -67,12 +75,39 @@ void add_common_flags(CLI::App& command, Options& o) {
   command.add_flag("-v,--verbose", o.verbose, "more: every stage and its operations");
 }
 
+void add_token_flag(CLI::App& command, std::string& token) {
+  command.add_option("--token", token, "Hub token; default: HF_TOKEN, else the one that `hf auth login` stored");
+}
+
+void add_push_flags(CLI::App& command, PushRequest& p) {
+  command.add_option("OUT", p.out, "the folder that `convert` made")->required();
+  command.add_option("REPO", p.repository, "repository on the Hub, made when missing: owner/name, or a name of yours")
+      ->required();
+  command.add_flag("--pr", p.pull_request, "open a pull request instead of a commit");
+  command.add_option("--message", p.message, "title of the commit or pull request");
+  command.add_option("--revision", p.revision, "branch to commit to, or refs/pr/N");
+  add_token_flag(command, p.token);
+  command.add_flag("--offline", p.offline, "check the folder and show what would be sent; send nothing");
+}
+
+void add_weights_flags(CLI::App& command, WeightsRequest& w) {
+  command.add_option("SRC", w.source, "a model folder, or a weight file or shard index beside its config.json")
+      ->required();
+  command.add_option("DST", w.target, "a folder, or a file that ends in .h5 or .safetensors")->required();
+  command.add_option("--to", w.format, "h5 for TensorFlow, safetensors for PyTorch; default: what SRC is not")
+      ->check(CLI::IsMember({"h5", "safetensors"}));
+  command.add_option("--max-shard-size", w.max_shard_size, "more bytes than this go into several files with an index")
+      ->capture_default_str();
+  command.add_option("--dtype", w.dtype, "cast floats: float16, bfloat16, float32, float64; default: as they are");
+  command.add_flag("--force", w.force, "replace weights that are in DST already");
+}
+
 void add_model_flags(CLI::App& command, Options& o) {
   ModelRequest& m = o.request.model;
   command.add_option("MODEL", m.model, "a model folder, a Hub id, or a .pt2 file that torch.export wrote")->required();
   command.add_option("--class", m.model_class, "model class; default: the configuration's first architecture");
   command.add_option("--revision", m.revision, "branch, tag or commit on the Hub");
-  command.add_option("--token", m.token, "Hub token; default: the one that `hf auth login` stored");
+  add_token_flag(command, m.token);
   command.add_flag("--trust-remote-code", m.trust_remote_code, "run model code that lies in the repository");
   command.add_flag("--offline", m.offline, "use only what is already on this machine");
 }
@@ -173,6 +208,39 @@ int run_check(Options& o) {
   return 0;
 }
 
+int run_push(Options& o) {
+  WorkerProcess python(find_python(o.python));
+  ProgressLine line(ProgressLine::style_for(o.quiet));
+  const json pushed = push(o.push, python, [&](const std::string& stage, const std::string& text, double fraction) {
+    line.show(stage, text, fraction);
+  });
+  line.clear();
+  if (o.as_json) {
+    std::cout << pushed.dump(2) << std::endl;
+  } else {
+    std::cout << pushed_text(pushed, wants_color(STDOUT_FILENO));
+    if (o.verbose || o.push.offline) std::cout << '\n' << pushed.value("description", "") << '\n';
+  }
+  return 0;
+}
+
+int run_weights(const Options& o) {
+  ProgressLine line(ProgressLine::style_for(o.quiet));
+  const WeightsResult result = convert_weights(o.weights, [&](uint64_t done, uint64_t all) {
+    throw_if_interrupted();
+    line.show_growth(
+        "weights", fmt::format("{:.1f} of {:.1f} MB", static_cast<double>(done) / 1e6, static_cast<double>(all) / 1e6),
+        static_cast<double>(done) / static_cast<double>(std::max<uint64_t>(1, all)));
+  });
+  line.clear();
+  if (o.as_json) {
+    std::cout << to_json(result).dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
+  } else {
+    std::cout << to_text(result, o.verbose);
+  }
+  return 0;
+}
+
 int run_ops(const Options& o) {
   const auto entries = lower::OpTable::all().sorted();
   if (o.as_json) {
@@ -211,7 +279,13 @@ Error bad_command_line(const CLI::App& app, const CLI::ParseError& error, int ar
 
 }  // namespace
 
-int run_command_line(int argc, char** argv) {
+int run_command_line(int argc, char** shown) {
+  std::vector<std::string> arguments(shown, shown + argc);
+  hide_tokens(argc, shown);
+  std::vector<char*> pointers;
+  for (std::string& argument : arguments) pointers.push_back(argument.data());
+  char** argv = pointers.data();
+
   Options o;
   CLI::App app("crossload turns PyTorch models into TensorFlow, and proves the result stage by stage.");
   app.set_version_flag("--version", std::string("crossload ") + kVersion);
@@ -243,6 +317,15 @@ int run_command_line(int argc, char** argv) {
   add_model_flags(*check_command, o);
   add_common_flags(*check_command, o);
 
+  CLI::App* weights_command =
+      app.add_subcommand("weights", "weight files only, between PyTorch and TensorFlow; needs neither");
+  add_weights_flags(*weights_command, o.weights);
+  add_common_flags(*weights_command, o);
+
+  CLI::App* push_command = app.add_subcommand("push", "a converted folder to the Hub, as a commit or pull request");
+  add_push_flags(*push_command, o.push);
+  add_common_flags(*push_command, o);
+
   CLI::App* ops_command = app.add_subcommand("ops", "every supported ATen operation");
   add_common_flags(*ops_command, o);
 
@@ -261,6 +344,8 @@ int run_command_line(int argc, char** argv) {
     if (*convert_command) return run_convert(o);
     if (*verify_command) return run_verify(o);
     if (*check_command) return run_check(o);
+    if (*weights_command) return run_weights(o);
+    if (*push_command) return run_push(o);
     return run_ops(o);
   } catch (const Error& error) {
     return report_error(error, o.as_json);

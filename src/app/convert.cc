@@ -1,16 +1,14 @@
 #include "app/convert.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
-#include <chrono>
 #include <fstream>
 #include <functional>
 #include <future>
-#include <set>
 
+#include "app/companions.h"
 #include "app/interrupt.h"
 #include "app/scratch_folder.h"
+#include "app/stopwatch.h"
 #include "app/version.h"
 #include "base/error.h"
 #include "base/output_folder.h"
@@ -26,49 +24,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 namespace {
-
-class Stopwatch {
- public:
-  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
-
-double peak_rss_mib() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024.0;
-}
-
-// What a user of the converted model needs beside the weights, as it was.
-bool is_companion(const fs::path& file) {
-  static const std::set<std::string> kNames = {
-      "vocab.txt",    "merges.txt", "added_tokens.json", "chat_template.jinja", "sentencepiece.bpe.model",
-      "spiece.model", "source.spm", "target.spm"};
-  const std::string name = file.filename().string();
-  const std::string extension = file.extension().string();
-  if (name.ends_with(".index.json") || name == "crossload.json") return false;
-  return kNames.contains(name) || extension == ".json" || extension == ".model" || name.starts_with("tokenizer") ||
-         name.starts_with("vocab") || name == "README.md" || name == "LICENSE";
-}
-
-void copy_companions(const fs::path& from, const fs::path& to) try {
-  for (const auto& entry : fs::directory_iterator(from)) {
-    std::error_code ignored;
-    if (entry.is_regular_file() && is_companion(entry.path())) {
-      fs::copy_file(entry.path(), to / entry.path().filename(), fs::copy_options::overwrite_existing);
-    } else if (entry.is_directory() && fs::is_regular_file(entry.path() / "config.json", ignored)) {
-      // sentence-transformers keeps a module's settings in a folder of its own.
-      fs::create_directories(to / entry.path().filename());
-      fs::copy_file(entry.path() / "config.json", to / entry.path().filename() / "config.json",
-                    fs::copy_options::overwrite_existing);
-    }
-  }
-} catch (const fs::filesystem_error& error) {
-  fail(ErrorKind::kEnvironment, "{}: cannot be copied: {}; check space and permissions",
-       error.path1().empty() ? from.string() : error.path1().string(), error.code().message());
-}
 
 void write_whole(const fs::path& file, const std::string& text) {
   const fs::path fresh = file.string() + ".new";
@@ -198,6 +153,7 @@ Subject read_subject(const ConvertRequest& request, const PythonEnvironment& env
   const json& meta = subject.trace->meta;
   require_all_weights(request.model, subject);
   report.model = request.model.model.empty() ? meta.value("class", "module") : request.model.model;
+  report.commit = subject.files.commit;
   report.model_class = meta.value("class", "");
   if (report.model_class.empty()) report.model_class = root_class(subject.program);
   report.model_type = model_type_of(subject.files, meta);
@@ -282,6 +238,7 @@ verify::Result measure(const ConvertRequest& request, const Subject& subject, co
   verify::Result closer =
       compare(request, subject, reference_in(scratch.path(), answer), saved_model, runtime, progress);
   closer.stages = std::move(result.stages);
+  closer.notes = std::move(result.notes);  // the same differences, and what was said of stages
   closer.diagnosis = std::move(result.diagnosis);
   return closer;
 }
@@ -327,7 +284,8 @@ report::Report convert(const ConvertRequest& request, const PythonEnvironment& e
   std::optional<BackgroundRequest> reference;
   if (request.verify) {
     scratch.emplace();
-    reference.emplace(python, [&] { return ask_reference(request, subject, scratch->path(), Effort::kUsual, python, progress); });
+    reference.emplace(
+        python, [&] { return ask_reference(request, subject, scratch->path(), Effort::kUsual, python, progress); });
   }
 
   watch = {};

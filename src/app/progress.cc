@@ -49,6 +49,13 @@ void ProgressLine::show(const std::string& stage, const std::string& raw_text, d
   is_shown_ = true;
 }
 
+void ProgressLine::show_growth(const std::string& stage, const std::string& text, double fraction) {
+  const int step = static_cast<int>(std::clamp(fraction, 0.0, 1.0) * (style_ == Style::kLines ? 10 : 100));
+  if (step == last_step_) return;
+  last_step_ = step;
+  show(stage, text, fraction);
+}
+
 void ProgressLine::clear() {
   if (!is_shown_) return;
   std::fprintf(stderr, "\r\x1b[2K");

@@ -16,12 +16,15 @@ class ProgressLine {
 
   /// `fraction` in 0..1, or negative when unknown.
   void show(const std::string& stage, const std::string& text, double fraction);
+  /// Of a long step, `text` grows with `fraction`: shown once a percent, in a log once in ten.
+  void show_growth(const std::string& stage, const std::string& text, double fraction);
   /// Removes the line, before something else is printed.
   void clear();
 
  private:
   Style style_;
   std::string last_stage_;
+  int last_step_ = -1;
   bool is_shown_ = false;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point last_{};

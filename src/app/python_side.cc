@@ -166,7 +166,9 @@ void WorkerProcess::stop() {
   if (const int pid = pid_; pid > 0) ::kill(pid, SIGTERM);
 }
 
-WorkerProcess::~WorkerProcess() {
+WorkerProcess::~WorkerProcess() { end(); }
+
+void WorkerProcess::end() noexcept {
   if (to_child_ >= 0) ::close(to_child_);
   if (pid_ > 0) {
     ::kill(pid_, SIGTERM);
@@ -180,6 +182,8 @@ WorkerProcess::~WorkerProcess() {
     }
   }
   if (from_child_ >= 0) ::close(from_child_);
+  pid_ = to_child_ = from_child_ = -1;
+  buffer_.clear();
 }
 
 void WorkerProcess::report_death() {
@@ -222,6 +226,15 @@ std::string WorkerProcess::read_line() {
 
 json WorkerProcess::ask(const json& request, const Progress& progress) {
   if (pid_ < 0) start();
+  // A request that is given up, as after Ctrl-C, ends the worker here and now: callers remove the folder that it writes
+  // to.
+  struct EndUnlessAnswered {
+    WorkerProcess& worker;
+    bool is_answered = false;
+    ~EndUnlessAnswered() {
+      if (!is_answered) worker.end();
+    }
+  } request_under_way{*this};
   const std::string line = request.dump() + "\n";
   std::size_t sent = 0;
   while (sent < line.size()) {
@@ -238,6 +251,7 @@ json WorkerProcess::ask(const json& request, const Progress& progress) {
            environment_.interpreter.string(), answer.substr(0, 80));
     }
     const std::string kind = event["event"];
+    request_under_way.is_answered = kind == "done" || kind == "error";
     if (kind == "done") return event;
     if (kind == "error") {
       throw Error(error_kind_from(event.value("kind", "")), event.value("message", ""),

@@ -40,7 +40,8 @@ struct PythonEnvironment {
 /// Throws `kEnvironment` when `given` does not exist.
 PythonEnvironment find_python(const std::string& given);
 
-/// `python -m crossload.worker` as a child, started by the first request and ended with the object.
+/// `python -m crossload.worker` as a child, started by the first request and ended with the object, or
+/// when a request is given up.
 class WorkerProcess : public PythonSide {
  public:
   explicit WorkerProcess(PythonEnvironment environment) : environment_(std::move(environment)) {}
@@ -53,6 +54,7 @@ class WorkerProcess : public PythonSide {
 
  private:
   void start();
+  void end() noexcept;
   std::string read_line();
   [[noreturn]] void report_death();
 

@@ -83,6 +83,7 @@ std::string cache_key(const ModelRequest& request, const ModelFiles& files, cons
   form.token.clear();
   form.revision.clear();
   form.inputs.clear();
+  form.offline = false;
   digest.add(form.to_json().dump());
   if (!request.inputs.empty()) digest.add_file(request.inputs);
   std::vector<fs::path> others;
@@ -161,7 +162,10 @@ ModelFiles resolve(const ModelRequest& request, PythonSide& python, const Progre
     if (looks_like_path) bad_input("{}: no such folder; give a model folder, a `.pt2` file or a Hub id", request.model);
     json ask = request.to_json();
     ask["do"] = "resolve";
-    path = python.ask(ask, progress).at("path").get<std::string>();
+    const json fetched = python.ask(ask, progress);
+    path = fetched.at("path").get<std::string>();
+    if (fetched.at("commit").is_string()) files.commit = fetched["commit"];
+    files.repository = fetched.at("files").get<std::vector<std::string>>();
   }
   files.path = path;
   const fs::path config = path / "config.json";

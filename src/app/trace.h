@@ -40,6 +40,9 @@ struct ModelFiles {
   enum class Kind { kFolder, kProgram, kModule } kind = Kind::kFolder;
   std::filesystem::path path;  // the folder, or the `.pt2` file; empty for a module
   nlohmann::json config;       // of a folder; null otherwise
+  // Of a repository on the Hub, empty otherwise: its commit, and all its files, also those that were not fetched.
+  std::string commit;
+  std::vector<std::string> repository;
 };
 
 /// Looks at MODEL; a Hub id is fetched through Python. Throws `kBadInput` for a missing folder, no config.json, or one

@@ -5,7 +5,8 @@
 namespace crossload {
 namespace {
 
-constexpr std::array<std::pair<ErrorKind, std::string_view>, 5> kNames = {{
+constexpr std::array<std::pair<ErrorKind, std::string_view>, 6> kNames = {{
+    {ErrorKind::kMismatch, "mismatch"},
     {ErrorKind::kBadInput, "bad-input"},
     {ErrorKind::kUnsupported, "unsupported"},
     {ErrorKind::kEnvironment, "environment"},
@@ -13,7 +14,17 @@ constexpr std::array<std::pair<ErrorKind, std::string_view>, 5> kNames = {{
     {ErrorKind::kInternal, "internal"},
 }};
 
+std::string in_one_line(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return text;
+}
+
 }  // namespace
+
+Error::Error(ErrorKind kind, std::string message, std::vector<std::string> details)
+    : std::runtime_error(in_one_line(std::move(message))), kind_(kind), details_(std::move(details)) {}
 
 std::string_view name_of(ErrorKind kind) {
   for (const auto& [k, name] : kNames) {

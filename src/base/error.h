@@ -13,6 +13,7 @@ namespace crossload {
 
 /// Why a job stopped; the command line turns each kind into one exit code.
 enum class ErrorKind {
+  kMismatch,     // 1: the result differs from PyTorch
   kBadInput,     // 2: the user's arguments or files
   kUnsupported,  // 3: an operation without lowering, or PyTorch cannot export the model
   kEnvironment,  // 4: something missing, disk full, network failure
@@ -20,16 +21,16 @@ enum class ErrorKind {
   kInternal,     // 4: a broken invariant of crossload itself
 };
 
-/// The name that `--json` prints: `bad-input`, `unsupported`, `environment`, `interrupted`, `internal`.
+/// The name that `--json` prints: `mismatch`, `bad-input`, `unsupported`, `environment`, `interrupted`, `internal`.
 std::string_view name_of(ErrorKind kind);
 /// The inverse of `name_of`; unknown names are `kInternal`.
 ErrorKind error_kind_from(std::string_view name);
 
-/// A failure that ends the job. `what()` is one line `<where>: <seen>; <what to do>`; details hold one line a cause.
+/// A failure that ends the job. `what()` is one line `<where>: <seen>; <what to do>`, whatever names from files are in
+/// it: control characters are shown as `?`. Details hold one line a cause.
 class Error : public std::runtime_error {
  public:
-  Error(ErrorKind kind, const std::string& message, std::vector<std::string> details = {})
-      : std::runtime_error(message), kind_(kind), details_(std::move(details)) {}
+  Error(ErrorKind kind, std::string message, std::vector<std::string> details = {});
 
   ErrorKind kind() const { return kind_; }
   const std::vector<std::string>& details() const { return details_; }

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -32,11 +33,19 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   }
   ::close(fd);
   const std::span<const std::byte> bytes(static_cast<const std::byte*>(data), size);
-  return std::shared_ptr<const MappedFile>(new MappedFile(path, bytes));
+  return std::shared_ptr<const MappedFile>(new MappedFile(path, bytes, nullptr));
+}
+
+std::shared_ptr<const MappedFile> MappedFile::of_bytes(std::span<const std::byte> bytes,
+                                                       const std::filesystem::path& name) {
+  auto copy = std::make_unique<std::byte[]>(bytes.size());
+  std::copy(bytes.begin(), bytes.end(), copy.get());
+  const std::span<const std::byte> view(copy.get(), bytes.size());
+  return std::shared_ptr<const MappedFile>(new MappedFile(name, view, std::move(copy)));
 }
 
 MappedFile::~MappedFile() {
-  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+  if (!copy_ && !bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 }
 
 }  // namespace crossload

@@ -12,6 +12,9 @@ class MappedFile {
  public:
   /// Maps the whole file. Throws `kBadInput` when it is missing, no regular file or unreadable.
   static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path);
+  /// A copy of `bytes` that takes a file's place; `name` is what messages call it.
+  static std::shared_ptr<const MappedFile> of_bytes(std::span<const std::byte> bytes,
+                                                    const std::filesystem::path& name);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
@@ -20,10 +23,12 @@ class MappedFile {
   const std::filesystem::path& path() const { return path_; }
 
  private:
-  MappedFile(std::filesystem::path path, std::span<const std::byte> bytes) : path_(std::move(path)), bytes_(bytes) {}
+  MappedFile(std::filesystem::path path, std::span<const std::byte> bytes, std::unique_ptr<std::byte[]> copy)
+      : path_(std::move(path)), bytes_(bytes), copy_(std::move(copy)) {}
 
   std::filesystem::path path_;
   std::span<const std::byte> bytes_;
+  std::unique_ptr<std::byte[]> copy_;  // null: mapped
 };
 
 }  // namespace crossload

@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -68,13 +69,7 @@ void remove_stale(const fs::path& parent, const std::string& name) {
 
 }  // namespace
 
-OutputFolder::OutputFolder(const fs::path& target, bool force) : force_(force) {
-  target_ = fs::absolute(target).lexically_normal();
-  if (!target_.has_filename()) target_ = target_.parent_path();  // `out/`
-  if (target_ == target_.root_path()) bad_input("{}: cannot be replaced; give a folder below it", target.string());
-  check_replaceable();
-  const fs::path parent = target_.parent_path();
-  const std::string name = target_.filename().string();
+PartialFolder::PartialFolder(const fs::path& parent, const std::string& name) {
   std::error_code error;
   fs::create_directories(parent, error);
   if (error) {
@@ -83,30 +78,47 @@ OutputFolder::OutputFolder(const fs::path& target, bool force) : force_(force) {
   remove_stale(parent, name);
   // A second folder of the same process for the same target gets a number, written like a process's.
   for (int attempt = 0;; ++attempt) {
-    partial_ =
+    path_ =
         parent / fmt::format(".{}.{}{}{}", name, ::getpid(), attempt == 0 ? "" : fmt::format("-{}", attempt), kSuffix);
-    if (::mkdir(partial_.c_str(), 0777) == 0) break;
+    if (::mkdir(path_.c_str(), 0777) == 0) break;
     if (errno != EEXIST || attempt == 1000) {
-      fail(ErrorKind::kEnvironment, "{}: cannot be made: {}; give another place", partial_.string(),
-           std::strerror(errno));
+      fail(ErrorKind::kEnvironment, "{}: cannot be made: {}; give another place", path_.string(), std::strerror(errno));
     }
   }
-  lock_ = lock_folder(partial_);
+  lock_ = lock_folder(path_);
 }
 
-OutputFolder::~OutputFolder() { remove_partial_output(); }
+PartialFolder::~PartialFolder() { remove(); }
 
-void OutputFolder::remove_partial_output() noexcept {
-  if (done_) return;
-  done_ = true;
-  std::error_code ignored;
-  fs::remove_all(partial_, ignored);
-  unlock();
-}
-
-void OutputFolder::unlock() noexcept {
+void PartialFolder::release() noexcept {
+  path_.clear();
   if (lock_ >= 0) ::close(lock_);
   lock_ = -1;
+}
+
+void PartialFolder::remove() noexcept {
+  if (path_.empty()) return;
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+  release();
+}
+
+void PartialFolder::require_free_space(uint64_t bytes) const {
+  struct statvfs info {};
+  if (::statvfs(path_.c_str(), &info) != 0) return;  // unknown: writing will tell
+  const uint64_t free = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
+  if (free < bytes) {
+    fail(ErrorKind::kEnvironment, "{}: has {} bytes free; the result needs {}; make room or give another place",
+         path_.parent_path().string(), free, bytes);
+  }
+}
+
+OutputFolder::OutputFolder(const fs::path& target, bool force) : force_(force) {
+  target_ = fs::absolute(target).lexically_normal();
+  if (!target_.has_filename()) target_ = target_.parent_path();  // `out/`
+  if (target_ == target_.root_path()) bad_input("{}: cannot be replaced; give a folder below it", target.string());
+  check_replaceable();
+  partial_.emplace(target_.parent_path(), target_.filename().string());
 }
 
 void OutputFolder::check_replaceable() const {
@@ -124,40 +136,58 @@ void OutputFolder::check_replaceable() const {
             target_.string());
 }
 
-void OutputFolder::require_free_space(uint64_t bytes) const {
-  struct statvfs info {};
-  if (::statvfs(partial_.c_str(), &info) != 0) return;  // unknown: writing will tell
-  const uint64_t free = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
-  if (free < bytes) {
-    fail(ErrorKind::kEnvironment, "{}: has {} bytes free; the result needs {}; make room or give another place",
-         target_.parent_path().string(), free, bytes);
-  }
-}
-
 void OutputFolder::commit() {
-  if (done_) internal_error("output folder: `{}` is committed or removed already", target_.string());
+  if (path().empty()) internal_error("output folder: `{}` is committed or removed already", target_.string());
   check_replaceable();
   // Without a target a plain rename; it also replaces an empty folder in one step.
-  if (::rename(partial_.c_str(), target_.c_str()) != 0) {
-    if (errno != ENOTEMPTY && errno != EEXIST) rename_failed(partial_, target_, errno);
+  if (::rename(path().c_str(), target_.c_str()) != 0) {
+    if (errno != ENOTEMPTY && errno != EEXIST) rename_failed(path(), target_, errno);
     const fs::path parent = target_.parent_path();
-    fs::path old = partial_;
-    if (::renameat2(AT_FDCWD, partial_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) != 0) {
+    fs::path old = path();
+    if (::renameat2(AT_FDCWD, path().c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) != 0) {
       // No exchange on this file system: two renames, and back again when the second fails.
       old = parent / fmt::format(".{}.{}.old{}", target_.filename().string(), ::getpid(), kSuffix);
       if (::rename(target_.c_str(), old.c_str()) != 0) rename_failed(target_, old, errno);
-      if (::rename(partial_.c_str(), target_.c_str()) != 0) {
+      if (::rename(path().c_str(), target_.c_str()) != 0) {
         const int reason = errno;
         static_cast<void>(::rename(old.c_str(), target_.c_str()));
-        rename_failed(partial_, target_, reason);
+        rename_failed(path(), target_, reason);
       }
     }
-    done_ = true;
     std::error_code ignored;
     fs::remove_all(old, ignored);
   }
-  done_ = true;
-  unlock();
+  partial_->release();
+}
+
+OutputFiles::OutputFiles(const fs::path& folder) : folder_(folder) {
+  std::error_code ignored;
+  if (!fs::is_directory(folder, ignored)) bad_input("{}: is no folder; give one that exists", folder.string());
+  partial_.emplace(folder, "crossload");
+}
+
+void OutputFiles::commit(const std::vector<std::string>& outdated) {
+  if (path().empty()) internal_error("output files: those of `{}` are committed already", folder_.string());
+  std::vector<fs::path> names;
+  for (const auto& entry : fs::directory_iterator(path())) names.push_back(entry.path().filename());
+  std::sort(names.begin(), names.end(), [](const fs::path& a, const fs::path& b) {
+    return std::pair(a.extension() == ".json", a) < std::pair(b.extension() == ".json", b);
+  });
+  for (const fs::path& name : names) {
+    if (::rename((path() / name).c_str(), (folder_ / name).c_str()) != 0) {
+      rename_failed(path() / name, folder_ / name, errno);
+    }
+  }
+  for (const std::string& name : outdated) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    std::error_code error;
+    fs::remove(folder_ / name, error);
+    if (error) {
+      fail(ErrorKind::kEnvironment, "{}: cannot be removed: {}; remove it, the new weights are beside it",
+           (folder_ / name).string(), error.message());
+    }
+  }
+  partial_->remove();
 }
 
 }  // namespace crossload

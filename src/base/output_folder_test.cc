@@ -167,5 +167,42 @@ TEST_CASE("the rest of killed runs is removed, that of live ones is not") {
   CHECK(second.path() != first.path());
 }
 
+TEST_CASE("output files take their places in a folder at commit") {
+  TempFolder temp;
+  write_text(temp.path / "tf_model.h5", "old");
+  write_text(temp.path / "config.json", "kept");
+  write_text(temp.path / "stale.h5", "old");
+  {
+    OutputFiles files(temp.path);
+    write_text(files.path() / "tf_model.h5", "new");
+    write_text(files.path() / "tf_model.h5.index.json", "{}");
+    CHECK(read_text(temp.path / "tf_model.h5") == "old");
+    files.commit({"tf_model.h5", "stale.h5", "never.h5"});
+  }
+  CHECK(read_text(temp.path / "tf_model.h5") == "new");
+  CHECK(read_text(temp.path / "tf_model.h5.index.json") == "{}");
+  CHECK(read_text(temp.path / "config.json") == "kept");
+  CHECK(entry_count(temp.path) == 3);
+}
+
+TEST_CASE("output files that are not committed leave nothing") {
+  TempFolder temp;
+  {
+    OutputFiles files(temp.path);
+    write_text(files.path() / "tf_model.h5", "new");
+  }
+  CHECK(entry_count(temp.path) == 0);
+  CHECK(message_of(ErrorKind::kBadInput, [&] { OutputFiles(temp.path / "none"); }).find("is no folder") !=
+        std::string::npos);
+}
+
+TEST_CASE("output files: a place that a folder takes is told") {
+  TempFolder temp;
+  fs::create_directories(temp.path / "tf_model.h5" / "x");
+  OutputFiles files(temp.path);
+  write_text(files.path() / "tf_model.h5", "new");
+  CHECK(message_of(ErrorKind::kEnvironment, [&] { files.commit(); }).find("cannot be renamed") != std::string::npos);
+}
+
 }  // namespace
 }  // namespace crossload

@@ -10,14 +10,10 @@
 #include <cctype>
 
 #include "base/error.h"
-#include "base/mapped_file.h"
-#include "checkpoint/checkpoint.h"
-#include "checkpoint/printable.h"
+#include "checkpoint/formats.h"
 
 namespace crossload {
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr uint64_t kLengthSize = 8;
 constexpr uint64_t kMaxHeaderSize = 100'000'000;
@@ -31,26 +27,26 @@ struct Located {
 
 class Reader {
  public:
-  explicit Reader(const fs::path& file) : file_(file), mapped_(MappedFile::open(file)) {}
+  explicit Reader(const WeightFile& file) : mapped_(file) {}
 
   Checkpoint read() {
     const std::string_view header = read_header();
     data_start_ = kLengthSize + header.size();
     std::vector<Located> tensors = parse(header);
     check_cover(tensors);
-    std::vector<std::pair<std::string, Tensor>> result;
+    std::vector<std::pair<std::string, StridedTensor>> result;
     result.reserve(tensors.size());
     for (Located& t : tensors) {
       const auto bytes = mapped_->bytes().subspan(data_start_ + t.begin, t.end - t.begin);
       result.emplace_back(std::move(t.name), Tensor(t.dtype, std::move(t.dims), bytes, mapped_));
     }
-    return Checkpoint(std::move(result), file_);
+    return Checkpoint(std::move(result), mapped_->path(), std::move(metadata_));
   }
 
  private:
   template <typename... Args>
   [[noreturn]] void bad(uint64_t offset, fmt::format_string<Args...> format, Args&&... args) const {
-    bad_input("{} @ {:#06x}: {}", file_.string(), offset, printable(fmt::format(format, std::forward<Args>(args)...)));
+    bad_input("{} @ {:#06x}: {}", mapped_->path().string(), offset, fmt::format(format, std::forward<Args>(args)...));
   }
 
   std::string_view read_header() const {
@@ -70,7 +66,7 @@ class Reader {
     return {reinterpret_cast<const char*>(bytes.data()) + kLengthSize, static_cast<std::size_t>(size)};
   }
 
-  std::vector<Located> parse(std::string_view header) const {
+  std::vector<Located> parse(std::string_view header) {
     if (header.empty() || header.front() != '{') {
       bad(kLengthSize, "the header does not begin with `{{`; is this a safetensors file?");
     }
@@ -84,12 +80,29 @@ class Reader {
     std::vector<std::string_view> names;
     for (const auto& [name, value] : root) {
       names.push_back(name);
-      if (name != "__metadata__") tensors.push_back(parse_tensor(name, value));
+      if (name == "__metadata__") {
+        parse_metadata(value);
+      } else {
+        tensors.push_back(parse_tensor(name, value));
+      }
     }
     std::sort(names.begin(), names.end());
     const auto twice = std::adjacent_find(names.begin(), names.end());
     if (twice != names.end()) bad(kLengthSize, "tensor `{}` stands twice; names must be unique", *twice);
     return tensors;
+  }
+
+  void parse_metadata(simdjson::dom::element value) {
+    simdjson::dom::object entries;
+    if (value.get(entries)) bad(kLengthSize, "`__metadata__` is no object; download the file again");
+    for (const auto& [key, text] : entries) {
+      std::string_view string;
+      if (text.get(string)) {
+        bad(kLengthSize, "`__metadata__` holds {} at `{}`, a text is expected; download the file again",
+            simdjson::to_string(text), key);
+      }
+      metadata_.insert_or_assign(std::string(key), std::string(string));
+    }
   }
 
   Located parse_tensor(std::string_view name, simdjson::dom::element value) const {
@@ -165,13 +178,13 @@ class Reader {
     }
   }
 
-  fs::path file_;
-  std::shared_ptr<const MappedFile> mapped_;
+  WeightFile mapped_;
+  Checkpoint::Metadata metadata_;
   uint64_t data_start_ = 0;
 };
 
 }  // namespace
 
-Checkpoint open_safetensors(const fs::path& file) { return Reader(file).read(); }
+Checkpoint read_safetensors(const WeightFile& file) { return Reader(file).read(); }
 
 }  // namespace crossload

@@ -36,17 +36,17 @@ Sym wrapped(const Sym& index, const Sym& size) {
 Expr write_slice(Call& call, Expr base, Expr value) {
   Builder& b = call.builder();
   const int axis = call.axis("dim", base.rank());
-  const int64_t step = call.integer("step");
+  const Sym step = call.sym("step");
   // Where the slice goes to the end, its size says where it begins, also when a symbolic start counts from the end.
   const auto end =
       call.is_none("end") ? std::optional(std::numeric_limits<int64_t>::max()) : call.sym("end").as_constant();
-  const bool is_open = step == 1 && end && *end == std::numeric_limits<int64_t>::max();
+  const bool is_open = step == Sym(1) && end && *end == std::numeric_limits<int64_t>::max();
   const Sym begin = call.is_none("start") ? Sym(0)
                     : is_open             ? base.dim(axis) - value.dim(axis)
                                           : wrapped(call.sym("start"), base.dim(axis));
-  if (step == 1) return replace_range(base, value, axis, begin);
+  if (step == Sym(1)) return replace_range(base, value, axis, begin);
   // Every step-th row: scattered along the axis, which is brought to the front.
-  const Expr rows = b.range(value.dim(axis), DType::kInt32) * b.scalar(DType::kInt32, step) + b.size(begin);
+  const Expr rows = b.range(value.dim(axis), DType::kInt32) * b.size(step) + b.size(begin);
   const Expr front = b.swap_axes(base, 0, axis);
   const Expr updated =
       b.tf("TensorScatterUpdate", {front, b.reshape(rows, {value.dim(axis), Sym(1)}), b.swap_axes(value, 0, axis)});

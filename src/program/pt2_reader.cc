@@ -5,7 +5,7 @@
 #include <unordered_set>
 
 #include "base/error.h"
-#include "program/archive.h"
+#include "base/zip_archive.h"
 #include "program/json.h"
 #include "program/places.h"
 #include "program/program.h"
@@ -498,7 +498,7 @@ class ProgramReader {
 };
 
 // Entries stand under one folder of any name, or under none.
-std::string root_folder(const Archive& archive) {
+std::string root_folder(const ZipArchive& archive) {
   std::optional<std::string> root;
   for (const std::string_view name : archive.names()) {
     if (!name.ends_with(kModel)) continue;
@@ -517,7 +517,7 @@ std::string root_folder(const Archive& archive) {
   return *root;
 }
 
-void check_marker(const Archive& archive, const std::string& name, std::string_view known) {
+void check_marker(const ZipArchive& archive, const std::string& name, std::string_view known) {
   if (!archive.contains(name)) return;
   const EntryBytes bytes = archive.read(name);
   const std::string_view found = trimmed(bytes.text());
@@ -530,7 +530,7 @@ void check_marker(const Archive& archive, const std::string& name, std::string_v
 }  // namespace
 
 Program read_pt2(const std::string& path) {
-  const Archive archive = Archive::open(path);
+  const ZipArchive archive = ZipArchive::open(path);
   const std::string root = root_folder(archive);
   check_marker(archive, root + "archive_format", "pt2");
   check_marker(archive, root + "archive_version", kArchiveVersion);

@@ -3,12 +3,12 @@
 #include "program/stored_tensors.h"
 
 #include <algorithm>
-#include <numeric>
 #include <set>
 #include <string_view>
 #include <unordered_map>
 
 #include "base/error.h"
+#include "base/strided_tensor.h"
 #include "program/json.h"
 #include "program/schema_codes.h"
 
@@ -41,32 +41,9 @@ Dims constant_integers(Json list) {
   return result;
 }
 
-// Elements by strides; the innermost axis is copied element by element of constant width.
-template <std::size_t Width>
-void copy_strided(std::byte* to, const std::byte* from, const Dims& sizes, const Dims& strides) {
-  const std::size_t rank = sizes.size();
-  const int64_t inner = rank == 0 ? 1 : sizes[rank - 1];
-  const int64_t step = rank == 0 ? 0 : strides[rank - 1];
-  Dims index(rank, 0);
-  int64_t source = 0;
-  while (true) {
-    for (int64_t i = 0; i < inner; ++i, to += Width) {
-      std::memcpy(to, from + (source + i * step) * static_cast<int64_t>(Width), Width);
-    }
-    std::size_t axis = rank == 0 ? 0 : rank - 1;
-    for (; axis > 0; --axis) {
-      source += strides[axis - 1];
-      if (++index[axis - 1] < sizes[axis - 1]) break;
-      source -= strides[axis - 1] * sizes[axis - 1];
-      index[axis - 1] = 0;
-    }
-    if (axis == 0) return;
-  }
-}
-
 class StoredReader {
  public:
-  explicit StoredReader(const Archive& archive) : archive_(archive) {}
+  explicit StoredReader(const ZipArchive& archive) : archive_(archive) {}
 
   void read_config(const std::string& folder, std::string_view config) {
     const std::string name = folder + std::string(config);
@@ -157,52 +134,29 @@ class StoredReader {
   Tensor tensor_of(const Stored& s) {
     const int64_t count = element_count(s.sizes);
     if (count == 0) return Tensor(s.dtype, s.sizes, {}, nullptr);
-    const auto width = static_cast<int64_t>(size_of(s.dtype));
+    const auto size = count * static_cast<int64_t>(size_of(s.dtype));
     const EntryBytes& from = storage(s);
     const auto available = static_cast<int64_t>(from.bytes.size());
-
-    // The last element that the strides reach, then the bytes up to its end.
-    bool fits = true;
-    int64_t reach = s.offset;
-    int64_t expected = 1;
-    bool contiguous = true;
-    for (std::size_t axis = s.sizes.size(); axis-- > 0;) {
-      int64_t extent = 0;
-      fits = fits && !__builtin_mul_overflow(s.sizes[axis] - 1, s.strides[axis], &extent) &&
-             !__builtin_add_overflow(reach, extent, &reach);
-      contiguous = contiguous && (s.sizes[axis] == 1 || s.strides[axis] == expected);
-      expected *= s.sizes[axis];
-    }
-    fits = fits && reach < available / width;
-    if (!fits) {
+    const auto view = StridedTensor::within(from.bytes, from.owner, s.dtype, s.sizes, s.strides, s.offset);
+    if (!view) {
       bad_input(
           "{} @ {}: {} bytes for tensor `{}`, too few for {} {} with strides {} from element {}; the file is damaged",
           archive_.path(), s.entry, available, s.fqn, name_of(s.dtype), to_string(s.sizes), to_string(s.strides),
           s.offset);
     }
-    const auto source = from.bytes.subspan(static_cast<std::size_t>(s.offset * width));
-    if (contiguous) {
-      return Tensor(s.dtype, s.sizes, source.first(static_cast<std::size_t>(count * width)), from.owner);
+    if (!view->is_contiguous()) {
+      const int64_t limit = kMaxExpandedBytes + 2 * static_cast<int64_t>(archive_.size());
+      if (size > limit - copied_) {
+        bad_input(
+            "{} @ {}: tensor `{}` expands {} bytes to {}, and all such tensors to more than {}; save their values",
+            archive_.path(), s.entry, s.fqn, available, size, limit);
+      }
+      copied_ += size;
     }
-    const int64_t limit = kMaxExpandedBytes + 2 * static_cast<int64_t>(archive_.size());
-    if (count * width > limit - copied_) {
-      bad_input("{} @ {}: tensor `{}` expands {} bytes to {}, and all such tensors to more than {}; save their values",
-                archive_.path(), s.entry, s.fqn, available, count * width, limit);
-    }
-    copied_ += count * width;
-    auto buffer = std::make_shared<std::vector<std::byte>>(static_cast<std::size_t>(count * width));
-    switch (width) {
-      case 1: copy_strided<1>(buffer->data(), source.data(), s.sizes, s.strides); break;
-      case 2: copy_strided<2>(buffer->data(), source.data(), s.sizes, s.strides); break;
-      case 4: copy_strided<4>(buffer->data(), source.data(), s.sizes, s.strides); break;
-      case 8: copy_strided<8>(buffer->data(), source.data(), s.sizes, s.strides); break;
-      default: copy_strided<16>(buffer->data(), source.data(), s.sizes, s.strides); break;
-    }
-    const std::span<const std::byte> view(*buffer);
-    return Tensor(s.dtype, s.sizes, view, std::move(buffer));
+    return view->to_tensor();
   }
 
-  const Archive& archive_;
+  const ZipArchive& archive_;
   std::vector<Stored> stored_;
   std::set<std::string, std::less<>> fqns_;
   std::unordered_map<std::string, EntryBytes> storages_;
@@ -212,7 +166,7 @@ class StoredReader {
 
 }  // namespace
 
-std::map<std::string, Tensor> read_stored_tensors(const Archive& archive, const std::string& root) {
+std::map<std::string, Tensor> read_stored_tensors(const ZipArchive& archive, const std::string& root) {
   StoredReader reader(archive);
   reader.read_config(root + "data/weights/", "model_weights_config.json");
   reader.read_config(root + "data/constants/", "model_constants_config.json");

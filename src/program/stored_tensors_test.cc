@@ -48,7 +48,7 @@ std::string floats(std::size_t count) {
 }
 
 std::map<std::string, Tensor> read(const TestFile& file) {
-  return read_stored_tensors(Archive::open(file.path()), "x/");
+  return read_stored_tensors(ZipArchive::open(file.path()), "x/");
 }
 
 std::map<std::string, Tensor> read(const std::vector<std::pair<std::string, Meta>>& tensors, std::size_t count) {

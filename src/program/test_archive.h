@@ -1,97 +1,9 @@
-// For tests: writes zip archives with libzip, which the reader under test does not use for anything but inflating.
+// For tests: archives in text files.
 #pragma once
 
-#include <doctest/doctest.h>
-#include <unistd.h>
-#include <zip.h>
-
-#include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
-#include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
-
-#include "base/error.h"
+#include "base/test_file.h"
 
 namespace crossload::program {
-
-using Entries = std::vector<std::pair<std::string, std::string>>;
-
-/// A path of its own, removed at the end of the test.
-class TestFile {
- public:
-  explicit TestFile(std::string_view name = "x.pt2") {
-    std::string folder = (std::filesystem::temp_directory_path() / "crossload_test_XXXXXX").string();
-    REQUIRE(mkdtemp(folder.data()) != nullptr);
-    folder_ = folder;
-    path_ = (folder_ / name).string();
-  }
-  TestFile(std::string_view name, std::string_view bytes) : TestFile(name) { write(bytes); }
-  ~TestFile() { std::filesystem::remove_all(folder_); }
-  TestFile(const TestFile&) = delete;
-  TestFile& operator=(const TestFile&) = delete;
-
-  const std::string& path() const { return path_; }
-  void write(std::string_view bytes) const {
-    std::ofstream(path_, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  }
-  std::string bytes() const {
-    std::stringstream content;
-    content << std::ifstream(path_, std::ios::binary).rdbuf();
-    return content.str();
-  }
-  void write_zip(const Entries& entries, bool compressed = false) const {
-    std::filesystem::remove(path_);
-    zip_t* const zip = zip_open(path_.c_str(), ZIP_CREATE, nullptr);
-    REQUIRE(zip != nullptr);
-    for (const auto& [name, bytes] : entries) {
-      zip_source_t* const source = zip_source_buffer(zip, bytes.data(), bytes.size(), 0);
-      const zip_int64_t index = zip_file_add(zip, name.c_str(), source, 0);
-      REQUIRE(index >= 0);
-      zip_set_file_compression(zip, static_cast<zip_uint64_t>(index), compressed ? ZIP_CM_DEFLATE : ZIP_CM_STORE, 0);
-    }
-    REQUIRE(zip_close(zip) == 0);
-  }
-
- private:
-  std::filesystem::path folder_;
-  std::string path_;
-};
-
-inline std::string replaced(std::string text, std::string_view from, std::string_view to) {
-  std::size_t count = 0;
-  for (std::size_t at = text.find(from); at != text.npos; at = text.find(from, at + to.size())) {
-    text.replace(at, from.size(), to);
-    ++count;
-  }
-  REQUIRE(count > 0);
-  return text;
-}
-
-/// What `action` throws, without the file's path; fails the test when it throws nothing.
-template <typename F>
-std::string error_from(const std::string& path, F action, ErrorKind kind = ErrorKind::kBadInput) {
-  try {
-    action();
-  } catch (const Error& e) {
-    CHECK(name_of(e.kind()) == name_of(kind));
-    std::string text = e.what();
-    const std::size_t at = text.find(path);
-    if (at != text.npos) text.replace(at, path.size(), "x.pt2");
-    return text;
-  }
-  FAIL_CHECK("no error");
-  return {};
-}
-
-inline bool has(const std::string& text, std::string_view part) {
-  const bool found = text.find(part) != text.npos;
-  if (!found) MESSAGE(text);
-  return found;
-}
 
 /// An archive in a text file of tests/program: a comment line, then for each entry a line `@ name` and its content (for
 /// tensors their float32 values), a line `---`, and what is expected.

@@ -29,6 +29,7 @@ struct Timings {
 
 struct Report {
   std::string model;
+  std::string commit;  // of the repository `model` on the Hub; empty for a model from elsewhere
   std::string model_class;
   std::string model_type;
   bool dynamic = true;

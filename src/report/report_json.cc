@@ -24,6 +24,7 @@ Json valid(const Json& json) {
 nlohmann::ordered_json to_json(const Report& report) {
   const verify::Result& result = report.result;
   Json json = {{"model", report.model},
+               {"commit", report.commit.empty() ? Json(nullptr) : Json(report.commit)},
                {"class", report.model_class},
                {"model_type", report.model_type},
                {"verdict", verify::name_of(result.verdict)},

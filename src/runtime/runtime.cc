@@ -38,7 +38,8 @@ void append_varint(std::string& bytes, uint64_t value) {
   bytes += static_cast<char>(value);
 }
 
-/// ConfigProto: intra_op_parallelism_threads = 2, inter_op_parallelism_threads = 5, use_per_session_threads = 9.
+/// ConfigProto: intra_op_parallelism_threads = 2, inter_op_parallelism_threads = 5, use_per_session_threads = 9,
+/// graph_options = 10 { rewrite_options = 10 { remapping = 14: OFF (2) } }.
 std::string config_bytes(const SessionOptions& options) {
   std::string bytes = options.config_proto;
   const auto add = [&](int field, int value) {
@@ -49,6 +50,7 @@ std::string config_bytes(const SessionOptions& options) {
   add(2, options.intra_op_threads);
   add(5, options.inter_op_threads);
   add(9, options.intra_op_threads > 0 || options.inter_op_threads > 0 ? 1 : 0);
+  if (!options.may_fuse) bytes += "\x52\x04\x52\x02\x70\x02";
   return bytes;
 }
 

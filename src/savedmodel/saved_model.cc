@@ -28,7 +28,6 @@
 #include "savedmodel/function_def.h"
 #include "savedmodel/messages.h"
 #include "savedmodel/object_graph.h"
-#include "savedmodel/permuted_view.h"
 #include "savedmodel/saved_model.pb.h"
 #include "savedmodel/tensor_bundle.h"
 
@@ -75,7 +74,7 @@ class FrozenWeights : public ConstantSource {
       : variables_(variables), sources_(sources) {}
   std::optional<Tensor> constant(int index) const override {
     const auto i = static_cast<std::size_t>(index);
-    return permuted(sources_.at(i), variables_.at(i).perm);
+    return StridedTensor(sources_.at(i)).permuted(variables_.at(i).perm).to_tensor();
   }
 
  private:

@@ -21,7 +21,6 @@
 #include "base/error.h"
 #include "graph/shape_inference.h"
 #include "graph/tf_ops.h"
-#include "savedmodel/permuted_view.h"
 #include "savedmodel/saved_model.pb.h"
 #include "savedmodel/tensor_bundle.h"
 #include "savedmodel/tensor_bundle.pb.h"

@@ -3,11 +3,11 @@
 
 #include <cstddef>
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "base/tensor.h"
+#include "checkpoint/tensor_writer.h"
 
 namespace crossload::savedmodel {
 
@@ -22,12 +22,10 @@ struct BundleString {
   std::string value;
 };
 
-/// Writes `<prefix>.index` and `<prefix>.data-00000-of-00001`. Bytes go from the sources to the file in blocks on
-/// several threads; less than 40 MiB of memory is used whatever the size. `progress` is called on the caller's thread
-/// with the bytes written so far, and may throw to stop. Throws `kEnvironment` when the disk is full or writing fails.
-/// Returns the bytes of all tensors. REQUIRES: keys are unique; neither file exists.
+/// Writes `<prefix>.index` and `<prefix>.data-00000-of-00001`, as `write_tensors` does, whose bounds hold. Throws
+/// `kEnvironment` when the disk is full or writing fails. Returns the bytes of all tensors. REQUIRES: keys are unique;
+/// neither file exists.
 std::size_t write_tensor_bundle(const std::filesystem::path& prefix, std::vector<BundleTensor> tensors,
-                                const std::vector<BundleString>& strings,
-                                const std::function<void(std::size_t bytes_done)>& progress);
+                                const std::vector<BundleString>& strings, const WriteProgress& progress);
 
 }  // namespace crossload::savedmodel

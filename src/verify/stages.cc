@@ -256,7 +256,9 @@ class StageRun {
   }
 
   runtime::Session session_of(const std::string& graph) const {
-    runtime::Session session = runtime_.import_graph(graph);
+    runtime::SessionOptions options;
+    options.may_fuse = false;
+    runtime::Session session = runtime_.import_graph(graph, options);
     if (!flow_.restore.empty()) session.run({}, {}, {flow_.restore});
     return session;
   }

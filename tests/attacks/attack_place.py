@@ -1,6 +1,9 @@
 """Where a run that must fail is started, and what it may not leave there."""
 
+import subprocess
 from pathlib import Path
+
+import pytest
 
 KINDS = {2: "bad-input", 3: "unsupported", 4: "environment", 130: "interrupted"}
 
@@ -54,3 +57,24 @@ class Place:
         assert listing(self.results) == (before or {})
         assert listing(self.temporary) == {}
         assert not [p for p in (self.cache / "traces").glob("*") if p.name.startswith(".")]
+
+
+@pytest.fixture
+def mounted(tmp_path):
+    """mounted(options) -> a folder on a file system of its own; skips where that is not allowed."""
+    folders = []
+
+    def mount(options):
+        folder = tmp_path / f"mounted-{len(folders)}"
+        folder.mkdir()
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "none", str(folder)], capture_output=True, check=False
+        )
+        if done.returncode != 0:
+            pytest.skip("mounting is not allowed here")
+        folders.append(folder)
+        return folder
+
+    yield mount
+    for folder in folders:
+        subprocess.run(["umount", "-l", str(folder)], check=False)

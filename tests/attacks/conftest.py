@@ -11,6 +11,8 @@ import pytest
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "models"), str(HERE.parent / "python")]
 
+from attack_place import mounted  # noqa: F401
+
 
 @pytest.fixture
 def place(tmp_path):
@@ -59,27 +61,6 @@ def with_cache(place, cached):
     """The place, with the tiny BERT in its cache: conversions need no tracing."""
     shutil.copytree(cached, place.cache, dirs_exist_ok=True)
     return place
-
-
-@pytest.fixture
-def mounted(tmp_path):
-    """mounted(options) -> a folder on a file system of its own; skips where that is not allowed."""
-    folders = []
-
-    def mount(options):
-        folder = tmp_path / f"mounted-{len(folders)}"
-        folder.mkdir()
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", options, "none", str(folder)], capture_output=True, check=False
-        )
-        if done.returncode != 0:
-            pytest.skip("mounting is not allowed here")
-        folders.append(folder)
-        return folder
-
-    yield mount
-    for folder in folders:
-        subprocess.run(["umount", "-l", str(folder)], check=False)
 
 
 @pytest.fixture(scope="session")

@@ -186,18 +186,25 @@ def test_sharded_checkpoint(tiny, tmp_path):
     assert not list((tmp_path / "out").glob("*.index.json"))
 
 
-def test_pickled_checkpoint(tiny, tmp_path):
-    """`pytorch_model.bin` is read by PyTorch, and carried."""
+@pytest.mark.parametrize("zipped", [True, False])
+def test_pickled_checkpoint(tiny, tmp_path, zipped):
+    """`pytorch_model.bin` is read where it lies: other weights of the architecture need no second trace."""
     import shutil
 
+    from crossload_command import run
     from safetensors.torch import load_file
 
     folder = tmp_path / "model"
     shutil.copytree(tiny("bert", "BertModel"), folder)
-    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    weights = load_file(folder / "model.safetensors")
     (folder / "model.safetensors").unlink()
-    conversion = crossload.convert(folder, tmp_path / "out")
-    assert conversion.report.verdict == "verified", worst(conversion.report)
+    for i, cache in enumerate(["miss", "hit"]):
+        changed = {name: value * 1.01**i for name, value in weights.items()}
+        torch.save(changed, folder / "pytorch_model.bin", _use_new_zipfile_serialization=zipped)
+        environment = {"CROSSLOAD_CACHE": str(tmp_path / "cache")}
+        finished = run("convert", folder, tmp_path / f"out-{i}", "--json", environment=environment)
+        assert finished.code == 0, finished.err
+        assert (finished.document["verdict"], finished.document["trace_cache"]) == ("verified", cache)
 
 
 def test_terminal_output(tiny, tmp_path):

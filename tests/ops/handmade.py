@@ -1104,3 +1104,40 @@ for pad, counted in itertools.product((0, 40), (True, False)):
 case("aten.avg_pool1d.default", lambda x: F.avg_pool1d(x, 70, 33, ceil_mode=True), floats(2, 3, 150))
 last_cells = lambda x: [(y := x * 1), y[:, -min(3, x.shape[1]) :].copy_(torch.ones(2)), y + 1]  # noqa: E731
 case("aten.copy_.default", last_cells, floats(3, 5, 2), second=[floats(4, 7, 2)])
+
+# what functionalization leaves
+for axis, start, end, step in ((1, 1, 3, 1), (0, None, None, 1), (2, -3, None, 1), (2, 0, 4, 2)):
+    part = lambda x, y, a=axis, s=start, e=end, t=step: torch.slice_scatter(x, y, a, s, e, t)  # noqa: E731
+    size = [2, 3, 4]
+    size[axis] = len(range(*slice(start, end, step).indices(size[axis])))
+    case("aten.slice_scatter.default", part, X, floats(*size, seed=4))
+case(
+    "aten.slice_scatter.default",
+    lambda x, y: torch.slice_scatter(x, y, 1, 1, 2),
+    X,
+    floats(2, 1, 4),
+    second=[floats(3, 5, 2), floats(3, 1, 2)],
+)
+case(
+    "aten.select_scatter.default",
+    lambda x, y: torch.select_scatter(x, y, 1, -1),
+    X,
+    floats(2, 4),
+    second=[floats(3, 5, 2), floats(3, 2)],
+)
+case("aten.select_scatter.default", lambda x, y: torch.select_scatter(x, y, 0, 1), X, floats(3, 4))
+norm = lambda x, w, m, v: aten._native_batch_norm_legit_no_training.default(x, w, None, m, v.abs() + 0.1, 0.1, 1e-5)[0]  # noqa: E731
+case(
+    "aten._native_batch_norm_legit_no_training.default", norm, PICTURE, floats(4), floats(4, seed=1), floats(4, seed=2)
+)
+for weights in ((), (floats(4), floats(4, seed=1))):
+    own = lambda x, *w: F.instance_norm(x, None, None, *w)  # noqa: E731
+    case("aten.instance_norm.default", own, PICTURE, *weights)
+kept = lambda x, w, m, v: F.instance_norm(x, m, v.abs() + 0.1, w, use_input_stats=False)  # noqa: E731
+case("aten.instance_norm.default", kept, PICTURE, floats(4), floats(4, seed=1), floats(4, seed=2))
+all_three = lambda x: list(aten._native_batch_norm_legit.no_stats(x, None, None, True, 0.1, 1e-5))  # noqa: E731
+case("aten._native_batch_norm_legit.no_stats", all_three, PICTURE)
+every_third = lambda x: x[:, :: (x.shape[1] + 3) // 4]  # noqa: E731
+case("aten.slice.Tensor", every_third, floats(3, 9, 2), second=[floats(4, 14, 2)])
+write_every_third = lambda x: [(y := x * 1), y[:, :: (x.shape[1] + 3) // 4].fill_(2.0), y + 1][0]  # noqa: E731
+case("aten.fill_.Scalar", write_every_third, floats(3, 9, 2), second=[floats(4, 14, 2)])

@@ -52,7 +52,12 @@ REFUSED = [
 
 # {reason: the samples that fail for it}; together they must stay below 2 % of all. A sample that passes nevertheless
 # fails the run.
-_KNOWN = {}
+_KNOWN = {
+    "PyTorch rounds the statistics to bfloat16; 1 of 125 elements is rounded the other way here": [
+        "nn.functional.instance_norm-bfloat16-0",
+        "nn.functional.instance_norm-bfloat16-1",
+    ],
+}
 XFAIL = {sample: reason for reason, samples in _KNOWN.items() for sample in samples}
 
 # Rows that no sample reaches, and why. A sample that does fails the run.

@@ -103,15 +103,15 @@ def test_shards(tmp_path, ask):
     assert len({entry["file"] for entry in result["checkpoint"].values()}) > 1 and not carried(result)
 
 
-def test_bin_only_is_carried(tiny, tmp_path, ask):
+def test_bin_holds_the_weights(tiny, tmp_path, ask):
     source = tiny("gpt2", "GPT2Model")
     folder = tmp_path / "model"
     folder.mkdir()
     torch.save(load_file(source / "model.safetensors"), folder / "pytorch_model.bin")
     (folder / "config.json").write_text((source / "config.json").read_text())
     result = ask(do="trace", model=folder, out=tmp_path / "t")
-    assert len(carried(result)) == len(result["weights"]) == 28 and result["checkpoint"] == {}
-    assert set(load_file(tmp_path / "t" / "carried.safetensors")) == set(result["weights"])
+    assert not carried(result) and len(result["weights"]) == 28
+    assert {entry["file"] for entry in result["checkpoint"].values()} == {"pytorch_model.bin"}
 
 
 def test_program_holds_no_weights_but_true_shapes_and_constants(tiny, tmp_path, ask):

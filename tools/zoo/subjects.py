@@ -22,6 +22,7 @@ import tiny_configs
 from exceptions import exception
 
 LARGEST = 100_000_000  # parameters of a subject whose widths are kept
+LARGEST_OUTPUT = 100
 
 
 @dataclasses.dataclass
@@ -93,8 +94,7 @@ def attempt(model_type, model_class, known, keep_widths):
             inputs = Synthetic(Loaded(model, model_class.__name__)).inputs()
             inputs |= known["extra"](model.config, inputs) if "extra" in known else {}
         step = "forward"
-        with torch.no_grad():
-            model(**{n: v.clone() if hasattr(v, "clone") else v for n, v in inputs.items()})
+        calm(model, inputs)
     except Unbuilt:
         raise
     except Exception as error:
@@ -144,6 +144,26 @@ def set_trained_scale(model, seed=0):
             if isinstance(getattr(owner, "running_var", None), torch.Tensor):
                 owner.running_var.copy_(1 + 0.3 * torch.rand(owner.running_var.shape, generator=random))
                 owner.running_mean.copy_(0.1 * torch.randn(owner.running_mean.shape, generator=random))
+
+
+def calm(model, inputs):
+    """Makes matrices and kernels smaller until no output is larger than LARGEST_OUTPUT: where nothing normalizes, numbers
+    grow layer by layer as they never would in a trained model. Raises what the model does."""
+    import torch
+    from torch.utils import _pytree as pytree
+
+    with torch.no_grad():
+        for _ in range(20):
+            output = model(**{n: v.clone() if hasattr(v, "clone") else v for n, v in inputs.items()})
+            values = [v for v in pytree.tree_leaves(output) if isinstance(v, torch.Tensor) and v.is_floating_point()]
+            if all(v.numel() == 0 or not bool((v.abs() > LARGEST_OUTPUT).any()) for v in values):
+                return
+            for owner in model.modules():
+                if isinstance(owner, torch.nn.Embedding):
+                    continue
+                for value in owner.parameters(recurse=False):
+                    if value.dim() >= 2 and value.is_floating_point():
+                        value.mul_(0.8)
 
 
 def is_plain(name):

@@ -62,7 +62,7 @@ RULES = [(re.compile(pattern), rule) for pattern, rule in RULES]
 
 # Rules that hold whatever the widths are.
 COUNTS = re.compile(
-    r"experts|vocab|codebook_size|num_embeddings|hidden_layers|^n_layers?|num_layers|_layers|^layers|^depth$|max_position|n_positions|"
+    r"experts|vocab|codebook_size|num_embeddings|hidden_layers|^n_layers?|num_layers|_layers|^layers|^depth$|max_(.*_)?position|n_positions|"
     r"first_k_dense|num_nextn|num_kv_shared|n_group|topk_group|num_queries|num_.*conv_pos"
 )  # fmt: skip
 
@@ -199,7 +199,7 @@ class Shrinker:
     def is_staged(self, fields, config):
         """Whether the sizes are lists with an entry a stage, as in convolutional backbones: there widths stay."""
         stage = re.compile(
-            r"^depths$|hidden_sizes|embed_dims|stage_|stem_channels|channel_list|block_configs|kernel_sizes"
+            r"^depths$|hidden_sizes|embed_dims|stage_|stem_channels|channel_list|block_configs|^(?!conv_).*kernel_sizes"
         )
         return any(
             stage.search(n) and isinstance(value_of(config, n), (list, tuple)) and len(value_of(config, n)) > 1
@@ -228,7 +228,7 @@ class Shrinker:
     def token_ids(self, fields, config):
         """Special tokens beyond a shrunk vocabulary get the last ids of it, each its own in the whole configuration."""
         sizes = [value_of(c, "vocab_size") for c in (config, value_of(config, "text_config")) if c is not None]
-        vocabulary = min([s for s in sizes if is_whole(s)][:1] + [VOCABULARY])
+        vocabulary = min(next((s for s in sizes if is_whole(s)), VOCABULARY), VOCABULARY)
         found = {}
         for name in [*fields, "pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"]:
             value = value_of(config, name)

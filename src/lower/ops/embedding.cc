@@ -7,8 +7,8 @@ namespace {
 
 Expr embedding(Call& call) { return call.builder().gather(call.tensor("weight"), call.tensor("indices"), 0); }
 
-// Rows of the table summed (mode 0), averaged (1), or their largest numbers (2), by bags; bag i begins at offsets[i]. The further results serve
-// PyTorch's gradient only.
+// Rows of the table summed (mode 0), averaged (1), or their largest numbers (2), by bags; bag i begins at offsets[i].
+// The further results serve PyTorch's gradient only.
 Exprs embedding_bag(Call& call) {
   Builder& b = call.builder();
   const Expr weight = call.tensor("weight"), indices = call.tensor("indices");
@@ -32,9 +32,7 @@ Exprs embedding_bag(Call& call) {
   Expr factor = counted;
   if (!call.is_none("per_sample_weights")) factor = factor * call.operand("per_sample_weights", weight.dtype());
   const Expr rows = b.gather(weight, indices, 0) * b.unsqueeze(factor, 1);
-  const auto by_bag = [&](std::string_view op, Expr values) {
-    return b.tf_widened(op, {values, bag, b.size(bags)});
-  };
+  const auto by_bag = [&](std::string_view op, Expr values) { return b.tf_widened(op, {values, bag, b.size(bags)}); };
   const Expr zero = b.scalar(weight.dtype(), 0), one = b.scalar(weight.dtype(), 1);
   const Expr size = b.reshape(by_bag("UnsortedSegmentSum", counted), {bags, Sym(1)});
   Expr y;
@@ -66,7 +64,8 @@ constexpr OpRow kRows[] = {
     {"aten::embedding(Tensor weight, Tensor indices, SymInt padding_idx=-1, bool scale_grad_by_freq=False, "
      "bool sparse=False) -> Tensor",
      embedding},
-    {"aten::embedding_bag.padding_idx(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq, int mode, "
+    {"aten::embedding_bag.padding_idx(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq, int "
+     "mode, "
      "bool sparse, Tensor? per_sample_weights, bool include_last_offset, int? padding_idx) -> (Tensor, Tensor, Tensor, "
      "Tensor)",
      embedding_bag},

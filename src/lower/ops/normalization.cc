@@ -71,31 +71,31 @@ Expr group_norm(Call& call) {
   return b.cast(scaled_and_shifted(y, shaped("weight"), shaped("bias")), call.result_dtype());
 }
 
+std::vector<int> all_but_channels(int rank) {
+  std::vector<int> axes = {0};
+  for (int i = 2; i < rank; ++i) axes.push_back(i);
+  return axes;
+}
+
 // With the statistics of the batch itself: how some models standardize their kernels, also in evaluation mode.
 Expr batch_norm_by_own_statistics(Call& call, Expr x) {
-  if (!call.is_none("running_mean")) {
-    call.unsupported("batch normalization in training mode; call `model.eval()` before exporting");
-  }
   Builder& b = call.builder();
-  std::vector<int> axes = {0};
-  for (int i = 2; i < x.rank(); ++i) axes.push_back(i);
   SymDims per_channel(static_cast<std::size_t>(x.rank()), Sym(1));
   per_channel[1] = x.dim(1);
   const DType dtype = computed_dtype(x.dtype());
   const auto shaped = [&](const char* name) {
     return call.is_none(name) ? Expr() : b.reshape(call.operand(name, dtype), per_channel);
   };
-  const Expr y = standardized(b.cast(x, dtype), axes, call.number("eps"));
+  const Expr y = standardized(b.cast(x, dtype), all_but_channels(x.rank()), call.number("eps"));
   return b.cast(scaled_and_shifted(y, shaped("weight"), shaped("bias")), call.result_dtype());
 }
 
 // With the running statistics. On pictures as TensorFlow's own operation, channels last, which merges into a
 // convolution before it; elsewhere by its formula.
-Expr batch_norm(Call& call) {
+Expr batch_norm_by_running_statistics(Call& call) {
   Builder& b = call.builder();
   const Expr x = call.tensor("input");
   if (x.rank() < 2) return x;  // only an empty tensor may lack the axis of channels
-  if (call.flag("training")) return batch_norm_by_own_statistics(call, x);
   const Expr mean = call.tensor("running_mean"), variance = call.tensor("running_var");
   const auto or_filled = [&](const char* name, double value) {
     if (!call.is_none(name)) return call.tensor(name);
@@ -117,6 +117,64 @@ Expr batch_norm(Call& call) {
   const Expr scale = b.cast(weight, dtype) * b.tf("Rsqrt", {b.cast(variance, dtype) + eps});
   const Expr y = (b.cast(x, dtype) - shaped(mean)) * shaped(scale) + shaped(bias);
   return b.cast(y, call.result_dtype());
+}
+
+Expr batch_norm(Call& call) {
+  if (!call.flag("training")) return batch_norm_by_running_statistics(call);
+  if (!call.is_none("running_mean")) {
+    call.unsupported("batch normalization in training mode; call `model.eval()` before exporting");
+  }
+  return batch_norm_by_own_statistics(call, call.tensor("input"));
+}
+
+// The same as PyTorch's decompositions call it; the saved statistics are empty in evaluation mode.
+Exprs batch_norm_of_decomposition(Call& call) {
+  Builder& b = call.builder();
+  Exprs results = {batch_norm_by_running_statistics(call)};
+  for (std::size_t i = 1; i < 3; ++i) {
+    const DType dtype = call.result_dtype(i);
+    results.push_back(b.fill(dtype, call.result_dims(i), b.scalar(dtype, 0)));
+  }
+  return results;
+}
+
+// Each channel of each instance is standardized apart; a module that keeps statistics uses those in evaluation mode.
+// PyTorch rounds the statistics to the input's dtype.
+Expr instance_norm(Call& call) {
+  Builder& b = call.builder();
+  const DType dtype = computed_dtype(call.result_dtype());
+  const Expr x = call.operand("input", dtype);
+  SymDims per_channel(static_cast<std::size_t>(x.rank()), Sym(1));
+  per_channel[1] = x.dim(1);
+  const auto shaped = [&](const char* name) {
+    return call.is_none(name) ? Expr() : b.reshape(call.operand(name, dtype), per_channel);
+  };
+  const auto rounded = [&](Expr v) { return b.cast(b.cast(v, call.result_dtype()), dtype); };
+  Expr mean, variance;
+  if (call.flag("use_input_stats")) {
+    const std::vector<int> axes = last_axes(x.rank(), static_cast<std::size_t>(x.rank()) - 2);
+    const Expr exact = b.reduce("Mean", x, axes, true);
+    mean = rounded(exact);
+    variance = b.reduce("Mean", b.tf("Square", {x - exact}), axes, true);
+  } else {
+    mean = shaped("running_mean");
+    variance = shaped("running_var");
+  }
+  const Expr scale = rounded(b.tf("Rsqrt", {variance + call.number("eps")}));
+  return b.cast(scaled_and_shifted((x - mean) * scale, shaped("weight"), shaped("bias")), call.result_dtype());
+}
+
+// What decompositions make of instance normalization: a batch of one, with its own statistics. The second and third
+// result are the mean and 1 / sqrt(variance + eps) of each channel.
+Exprs batch_norm_without_statistics(Call& call) {
+  Builder& b = call.builder();
+  const Expr x = call.operand("input", computed_dtype(call.result_dtype()));
+  const std::vector<int> axes = all_but_channels(x.rank());
+  const Expr mean = b.reduce("Mean", x, axes, false);
+  const Expr variance = b.reduce("Mean", b.tf("Square", {x - b.reduce("Mean", x, axes, true)}), axes, false);
+  const Expr scale = b.tf("Rsqrt", {variance + call.number("eps")});
+  return {batch_norm_by_own_statistics(call, x), b.cast(mean, call.result_dtype(1)),
+          b.cast(scale, call.result_dtype(2))};
 }
 
 // (sum |x|^p)^(1/p) over some axes, or over all; p = 0 counts what is not zero.
@@ -176,6 +234,16 @@ constexpr OpRow kRows[] = {
     {"aten::batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, "
      "bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor",
      batch_norm},
+    {"aten::instance_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, "
+     "bool use_input_stats, float momentum, float eps, bool cudnn_enabled) -> Tensor",
+     instance_norm},
+    {"aten::_native_batch_norm_legit.no_stats(Tensor input, Tensor? weight, Tensor? bias, bool training, float "
+     "momentum, "
+     "float eps) -> (Tensor, Tensor, Tensor)",
+     batch_norm_without_statistics},
+    {"aten::_native_batch_norm_legit_no_training(Tensor input, Tensor? weight, Tensor? bias, Tensor running_mean, "
+     "Tensor running_var, float momentum, float eps) -> (Tensor, Tensor, Tensor)",
+     batch_norm_of_decomposition},
     {"aten::_weight_norm(Tensor v, Tensor g, int dim=0) -> Tensor", weight_norm},
     {"aten::linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, "
      "ScalarType? dtype=None) -> Tensor",

@@ -185,6 +185,32 @@ Expr scatter_reduce(Call& call) {
   return b.reshape(y, call.result_dims());
 }
 
+// [start, end) along an axis replaced by `src`, with a step; ends count from behind where they are negative.
+Expr slice_scatter(Call& call) {
+  Builder& b = call.builder();
+  const Expr x = call.tensor("self"), source = b.cast(call.tensor("src"), x.dtype());
+  const int axis = call.axis("dim", x.rank());
+  const int64_t step = call.integer("step");
+  Sym begin = call.is_none("start") ? Sym(0) : call.sym("start");
+  if (begin.is_constant() && begin.constant() < 0) begin = begin + x.dim(axis);
+  const Expr places = b.range(source.dim(axis), DType::kInt32) * b.scalar(DType::kInt32, step) + b.size(begin);
+  const Expr front = b.swap_axes(x, 0, axis);
+  const Expr vectors = b.reshape(places, {source.dim(axis), Sym(1)});
+  return b.swap_axes(scattered("TensorScatterUpdate", front, vectors, b.swap_axes(source, 0, axis)), 0, axis);
+}
+
+// One slice along an axis replaced by `src`.
+Expr select_scatter(Call& call) {
+  Builder& b = call.builder();
+  const Expr x = call.tensor("self"), source = b.cast(call.tensor("src"), x.dtype());
+  const int axis = call.axis("dim", x.rank());
+  Sym index = call.sym("index");
+  if (index.is_constant() && index.constant() < 0) index = index + x.dim(axis);
+  const Expr vectors = b.reshape(b.size(index), {Sym(1), Sym(1)});
+  const Expr one = b.swap_axes(b.unsqueeze(source, axis), 0, axis);
+  return b.swap_axes(scattered("TensorScatterUpdate", b.swap_axes(x, 0, axis), vectors, one), 0, axis);
+}
+
 // Whole slices of `x` along an axis.
 Expr index_by(Call& call, std::string_view op, Expr source) {
   Builder& b = call.builder();
@@ -225,6 +251,10 @@ constexpr OpRow kRows[] = {
     {"aten::scatter_reduce.two(Tensor self, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) "
      "-> Tensor",
      scatter_reduce},
+    {"aten::slice_scatter(Tensor self, Tensor src, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> "
+     "Tensor",
+     slice_scatter},
+    {"aten::select_scatter(Tensor self, Tensor src, int dim, SymInt index) -> Tensor", select_scatter},
     {"aten::index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor", index_add},
     {"aten::index_add_(Tensor(a!) self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor(a!)",
      index_add},

@@ -14,8 +14,13 @@ Expr slice(Call& call) {
   const int axis = call.axis("dim", x.rank());
   const Sym begin = call.is_none("start") ? Sym(0) : call.sym("start");
   const Sym end = call.is_none("end") ? Sym(kOpenEnd) : call.sym("end");
-  if (x.dims() == call.result_dims() && call.integer("step") == 1) return x;
-  return call.builder().slice(x, axis, begin, end, call.integer("step"));
+  const Sym step = call.sym("step");
+  if (x.dims() == call.result_dims() && step == Sym(1)) return x;
+  if (step.is_constant()) return call.builder().slice(x, axis, begin, end, step.constant());
+  // A step that depends on sizes: the positions one by one.
+  Builder& b = call.builder();
+  const Expr steps = b.range(call.result_dims()[static_cast<std::size_t>(axis)], DType::kInt32) * b.size(step);
+  return b.gather(x, steps + b.size(begin), axis);
 }
 
 Expr select(Call& call) {

@@ -44,6 +44,22 @@ INTRACLASS = {
     "symmetric_conv_long_shortratio": [[3, 3], [1, 1], [1, 1]],
 }
 
+# Two stages with one block of plain and one of shifted windows each.
+SWIN = {"embed_dim": 32, "depths": [2, 2], "num_heads": [2, 4], "window_size": 4, "image_size": [64, 96]}
+SLOW_WIDTHS = "widths double with each stage and the default's take minutes to export"
+HIERA = {
+    "hidden_size": 16,
+    "image_size": [128, 128],
+    "blocks_per_stage": [1, 1, 2, 1],
+    "embed_dim_per_stage": [16, 32, 48, 64],
+    "num_attention_heads_per_stage": [1, 2, 3, 4],
+    "window_size_per_stage": [8, 4, 4, 2],
+    "global_attention_blocks": [3],
+}
+
+MANY_BLOCKS = "fifty blocks by default: its coefficients make the stages thinner and shorter"
+EFFICIENTNET = {"width_coefficient": 0.25, "depth_coefficient": 0.3, "hidden_dim": 320}
+
 NEEDS_TIMM = "its backbone is timm's by default, and that package is not here: a ResNet of Transformers instead"
 LOST_STAGES = "the backbone must give the stages that the parent reads, with the widths that the parent names"
 VIT = {"num_hidden_layers": 4, "hidden_size": 64, "num_attention_heads": 4}
@@ -65,6 +81,12 @@ def depth_pro_vit():
 
 
 EXCEPTIONS = {
+    "align": {"reason": MANY_BLOCKS, "config": {"vision_config": EFFICIENTNET, "projection_dim": 80}},
+    "align_vision_model": {"reason": MANY_BLOCKS, "config": EFFICIENTNET},
+    "bit": {
+        "reason": "fifty layers of widths up to 2048 by default",
+        "config": {"embedding_size": 32, "hidden_sizes": [32, 64, 96, 128], "depths": [1, 2, 1, 1], "num_groups": 4},
+    },
     "chmv2": {
         "reason": "four layers of the backbone are read, and each has its own width afterwards",
         "config": {
@@ -140,6 +162,8 @@ EXCEPTIONS = {
     },
     "detr": DETR,
     "dinat": {"unbuilt": "it needs the package natten, which cannot be installed here"},
+    "donut-swin": {"reason": SLOW_WIDTHS, "config": SWIN},
+    "efficientnet": {"reason": MANY_BLOCKS, "config": EFFICIENTNET},
     "lw_detr": {
         "reason": "the backbone must name the layers that are read, and the parent at which scales it reads them",
         "config": {
@@ -155,6 +179,7 @@ EXCEPTIONS = {
             "c2f_num_blocks": 2,
         },
     },
+    "maskformer-swin": {"reason": SLOW_WIDTHS, "config": SWIN},
     "mask2former": {
         "reason": "the widths of features and masks must be the hidden width",
         "config": {
@@ -170,6 +195,10 @@ EXCEPTIONS = {
             "mask_feature_size": 64,
             "decoder_layers": 4,  # one less than that: a layer for each of the three levels
         },
+    },
+    "mobilevitv2": {
+        "reason": "nine layers of attention behind one another by default, and widths up to 512",
+        "config": {"n_attn_blocks": [1, 2, 1], "base_attn_unit_dims": [32, 48, 64], "width_multiplier": 0.25},
     },
     "pp_doclayout_v2": {
         "reason": f"{LOST_STAGES}; the thresholds and the order of the classes stand in the checkpoint only",
@@ -198,7 +227,12 @@ EXCEPTIONS = {
     "pp_ocrv5_mobile_det": {
         "reason": LOST_STAGES,
         "config": {
-            "backbone_config": {"block_configs": LCNET_BLOCKS, "out_indices": [2, 3, 4, 5], "divisor": 16},
+            "backbone_config": {
+                "block_configs": LCNET_BLOCKS,
+                "out_indices": [2, 3, 4, 5],
+                "divisor": 16,
+                "scale": 1.0,
+            },
             "layer_list_out_channels": [12, 18, 24, 40],
             "neck_out_channels": 48,
         },
@@ -264,6 +298,16 @@ EXCEPTIONS = {
         "reason": LOST_STAGES,
         "config": {**RT_DETR, "backbone_config": {**RESNET, "out_features": STAGES[1:]}},
     },
+    "sam2_hiera_det_model": {"reason": "sizes of its stages stand in lists", "config": HIERA},
+    "sam2_vision_model": {
+        "reason": "sizes of the backbone's stages stand in lists, in three places",
+        "config": {
+            "backbone_config": HIERA,
+            "backbone_channel_list": [64, 48, 32, 16],
+            "backbone_feature_sizes": [[32, 32], [16, 16], [8, 8]],
+            "fpn_hidden_size": 64,
+        },
+    },
     "sam3_video": {
         "reason": "its own forward takes a session that keeps films and objects; its detector takes this configuration too",
         "class": "Sam3Model",
@@ -294,6 +338,12 @@ EXCEPTIONS = {
             "max_text_length": 7,
         },
     },
+    "swin": {"reason": SLOW_WIDTHS, "config": SWIN},
+    "swin2sr": {
+        "reason": "36 layers by default",
+        "config": {"embed_dim": 32, "depths": [2, 2], "num_heads": [2, 2], "window_size": 4, "image_size": 16},
+    },
+    "swinv2": {"reason": SLOW_WIDTHS, "config": SWIN},
     "table-transformer": DETR,
     "timm_backbone": {"unbuilt": "it needs the package timm, which cannot be installed here"},
     "timm_wrapper": {"unbuilt": "it needs the package timm, which cannot be installed here"},

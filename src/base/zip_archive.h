@@ -12,7 +12,7 @@
 
 #include "base/mapped_file.h"
 
-namespace crossload::program {
+namespace crossload {
 
 /// Bytes of an entry and whoever keeps them alive.
 struct EntryBytes {
@@ -24,10 +24,11 @@ struct EntryBytes {
 
 /// A zip archive whose directory is consistent: every entry lies inside the file, apart from all others, under a
 /// relative name that occurs once and agrees with its local header.
-class Archive {
+class ZipArchive {
  public:
   /// Throws `kBadInput` for anything else, and for encrypted, split or otherwise compressed archives.
-  static Archive open(const std::string& path);
+  static ZipArchive open(const std::string& path);
+  static ZipArchive of(std::shared_ptr<const MappedFile> file);
 
   const std::string& path() const { return path_; }
   /// Bytes of the whole file.
@@ -38,6 +39,8 @@ class Archive {
   /// Stored entries point into the mapped file; deflated ones are decompressed and their checksum is verified.
   /// Throws `kBadInput` when there is no such entry or it cannot be decompressed.
   EntryBytes read(std::string_view name) const;
+  /// As `read`, of an entry that must be stored uncompressed. Throws `kBadInput` for others.
+  EntryBytes stored(std::string_view name) const;
 
  private:
   struct Entry {
@@ -49,7 +52,8 @@ class Archive {
     uint16_t method;
   };
 
-  Archive(std::string path, std::shared_ptr<const MappedFile> file) : path_(std::move(path)), file_(std::move(file)) {}
+  explicit ZipArchive(std::shared_ptr<const MappedFile> file) : path_(file->path().string()), file_(std::move(file)) {}
+  const Entry& find(std::string_view name) const;
   void read_directory();
   void add_entry(Entry entry, uint64_t directory_offset);
   void check_apart(uint64_t directory_offset) const;
@@ -61,4 +65,4 @@ class Archive {
   std::unordered_map<std::string_view, std::size_t> by_name_;
 };
 
-}  // namespace crossload::program
+}  // namespace crossload

@@ -2,7 +2,7 @@
 // directory entry (46 bytes, name, extra field, comment) gives sizes and the offset of a local header (30 bytes, name,
 // extra field), behind which the data lies. Numbers that do not fit 32 bits stand in 64-bit records: one that a locator
 // (20 bytes) before the end record points to, and the extra field 1 of an entry. All integers are little-endian.
-#include "program/archive.h"
+#include "base/zip_archive.h"
 
 #include <zip.h>
 
@@ -12,7 +12,7 @@
 
 #include "base/error.h"
 
-namespace crossload::program {
+namespace crossload {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "archives and tensors are read in place");
@@ -62,22 +62,24 @@ std::string shown(std::string_view name) {
 
 }  // namespace
 
-Archive Archive::open(const std::string& path) {
-  Archive archive(path, MappedFile::open(path));
+ZipArchive ZipArchive::open(const std::string& path) { return of(MappedFile::open(path)); }
+
+ZipArchive ZipArchive::of(std::shared_ptr<const MappedFile> file) {
+  ZipArchive archive(std::move(file));
   archive.read_directory();
   return archive;
 }
 
-std::vector<std::string_view> Archive::names() const {
+std::vector<std::string_view> ZipArchive::names() const {
   std::vector<std::string_view> result;
   for (const Entry& entry : entries_) result.push_back(entry.name);
   return result;
 }
 
-void Archive::read_directory() {
+void ZipArchive::read_directory() {
   const auto bytes = file_->bytes();
   if (bytes.size() < kEndRecordSize) {
-    bad_input("{} @ 0x0: {} bytes are no zip archive; give a .pt2 that torch.export.save wrote", path_, bytes.size());
+    bad_input("{} @ 0x0: {} bytes are no zip archive; download or save it again", path_, bytes.size());
   }
   // The end record is the last one whose comment reaches exactly to the end of the file.
   const std::size_t last = bytes.size() - kEndRecordSize;
@@ -91,7 +93,7 @@ void Archive::read_directory() {
     }
   }
   if (end == bytes.size()) {
-    bad_input("{} @ 0x{:x}: no end record in the last {} bytes; the file is truncated or no .pt2 archive", path_,
+    bad_input("{} @ 0x{:x}: no end record in the last {} bytes; the file is truncated or no zip archive", path_,
               bytes.size(), bytes.size() - first);
   }
   if (number<uint16_t>(bytes, end + 4) != 0 || number<uint16_t>(bytes, end + 6) != 0) {
@@ -176,7 +178,7 @@ void Archive::read_directory() {
   check_apart(offset);
 }
 
-void Archive::add_entry(Entry entry, uint64_t directory_offset) {
+void ZipArchive::add_entry(Entry entry, uint64_t directory_offset) {
   const auto bytes = file_->bytes();
   const std::string name = shown(entry.name);
   if (!is_safe_name(entry.name)) {
@@ -218,7 +220,7 @@ void Archive::add_entry(Entry entry, uint64_t directory_offset) {
   entries_.push_back(entry);
 }
 
-void Archive::check_apart(uint64_t directory_offset) const {
+void ZipArchive::check_apart(uint64_t directory_offset) const {
   std::vector<const Entry*> sorted;
   for (const Entry& entry : entries_) sorted.push_back(&entry);
   std::sort(sorted.begin(), sorted.end(),
@@ -232,24 +234,41 @@ void Archive::check_apart(uint64_t directory_offset) const {
   }
 }
 
-EntryBytes Archive::read(std::string_view name) const {
+const ZipArchive::Entry& ZipArchive::find(std::string_view name) const {
   const auto found = by_name_.find(name);
   if (found == by_name_.end()) {
-    bad_input("{} @ {}: no such entry among {}; the archive is incomplete, export again", path_, shown(name),
+    bad_input("{} @ {}: no such entry among {}; the archive is incomplete, save it again", path_, shown(name),
               entries_.size());
   }
-  const Entry& entry = entries_[found->second];
-  if (entry.method == kDeflated) return inflate(found->second);
+  return entries_[found->second];
+}
+
+EntryBytes ZipArchive::read(std::string_view name) const {
+  const Entry& entry = find(name);
+  if (entry.method == kDeflated) return inflate(static_cast<std::size_t>(&entry - entries_.data()));
   return {file_->bytes().subspan(entry.data_offset, entry.size), file_};
 }
 
-EntryBytes Archive::inflate(std::size_t index) const {
+EntryBytes ZipArchive::stored(std::string_view name) const {
+  const Entry& entry = find(name);
+  if (entry.method != kStored) {
+    bad_input("{} @ {}: compressed to {} bytes, must be stored as its {}; save it again with torch.save", path_,
+              shown(name), entry.packed_size, entry.size);
+  }
+  return {file_->bytes().subspan(entry.data_offset, entry.size), file_};
+}
+
+EntryBytes ZipArchive::inflate(std::size_t index) const {
   const Entry& entry = entries_[index];
   const auto damaged = [&](std::string_view seen) {
     bad_input("{} @ {}: {}; the file is damaged", path_, shown(entry.name), seen);
   };
-  const std::unique_ptr<zip_t, void (*)(zip_t*)> zip(zip_open(path_.c_str(), ZIP_RDONLY, nullptr), zip_discard);
-  if (!zip) damaged("libzip cannot open the archive");
+  zip_source_t* const source = zip_source_buffer_create(file_->bytes().data(), file_->bytes().size(), 0, nullptr);
+  const std::unique_ptr<zip_t, void (*)(zip_t*)> zip(zip_open_from_source(source, ZIP_RDONLY, nullptr), zip_discard);
+  if (!zip) {
+    zip_source_free(source);
+    damaged("libzip cannot open the archive");
+  }
   const char* const name = zip_get_name(zip.get(), index, ZIP_FL_ENC_RAW);
   if (name == nullptr || entry.name != name) damaged("libzip finds another entry in its place");
   const std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> stream(zip_fopen_index(zip.get(), index, 0), zip_fclose);
@@ -274,4 +293,4 @@ EntryBytes Archive::inflate(std::size_t index) const {
   return {view, std::move(buffer)};
 }
 
-}  // namespace crossload::program
+}  // namespace crossload

@@ -1,12 +1,12 @@
-#include "program/archive.h"
+#include "base/zip_archive.h"
 
-#include "program/test_archive.h"
+#include "base/test_file.h"
 
-namespace crossload::program {
+namespace crossload {
 namespace {
 
 std::string open_error(const TestFile& file) {
-  return error_from(file.path(), [&] { Archive::open(file.path()); });
+  return error_from(file.path(), [&] { ZipArchive::open(file.path()); });
 }
 
 // Overwrites `size` bytes of a little-endian number.
@@ -17,14 +17,14 @@ void patch(std::string& bytes, std::size_t at, uint64_t value, std::size_t size)
 TEST_CASE("stored entries are views into the file") {
   const TestFile file;
   file.write_zip({{"x/a", "first"}, {"x/b", std::string(1000, 'b')}, {"x/empty", ""}});
-  const Archive archive = Archive::open(file.path());
+  const ZipArchive archive = ZipArchive::open(file.path());
   CHECK(archive.names() == std::vector<std::string_view>{"x/a", "x/b", "x/empty"});
   CHECK(archive.read("x/a").text() == "first");
   CHECK(archive.read("x/b").text() == std::string(1000, 'b'));
   CHECK(archive.read("x/empty").text().empty());
   CHECK(archive.read("x/a").text().data() == archive.read("x/a").text().data());
   CHECK(error_from(file.path(), [&] { archive.read("x/c"); }) ==
-        "x.pt2 @ x/c: no such entry among 3; the archive is incomplete, export again");
+        "x.pt2 @ x/c: no such entry among 3; the archive is incomplete, save it again");
 }
 
 TEST_CASE("deflated entries are decompressed and their checksum is verified") {
@@ -32,12 +32,21 @@ TEST_CASE("deflated entries are decompressed and their checksum is verified") {
   std::string text;
   for (int i = 0; i < 400000; ++i) text += std::to_string(i);
   file.write_zip({{"x/a", text}}, true);
-  CHECK(Archive::open(file.path()).read("x/a").text() == text);
+  CHECK(ZipArchive::open(file.path()).read("x/a").text() == text);
 
   std::string bytes = file.bytes();
   bytes[5000] = static_cast<char>(bytes[5000] ^ 0x55);
   file.write(bytes);
-  CHECK(has(error_from(file.path(), [&] { Archive::open(file.path()).read("x/a"); }), "the file is damaged"));
+  CHECK(has(error_from(file.path(), [&] { ZipArchive::open(file.path()).read("x/a"); }), "the file is damaged"));
+}
+
+TEST_CASE("bad-archive: a compressed entry where a stored one is needed") {
+  const TestFile file;
+  file.write_zip({{"x/a", std::string(1000, 'a')}}, true);
+  const ZipArchive archive = ZipArchive::open(file.path());
+  CHECK(has(error_from(file.path(), [&] { archive.stored("x/a"); }), "must be stored as its 1000"));
+  file.write_zip({{"x/a", "first"}});
+  CHECK(ZipArchive::open(file.path()).stored("x/a").text() == "first");
 }
 
 TEST_CASE("bad-archive: what is no zip file") {
@@ -52,11 +61,11 @@ TEST_CASE("bad-archive: truncated anywhere") {
   const std::string bytes = file.bytes();
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     file.write(bytes.substr(0, size));
-    CHECK_THROWS_AS(Archive::open(file.path()), Error);
+    CHECK_THROWS_AS(ZipArchive::open(file.path()), Error);
   }
   for (std::size_t skip = 1; skip < bytes.size(); ++skip) {
     file.write(bytes.substr(skip));
-    CHECK_THROWS_AS(Archive::open(file.path()), Error);
+    CHECK_THROWS_AS(ZipArchive::open(file.path()), Error);
   }
 }
 
@@ -132,7 +141,7 @@ TEST_CASE("bad-archive: every single damaged byte of the headers is survived") {
       bytes[at] = value;
       file.write(bytes);
       try {
-        const Archive archive = Archive::open(file.path());
+        const ZipArchive archive = ZipArchive::open(file.path());
         for (const std::string_view name : archive.names()) archive.read(name);
       } catch (const Error&) {
       }
@@ -141,4 +150,4 @@ TEST_CASE("bad-archive: every single damaged byte of the headers is survived") {
 }
 
 }  // namespace
-}  // namespace crossload::program
+}  // namespace crossload

@@ -1,0 +1,431 @@
+#include "app/weights.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <charconv>
+#include <fstream>
+#include <optional>
+
+#include "app/companions.h"
+#include "app/stopwatch.h"
+#include "base/error.h"
+#include "base/float_cast.h"
+#include "base/output_folder.h"
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/weight_writer.h"
+
+namespace crossload::app {
+namespace fs = std::filesystem;
+using nlohmann::json;
+using Direction = WeightsResult::Direction;
+
+namespace {
+
+constexpr uint64_t kRoomForHeaders = 64 << 20;
+
+struct Source {
+  fs::path file;    // weights or index
+  fs::path folder;  // of the configuration
+  Checkpoint checkpoint;
+};
+
+Source open_source(const WeightsRequest& request) {
+  const fs::path path = request.source;
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) {
+    bad_input(
+        "{}: no such file or folder; fetch a repository of the Hub first, as with `hf download NAME --local-dir DIR`",
+        request.source);
+  }
+  if (!fs::is_directory(path)) return {path, fs::absolute(path).parent_path(), open_checkpoint(path)};
+  const auto pt = find_weights(path, Framework::kPyTorch);
+  const auto tf = find_weights(path, Framework::kTensorFlow);
+  if (pt && tf && request.format.empty()) {
+    bad_input("{}: holds weights of both frameworks, `{}` and `{}`; say which to make with --to, or give one file",
+              path.string(), pt->filename().string(), tf->filename().string());
+  }
+  const bool wants_tf_source = request.format.empty() ? !pt : request.format == "safetensors";
+  if (wants_tf_source && tf) return {*tf, path, open_checkpoint(*tf)};
+  if (pt) return {*pt, path, open_checkpoint(*pt)};
+  return {path, path, open_checkpoint(path)};  // says what is wrong
+}
+
+names::Model model_of(const fs::path& folder) {
+  const fs::path path = folder / "config.json";
+  std::ifstream in(path);
+  if (!in) {
+    bad_input("{}: cannot be read; names depend on the model type, put the model's config.json beside its weights",
+              path.string());
+  }
+  constexpr int kDeepest = 200;
+  json config;
+  try {
+    config = json::parse(in, [&](int depth, json::parse_event_t, json&) {
+      if (depth > kDeepest) bad_input("{}: nests deeper than {}; restore the file", path.string(), kDeepest);
+      return true;
+    });
+  } catch (const json::exception& error) {
+    bad_input("{}: not JSON: {}; restore the file", path.string(), error.what());
+  }
+  const auto text_at = [](const json& object, const char* key) {
+    const auto found = object.find(key);
+    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  if (!config.is_object() || text_at(config, "model_type").empty()) {
+    bad_input("{}: has no `model_type`; restore the file", path.string());
+  }
+  names::Model model;
+  model.model_type = text_at(config, "model_type");
+  const auto architectures = config.find("architectures");
+  if (architectures != config.end() && architectures->is_array() && !architectures->empty() &&
+      architectures->front().is_string()) {
+    model.class_name = architectures->front().get<std::string>();
+  }
+  const auto tied = config.find("tie_word_embeddings");
+  if (tied != config.end() && tied->is_boolean()) model.tie_word_embeddings = tied->get<bool>();
+  for (const auto& [key, part] : config.items()) {
+    if (part.is_object() && !text_at(part, "model_type").empty()) model.parts[key] = text_at(part, "model_type");
+  }
+  return model;
+}
+
+// What is to be written, before any weight is read.
+struct Plan {
+  std::vector<NewTensor> tensors;
+  std::vector<std::string> layer_names;
+};
+
+class Planner {
+ public:
+  Planner(const Source& source, const WeightsRequest& request, WeightsResult& result)
+      : source_(source), result_(result) {
+    if (request.dtype.empty()) return;
+    dtype_ = dtype_from_name(request.dtype);
+    if (!dtype_ || !can_cast(*dtype_)) {
+      bad_input("command line: --dtype {}: floats are cast to float16, bfloat16, float32 or float64", request.dtype);
+    }
+  }
+
+  Plan plan() {
+    switch (result_.direction) {
+      case Direction::kPtToTf: return to_tf();
+      case Direction::kTfToPt: return to_pt();
+      case Direction::kPtToPt: break;
+    }
+    Plan plan;
+    for (const Checkpoint::Entry& entry : source_.checkpoint.entries()) {
+      plan.tensors.push_back(tensor(entry.name, entry.name, {{}, entry.dims, entry.dtype}));
+    }
+    return plan;
+  }
+
+ private:
+  Plan to_tf() {
+    const names::Model model = model_of(source_.folder);
+    std::vector<names::PtTensor> tensors;
+    for (const auto& entry : source_.checkpoint.entries()) tensors.push_back({entry.name, entry.dtype, entry.dims});
+    names::TfPlan found = names::to_tf(model, tensors);
+    tell(model, std::move(found.class_name), std::move(found.unused), std::move(found.missing));
+    Plan plan;
+    plan.layer_names = std::move(found.layer_names);
+    for (names::TfWeight& weight : found.weights) {
+      plan.tensors.push_back(tensor(std::move(weight.name), weight.source, weight.layout));
+      plan.tensors.back().layers = std::move(weight.groups);
+    }
+    return plan;
+  }
+
+  Plan to_pt() {
+    const names::Model model = model_of(source_.folder);
+    std::vector<names::TfTensor> tensors;
+    for (const auto& entry : source_.checkpoint.entries()) {
+      tensors.push_back({entry.layer, entry.name, entry.dtype, entry.dims});
+    }
+    names::PtPlan found = names::to_pt(model, tensors);
+    tell(model, std::move(found.class_name), std::move(found.unused), std::move(found.missing));
+    Plan plan;
+    for (names::PtWeight& weight : found.weights) {
+      plan.tensors.push_back(tensor(std::move(weight.name), weight.source, weight.layout));
+    }
+    return plan;
+  }
+
+  void tell(const names::Model& model, std::string class_name, std::vector<names::Note> unused,
+            std::vector<names::Note> missing) {
+    result_.model_type = model.model_type;
+    result_.class_name = std::move(class_name);
+    result_.unused = std::move(unused);
+    result_.missing = std::move(missing);
+  }
+
+  NewTensor tensor(std::string name, const std::string& source, const names::Layout& layout) const {
+    NewTensor made;
+    made.name = std::move(name);
+    made.dtype = dtype_ && can_cast(layout.dtype) ? *dtype_ : layout.dtype;
+    made.dims = layout.dims;
+    if (source.empty()) {
+      made.source = [dims = layout.dims, dtype = layout.dtype]() -> StridedTensor {
+        const std::vector<std::byte> zeros(static_cast<std::size_t>(element_count(dims)) * size_of(dtype));
+        return Tensor::copy_of(dtype, dims, zeros);
+      };
+    } else {
+      made.source = [&from = source_.checkpoint.strided(source), permutation = layout.permutation] {
+        return from.permuted(permutation);
+      };
+    }
+    return made;
+  }
+
+  const Source& source_;
+  WeightsResult& result_;
+  std::optional<DType> dtype_;
+};
+
+Direction direction_of(const Source& source, const WeightsRequest& request) {
+  const bool is_tf = source.checkpoint.is_tensorflow();
+  if (is_tf && request.format == "h5") {
+    bad_input("{}: holds TensorFlow's weights, and h5 is TensorFlow's form; make safetensors of them, and h5 of those",
+              source.file.string());
+  }
+  if (is_tf) return Direction::kTfToPt;
+  return request.format == "safetensors" ? Direction::kPtToPt : Direction::kPtToTf;
+}
+
+bool is_file_name(const fs::path& target) {
+  return target.extension() == ".h5" || target.extension() == ".safetensors";
+}
+
+// Files in a folder that the new ones take the place of.
+std::vector<std::string> weights_in(const fs::path& folder, bool is_h5) {
+  const std::string stem = is_h5 ? "tf_model" : "model";
+  const std::string extension = is_h5 ? ".h5" : ".safetensors";
+  std::vector<std::string> found;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name == stem + extension || name == stem + extension + ".index.json" ||
+        (name.starts_with(stem + "-0") && name.ends_with(extension))) {
+      found.push_back(name);
+    }
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+void copy_missing_companions(const fs::path& from, const fs::path& present, const fs::path& to) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(from)) {
+    const fs::path name = entry.path().filename();
+    if (!entry.is_regular_file() || !is_companion(name) || fs::exists(present / name)) continue;
+    fs::copy_file(entry.path(), to / name, error);
+    if (error)
+      fail(ErrorKind::kEnvironment, "{}: cannot be copied: {}; check space and permissions", entry.path().string(),
+           error.message());
+  }
+}
+
+WrittenFiles write(const fs::path& folder, bool is_h5, Plan plan, uint64_t max_shard_size,
+                   const std::function<void(uint64_t, uint64_t)>& on_progress) {
+  const uint64_t all = size_of(plan.tensors);
+  const auto progress = [&](std::size_t done) {
+    if (on_progress) on_progress(done, all);
+  };
+  return is_h5 ? write_keras_hdf5(folder, plan.layer_names, std::move(plan.tensors), max_shard_size, progress)
+               : write_safetensors(folder, std::move(plan.tensors), max_shard_size, progress);
+}
+
+}  // namespace
+
+uint64_t parse_size(const std::string& text) {
+  struct Unit {
+    std::string_view name;
+    uint64_t bytes;
+  };
+  constexpr std::array<Unit, 7> kUnits = {{{"GIB", 1ull << 30},
+                                           {"MIB", 1ull << 20},
+                                           {"KIB", 1ull << 10},
+                                           {"GB", 1'000'000'000},
+                                           {"MB", 1'000'000},
+                                           {"KB", 1'000},
+                                           {"", 1}}};
+  uint64_t count = 0;
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  std::string unit(rest, text.data() + text.size());
+  std::ranges::transform(unit, unit.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  const auto* const found = std::ranges::find(kUnits, unit, &Unit::name);
+  uint64_t size = 0;
+  if (error != std::errc() || found == kUnits.end() || __builtin_mul_overflow(count, found->bytes, &size) ||
+      size == 0) {
+    bad_input("command line: --max-shard-size {}: no size; write it as 10GB, 500MB, 2GiB or bytes", text);
+  }
+  return size;
+}
+
+WeightsResult convert_weights(const WeightsRequest& request,
+                              const std::function<void(uint64_t, uint64_t)>& on_progress) {
+  const Stopwatch watch;
+  WeightsResult result;
+  const uint64_t max_shard_size = parse_size(request.max_shard_size);
+  const Source source = open_source(request);
+  result.source = source.file;
+  result.direction = direction_of(source, request);
+  const bool is_h5 = result.direction == Direction::kPtToTf;
+  const bool to_file = is_file_name(request.target);
+  if (to_file && (request.target.extension() == ".h5") != is_h5) {
+    bad_input("{}: the weights become {}; give a file of that name or a folder", request.target.string(),
+              is_h5 ? "`.h5`" : "`.safetensors`");
+  }
+  Plan plan = [&] {
+    try {
+      return Planner(source, request, result).plan();
+    } catch (const Error& error) {
+      // Whoever maps names knows of no files.
+      const std::string text = error.what();
+      if (text.starts_with(source.folder.string()) || text.starts_with("command line")) throw;
+      throw Error(error.kind(), fmt::format("{}: {}", source.file.string(), text), error.details());
+    }
+  }();
+  const uint64_t bytes = size_of(plan.tensors);
+  if (to_file && bytes > max_shard_size) {
+    bad_input("{}: {} bytes of weights are more than the shard size {}; give a folder, or --max-shard-size",
+              request.target.string(), bytes, max_shard_size);
+  }
+  result.count = plan.tensors.size();
+
+  std::error_code error;
+  const fs::path folder = to_file ? fs::absolute(request.target).parent_path() : request.target;
+  result.folder = folder;
+  const bool is_new =
+      !to_file && (!fs::exists(folder, error) || (fs::is_directory(folder, error) && fs::is_empty(folder, error)));
+  const bool carries = !to_file && fs::exists(source.folder / "config.json", error);
+  const auto finish = [&](const WrittenFiles& written) {
+    result.files = written.names;
+    result.bytes = written.bytes;
+    result.seconds = watch.seconds();
+    return result;
+  };
+  if (is_new) {
+    OutputFolder out(folder, false);
+    out.require_free_space(bytes + kRoomForHeaders);
+    const WrittenFiles written = write(out.path(), is_h5, std::move(plan), max_shard_size, on_progress);
+    if (carries) copy_companions(source.folder, out.path());
+    out.commit();
+    return finish(written);
+  }
+  std::vector<std::string> outdated;
+  if (!to_file) outdated = weights_in(folder, is_h5);
+  if (to_file && fs::exists(request.target, error)) outdated = {request.target.filename().string()};
+  if (!outdated.empty() && !request.force) {
+    bad_input("{}: holds `{}` already; give another place, or --force to replace it", folder.string(),
+              outdated.front());
+  }
+  if (to_file) fs::create_directories(folder, error);  // OutputFiles tells when there is none
+  OutputFiles out(folder);
+  out.require_free_space(bytes + kRoomForHeaders);
+  WrittenFiles written = write(out.path(), is_h5, std::move(plan), max_shard_size, on_progress);
+  if (to_file) {
+    const std::string name = request.target.filename().string();
+    fs::rename(out.path() / written.names.front(), out.path() / name);
+    written.names = {name};
+  }
+  if (carries) copy_missing_companions(source.folder, folder, out.path());
+  out.commit(outdated);
+  return finish(written);
+}
+
+namespace {
+
+const char* name_of(Direction direction) {
+  switch (direction) {
+    case Direction::kPtToTf: return "pt-to-tf";
+    case Direction::kTfToPt: return "tf-to-pt";
+    case Direction::kPtToPt: return "pt-to-pt";
+  }
+  return "";
+}
+
+const char* name_of(names::Reason reason) {
+  switch (reason) {
+    case names::Reason::kNoPlace: return "no-place";
+    case names::Reason::kTied: return "tied";
+    case names::Reason::kComputed: return "computed";
+    case names::Reason::kAbsent: return "absent";
+    case names::Reason::kLeftOut: return "left-out";
+    case names::Reason::kPtHasNone: return "pytorch-has-none";
+  }
+  return "";
+}
+
+json to_json(const std::vector<names::Note>& notes, bool reported) {
+  json list = json::array();
+  for (const names::Note& note : notes) {
+    if (note.is_reported() != reported) continue;
+    if (reported) {
+      list.push_back(note.name);
+    } else {
+      list.push_back({{"name", note.name}, {"reason", name_of(note.reason)}, {"other", note.other}});
+    }
+  }
+  return list;
+}
+
+std::string listed(const std::vector<names::Note>& notes, bool verbose) {
+  constexpr std::size_t kShown = 8;
+  std::vector<std::string> names;
+  for (const names::Note& note : notes) {
+    if (note.is_reported()) names.push_back(fmt::format("'{}'", note.name));
+  }
+  if (names.empty()) return {};
+  const std::size_t left = verbose || names.size() <= kShown ? 0 : names.size() - kShown;
+  names.resize(names.size() - left);
+  return fmt::format("[{}{}]", fmt::join(names, ", "), left == 0 ? "" : fmt::format(", and {} more", left));
+}
+
+}  // namespace
+
+json to_json(const WeightsResult& result) {
+  json expected = to_json(result.unused, false);
+  for (const json& note : to_json(result.missing, false)) expected.push_back(note);
+  return {{"source", result.source.string()},
+          {"out", result.folder.string()},
+          {"files", result.files},
+          {"direction", name_of(result.direction)},
+          {"model_type", result.model_type},
+          {"class", result.class_name},
+          {"weights",
+           {{"count", result.count},
+            {"bytes", result.bytes},
+            {"unused", to_json(result.unused, true)},
+            {"missing", to_json(result.missing, true)},
+            {"expected", expected}}},
+          {"timings_s", {{"total", result.seconds}}},
+          {"peak_rss_mib", peak_rss_mib()}};
+}
+
+std::string to_text(const WeightsResult& result, bool verbose) {
+  const bool to_tf = result.direction == Direction::kPtToTf;
+  std::string text = fmt::format("{} tensors, {:.1f} MB, from {}\n", result.count,
+                                 static_cast<double>(result.bytes) / 1e6, result.source.string());
+  if (const std::string unused = listed(result.unused, verbose); !unused.empty()) {
+    text += fmt::format("Some weights of the {} model were not used when initializing the {} model {}: {}\n",
+                        to_tf ? "PyTorch" : "TF 2.0", to_tf ? "TF 2.0" : "PyTorch", result.class_name, unused);
+  }
+  if (const std::string missing = listed(result.missing, verbose); !missing.empty()) {
+    text += fmt::format("Some weights or buffers of the {} model {} were not initialized from the {} model: {}\n",
+                        to_tf ? "TF 2.0" : "PyTorch", result.class_name, to_tf ? "PyTorch" : "TF 2.0", missing);
+  }
+  if (verbose) {
+    for (const auto* notes : {&result.unused, &result.missing}) {
+      for (const names::Note& note : *notes) {
+        if (note.is_reported()) continue;
+        text += fmt::format("{}: {}{}\n", note.name, name_of(note.reason),
+                            note.other.empty() ? "" : fmt::format(" with {}", note.other));
+      }
+    }
+  }
+  for (const std::string& file : result.files) text += (result.folder / file).string() + "\n";
+  return text;
+}
+
+}  // namespace crossload::app

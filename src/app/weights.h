@@ -1,0 +1,53 @@
+// Weight files alone, from one framework's names and layouts to the other's, without Python.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "names/names.h"
+
+namespace crossload::app {
+
+struct WeightsRequest {
+  std::string source;            // a folder, or a weight file or index beside its config.json
+  std::filesystem::path target;  // a folder, or a file that ends in `.h5` or `.safetensors`
+  std::string format;            // `h5`, `safetensors`; empty: TensorFlow's weights to safetensors, PyTorch's to h5
+  std::string max_shard_size = "10GB";
+  std::string dtype;   // floats are cast to it; empty: as they are
+  bool force = false;  // replace weights that are there already
+};
+
+struct WeightsResult {
+  enum class Direction { kPtToTf, kTfToPt, kPtToPt } direction = Direction::kPtToTf;
+  std::filesystem::path source;    // the weight file or index that was read
+  std::filesystem::path folder;    // where the files are
+  std::vector<std::string> files;  // that were written, without the carried ones
+  std::string model_type;          // empty where names stay as they are
+  std::string class_name;          // whose names the result has
+  std::size_t count = 0;           // tensors that were written
+  uint64_t bytes = 0;
+  std::vector<names::Note> unused, missing;
+  double seconds = 0;
+};
+
+/// As Transformers reads `max_shard_size`: `10GB`, `500MB`, `2GiB`, `200KB`, or bytes. Throws `kBadInput`.
+uint64_t parse_size(const std::string& text);
+
+/// Reads SRC, writes the other framework's file or shards, and carries configuration and tokenizer files along. A new
+/// or empty folder appears whole or not at all; in one that holds other files each file is whole at any moment, and
+/// only companions that are missing there are added. Throws `kBadInput` for what cannot be read, for SRC that holds
+/// weights of both frameworks when no format was given, and for weights that are in DST already unless `force`;
+/// `kUnsupported` for a class without a counterpart in Transformers 4.46; `kEnvironment` when writing fails.
+/// on_progress: bytes written and bytes in all; may throw to stop.
+WeightsResult convert_weights(const WeightsRequest& request,
+                              const std::function<void(uint64_t done, uint64_t all)>& on_progress);
+
+nlohmann::json to_json(const WeightsResult& result);
+/// For people, with line breaks; what is unused or missing in the words of Transformers' loaders.
+std::string to_text(const WeightsResult& result, bool verbose);
+
+}  // namespace crossload::app

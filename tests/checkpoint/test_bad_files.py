@@ -1,0 +1,366 @@
+"""What `crossload weights` says of damaged and hostile files: a clear error, and nothing is written."""
+
+import collections
+import json
+import os
+import pickle
+import shutil
+import struct
+import zipfile
+
+import h5py
+import keras_files
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+QUERY = "tf_bert_model/bert/encoder/layer_._0/attention/self/query/kernel:0"
+
+
+def refused(place, source, seen, code=2):
+    return place.refused("weights", source, place.out, "--quiet", code=code, seen=seen)
+
+
+# ------------------------------------------------------------------------------------------------ HDF5
+
+
+def cyclic(file):
+    file["bert/tf_bert_model"]["again"] = file["bert"]
+    names = [*keras_files.texts(file["bert"].attrs["weight_names"]), f"tf_bert_model/again/{QUERY}"]
+    file["bert"].attrs["weight_names"] = [n.encode() for n in names]
+
+
+def soft_link(file):
+    del file["bert"][QUERY]
+    file["bert"][QUERY] = h5py.SoftLink("/bert/tf_bert_model/bert/pooler/dense/kernel:0")
+
+
+def external_link(file):
+    del file["bert"][QUERY]
+    file["bert"][QUERY] = h5py.ExternalLink("other.h5", "/x")
+
+
+def replace_query(file, **options):
+    value = file["bert"][QUERY][()]
+    del file["bert"][QUERY]
+    return file["bert"].create_dataset(QUERY, **{"data": value, **options})
+
+
+def external_data(file):
+    del file["bert"][QUERY]
+    file["bert"].create_dataset(QUERY, (32, 32), "f4", external=[("/etc/passwd", 0, h5py.h5f.UNLIMITED)])
+
+
+def attribute(name, value, group="/"):
+    def change(file):
+        file[group].attrs[name] = value
+
+    return change
+
+
+def without(path):
+    def change(file):
+        del file[path]
+
+    return change
+
+
+def no_attribute(group, name):
+    def change(file):
+        del file[group].attrs[name]
+
+    return change
+
+
+def listed_twice(file):
+    names = keras_files.texts(file["bert"].attrs["weight_names"])
+    file["bert"].attrs["weight_names"] = [n.encode() for n in [*names, names[0]]]
+
+
+def two_values_of_one_name(file):
+    file.attrs["layer_names"] = [b"bert", b"other"]
+    other = file.create_group("other")
+    other.attrs["weight_names"] = [QUERY.encode()]
+    other.create_dataset(QUERY, data=np.zeros((32, 32), "f4"))
+
+
+HDF5 = {
+    "cyclic groups": (cyclic, "is `/bert` again: groups link in a circle or twice"),
+    "soft link": (soft_link, "is a soft link, which is not followed"),
+    # h5py changes the form of the whole group for it
+    "external link": (external_link, "keeps its links in the newer form"),
+    "data in another file": (external_data, "keeps its data in another file, which is never opened"),
+    "chunks": (lambda f: replace_query(f, chunks=(8, 8)), "is stored in chunks"),
+    "compressed": (lambda f: replace_query(f, compression="gzip"), "is stored in chunks"),
+    "big-endian": (lambda f: replace_query(f, dtype=">f4"), "holds big-endian numbers, which is not read"),
+    "texts": (lambda f: replace_query(f, data=np.array([b"a", b"bc"])), "which is not read; save it as floats"),
+    "records": (lambda f: replace_query(f, data=np.zeros(2, [("a", "f4"), ("b", "i4")])), "which is not read"),
+    "a group for a weight": (lambda f: (f["bert"].pop(QUERY), f["bert"].create_group(QUERY)), "is no dataset"),
+    "layer_names as numbers": (attribute("layer_names", [1, 2, 3]), "has items of class 0 where texts are expected"),
+    "layer_names as a table": (attribute("layer_names", np.array([[b"bert"]])), "has shape [1, 1], a list is expected"),
+    "weight_names as numbers": (attribute("weight_names", 1.5, "bert"), "where texts are expected"),
+    "weight_names that are not UTF-8": (attribute("weight_names", [b"\xff\xfe"], "bert"), "not UTF-8"),
+    "no layer_names": (no_attribute("/", "layer_names"), "has no attribute `layer_names`"),
+    "no weight_names": (no_attribute("bert", "weight_names"), "layer `/bert` has no attribute `weight_names`"),
+    "a layer that is not there": (attribute("layer_names", [b"bert", b"lost"]), "`lost` is listed in `/` but not there"),
+    "a weight that is not there": (without("bert/" + QUERY), "is listed in `/bert` but not there"),
+    "a path upwards": (attribute("layer_names", [b"bert/../bert"]), "but not there"),
+    "an empty path": (attribute("layer_names", [b"bert//x"]), "is no path below it"),
+    "a weight listed twice": (listed_twice, "is listed twice"),
+    "two weights of one name": (two_values_of_one_name, "stands twice with different values"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HDF5)
+def test_hdf5(place, tf_model, case):
+    change, seen = HDF5[case]
+    file = tf_model / "tf_model.h5"
+    keras_files.write(file, keras_files.read(file))
+    with h5py.File(file, "r+") as opened:
+        change(opened)
+    refused(place, tf_model, seen)
+
+
+def test_hdf5_of_newer_versions(place, tf_model):
+    file = tf_model / "tf_model.h5"
+    keras_files.write(file, keras_files.read(file), libver="latest")
+    refused(place, tf_model, "version 3 of the superblock, 0 is read; save it again with h5py's default `libver`")
+
+
+@pytest.mark.parametrize("by", ["h5py", "crossload"])
+def test_truncated_hdf5(place, tf_model, by):
+    file = tf_model / "tf_model.h5"
+    if by == "h5py":
+        keras_files.write(file, keras_files.read(file))
+    whole = file.read_bytes()
+    for size in [0, 1, 7, 8, 50, 95, 96, 500, len(whole) // 3, len(whole) // 2, len(whole) - 4096, len(whole) - 1]:
+        file.write_bytes(whole[:size])
+        refused(place, tf_model, "tf_model.h5")
+
+
+def test_no_hdf5_at_all(place, tf_model):
+    (tf_model / "tf_model.h5").write_bytes(b"<html>Not Found</html>")
+    refused(place, tf_model, "does not begin as an HDF5 file does")
+    (tf_model / "tf_model.h5").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    refused(place, tf_model, "is a Git LFS pointer")
+
+
+# ------------------------------------------------------------------------------------------------ PyTorch
+
+
+class Call:
+    """Pickled, it is a call of `function`."""
+
+    def __init__(self, function, *arguments):
+        self.made_by = (function, arguments)
+
+    def __reduce__(self):
+        return self.made_by
+
+
+class Plain:
+    pass
+
+
+def zipped_pickle(path, data):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", data)
+        archive.writestr("archive/version", "3\n")
+
+
+def pickled(path, value, form):
+    if form == "zip":
+        zipped_pickle(path, pickle.dumps(value, 2))
+    elif form == "legacy":
+        torch.save({"x": value}, path, _use_new_zipfile_serialization=False)
+    else:
+        path.write_bytes(pickle.dumps(value))
+
+
+@pytest.fixture
+def bin_model(model):
+    """A BERT's folder with `pytorch_model.bin` in place of its weights, which is yet to be written."""
+    (model / "model.safetensors").unlink()
+    return model
+
+
+@pytest.mark.parametrize("form", ["zip", "legacy", "bare"])
+@pytest.mark.parametrize("function", [os.system, eval, pickle.loads, shutil.rmtree, torch.load])
+def test_pickles_that_call(place, bin_model, function, form, tmp_path):
+    command = f"touch {tmp_path}/touched" if function is os.system else f"open({str(tmp_path)!r} + '/touched', 'w')"
+    pickled(bin_model / "pytorch_model.bin", {"pooler.dense.bias": Call(function, command)}, form)
+    refused(place, bin_model, ["asks for `", "nothing of it was run"])
+    assert not (tmp_path / "touched").exists()
+
+
+OPCODES = {
+    "instance": b"(c__builtin__\nlist\no.",  # OBJ, a call in the oldest form
+    "inst": b"(ios\nsystem\n.",
+    "new object": b"ccollections\nOrderedDict\n)\x81.",
+    "extension": b"\x82\x01.",
+    "persistent text": b"Pabc\n.",
+    "out-of-band buffer": b"\x97.",
+    "unknown": b"\xff.",
+    "no mark": b"t.",
+    "empty stack": b".",
+    "memo that is empty": b"h\x05.",
+    "text beyond the end": b"X\xff\xff\xff\x7fabc.",
+    "no end": b"}",
+    "cycle": b"]q\x00h\x00a.",
+    "text": b"X\x03\x00\x00\x00abc.",
+    "call of what was called": b"ccollections\nOrderedDict\n)R)R.",
+    "attributes of a call": b"ctorch\nSize\n)R}b.",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", OPCODES)
+def test_opcodes(place, bin_model, case):
+    zipped_pickle(bin_model / "pytorch_model.bin", b"\x80\x02" + OPCODES[case])
+    refused(place, bin_model, "pytorch_model.bin")
+
+
+def test_deep_and_wide_pickles(place, bin_model):
+    file = bin_model / "pytorch_model.bin"
+    zipped_pickle(file, b"\x80\x02" + b"]" * 1_000_000 + b"a" * 999_999 + b".")
+    refused(place, bin_model, "holds a list, a state dict is a dict of tensors")
+    # every step doubles a list
+    zipped_pickle(file, b"\x80\x02]q\x00K\x01a" + b"h\x00(h\x00h\x00e" * 40 + b"}" * 1000 + b".")
+    refused(place, bin_model, "pytorch_model.bin")
+    zipped_pickle(file, b"\x80\x02" + b"}" * 9_000_000 + b".")
+    refused(place, bin_model, "more than 8388608 values")
+
+
+def test_state_dicts_that_are_none(place, bin_model, weights):
+    file = bin_model / "pytorch_model.bin"
+    torch.save({"state_dict": weights}, file)
+    refused(place, bin_model, "`state_dict` is a dict, a tensor is expected")
+    torch.save([1, 2], file)
+    refused(place, bin_model, "holds a list, a state dict is a dict of tensors")
+    torch.save({**weights, "pooler.dense.bias": Plain()}, file)
+    refused(place, bin_model, "Plain`, which weights do not need")
+    torch.save({1: torch.zeros(2)}, file)
+    refused(place, bin_model, "an integer is a key of the state dict")
+    torch.save({"a": torch.zeros(2).to_sparse()}, file)
+    refused(place, bin_model, "torch._utils._rebuild_sparse_tensor`")
+
+
+def test_two_tensors_of_one_name(place, bin_model):
+    pairs = collections.OrderedDict(a=torch.zeros(2), b=torch.ones(2))
+    torch.save(pairs, bin_model / "pytorch_model.bin", _use_new_zipfile_serialization=False)
+    whole = (bin_model / "pytorch_model.bin").read_bytes()
+    assert whole.count(b"X\x01\x00\x00\x00b") == 1
+    (bin_model / "pytorch_model.bin").write_bytes(whole.replace(b"X\x01\x00\x00\x00b", b"X\x01\x00\x00\x00a"))
+    refused(place, bin_model, "tensor `a` stands twice; names must be unique")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_truncated_pytorch_files(place, bin_model, weights, zipped):
+    file = bin_model / "pytorch_model.bin"
+    torch.save(weights, file, _use_new_zipfile_serialization=zipped)
+    whole = file.read_bytes()
+    for size in [0, 1, 2, 10, 20, 200, len(whole) // 3, len(whole) // 2, len(whole) - 100, len(whole) - 1]:
+        file.write_bytes(whole[:size])
+        refused(place, bin_model, "pytorch_model.bin")
+
+
+def test_tensors_beyond_their_storage(place, bin_model):
+    torch.save({"a": torch.zeros(7, 3)}, bin_model / "pytorch_model.bin", _use_new_zipfile_serialization=False)
+    whole = (bin_model / "pytorch_model.bin").read_bytes()
+    assert whole.count(b"K\x07K\x03\x86") == 1
+    (bin_model / "pytorch_model.bin").write_bytes(whole.replace(b"K\x07K\x03\x86", b"K\x09K\x03\x86"))
+    refused(place, bin_model, ["tensor `a`: float32 [9, 3] with strides [3, 1]", "does not fit the 84 bytes"])
+
+
+# ------------------------------------------------------------------------------------------------ folders
+
+
+@pytest.mark.parametrize("name", ["../model/model.safetensors", "/etc/passwd", "a/b", "..", ""])
+@pytest.mark.parametrize(
+    "index", ["model.safetensors.index.json", "pytorch_model.bin.index.json", "tf_model.h5.index.json"]
+)
+def test_index_that_leaves_its_folder(place, bin_model, name, index):
+    (bin_model / index).write_text(json.dumps({"weight_map": {"a": name}}))
+    refused(place, bin_model, "a shard must be a file beside the index")
+
+
+def test_quantized_and_adapters(place, bin_model):
+    file = bin_model / "model.safetensors"
+    save_file({"layer.0.qweight": torch.zeros(4, 4, dtype=torch.int32)}, file)
+    refused(place, bin_model, "the weights are quantized (GPTQ or AWQ), tensor `layer.0.qweight` shows")
+    save_file({"a.weight": torch.zeros(4, dtype=torch.int8), "a.SCB": torch.zeros(4)}, file)
+    refused(place, bin_model, "the weights are quantized (bitsandbytes, 8 bits), tensor `a.SCB` shows")
+    config = json.loads((bin_model / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": "hqq"}
+    (bin_model / "config.json").write_text(json.dumps(config))
+    save_file({"a.W_q": torch.zeros(4, dtype=torch.uint8)}, file)
+    refused(place, bin_model, "the weights are quantized (hqq)")
+    file.unlink()
+    adapter = {"peft_type": "LORA", "base_model_name_or_path": "some/base"}
+    (bin_model / "adapter_config.json").write_text(json.dumps(adapter))
+    save_file({"base_model.model.a.lora_A.weight": torch.zeros(2, 2)}, bin_model / "adapter_model.safetensors")
+    refused(place, bin_model, "holds only an adapter (LORA) of the model `some/base`")
+
+
+def test_names_of_another_architecture(place, tf_model):
+    names = {"tfgpt2_model/transformer/h_._0/attn/c_attn/weight:0": np.zeros((3, 9), "f4")}
+    keras_files.write(tf_model / "tf_model.h5", {"transformer": names, "top_level_model_weights": {}})
+    refused(place, tf_model, ["tf_model.h5: none of 1 weights", "belongs to TFBertModel"])
+
+
+def test_configurations(place, model):
+    config = model / "config.json"
+    whole = json.loads(config.read_text())
+    config.write_text(json.dumps({**whole, "model_type": "zamba2", "architectures": ["Zamba2Model"]}))
+    refused(place, model, "zamba2", code=3)
+    config.write_text("[1]")
+    refused(place, model, "has no `model_type`")
+    config.write_text("{" * 5000)
+    refused(place, model, "not JSON")
+    config.write_text('{"a":' + "[" * 5000)
+    refused(place, model, "nests deeper than 200")
+    config.unlink()
+    refused(place, model, "put the model's config.json beside its weights")
+
+
+def test_requests_that_cannot_be(place, model, tf_folder, tmp_path):
+    refused(place, tmp_path / "nothing", "no such file or folder")
+    (tmp_path / "empty").mkdir()
+    refused(place, tmp_path / "empty", "holds no weights")
+    shutil.copy(tf_folder / "tf_model.h5", model)
+    refused(place, model, "holds weights of both frameworks, `model.safetensors` and `tf_model.h5`")
+    for arguments, seen in [
+        (["--to", "h5", "--max-shard-size", "10 giga"], "--max-shard-size 10 giga: no size"),
+        (["--to", "h5", "--max-shard-size", "99999999999999GB"], "no size"),
+        (["--to", "h5", "--dtype", "int8"], "floats are cast to float16"),
+        (["--to", "keras"], "--to"),
+    ]:
+        place.refused("weights", model, place.out, *arguments, code=2, seen=seen)
+    place.refused("weights", tf_folder, place.out, "--to", "h5", code=2, seen="holds weights for TensorFlow only")
+    file = tf_folder / "tf_model.h5"
+    place.refused("weights", file, place.out, "--to", "h5", code=2, seen="h5 is TensorFlow's form")
+    place.refused(
+        "weights", model, place.results / "x.safetensors", "--to", "h5", code=2, seen="the weights become `.h5`"
+    )
+    small = ["--to", "h5", "--max-shard-size", "1KB"]
+    place.refused("weights", model, place.results / "x.h5", *small, code=2, seen="more than the shard size 1000")
+
+
+def test_numbers_that_hdf5_lacks(place, model, weights):
+    save_file(
+        {**weights, "pooler.dense.bias": weights["pooler.dense.bias"].to(torch.float8_e4m3fn)},
+        model / "model.safetensors",
+    )
+    refused(place, model, "HDF5 has no common form for")
+
+
+def test_no_room(place, model, mounted):
+    full = mounted("size=64k")
+    finished = place.run("weights", model, full / "out", "--quiet")
+    assert finished.code == 4 and "bytes free" in finished.error
+    assert list(full.iterdir()) == []
+
+
+def test_header_of_safetensors(place, model):
+    (model / "model.safetensors").write_bytes(struct.pack("<Q", 1 << 40) + b"{}")
+    refused(place, model, "the header is said to have 1099511627776 bytes")

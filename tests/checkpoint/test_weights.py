@@ -1,0 +1,241 @@
+"""What `crossload weights` makes of good files."""
+
+import json
+import shutil
+
+import h5py
+import keras_files
+import numpy as np
+import pytest
+import torch
+from crossload_command import run
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+LAYER = "tf_bert_model/bert/encoder/layer_._1"
+
+
+def converted(*arguments):
+    """The JSON of a run that must go well."""
+    finished = run("weights", *arguments, "--json", "--quiet")
+    assert finished.code == 0, finished.err
+    return finished.document
+
+
+def names_and_bytes(tensors):
+    return {
+        name: (t.dtype, tuple(t.shape), bytes(t.contiguous().view(torch.uint8).numpy())) for name, t in tensors.items()
+    }
+
+
+def back(source, target):
+    """PyTorch's weights that TensorFlow's become."""
+    document = converted(source, target, "--to", "safetensors")
+    assert document["direction"] == "tf-to-pt"
+    file = target / "model.safetensors"
+    with safe_open(file, "pt") as opened:
+        assert opened.metadata() == {"format": "pt"}
+    return load_file(file)
+
+
+def test_whole_file_as_keras_has_it(bert, weights, tmp_path):
+    document = converted(bert, tmp_path / "out")
+    assert document["files"] == ["tf_model.h5"]
+    assert (document["class"], document["model_type"]) == ("TFBertModel", "bert")
+    assert document["weights"]["unused"] == document["weights"]["missing"] == []
+    with h5py.File(tmp_path / "out/tf_model.h5") as file:
+        assert keras_files.texts(file.attrs["layer_names"]) == ["bert"]
+        assert file.attrs["backend"].decode() == "tensorflow"
+        assert len(file["top_level_model_weights"].attrs["weight_names"]) == 0
+        names = keras_files.texts(file["bert"].attrs["weight_names"])
+        assert len(names) == len(set(names)) == len(weights)
+        for tf_name, pt_name, transposed in [
+            (f"{LAYER}/attention/self/query/kernel:0", "encoder.layer.1.attention.self.query.weight", True),
+            (f"{LAYER}/output/dense/bias:0", "encoder.layer.1.output.dense.bias", False),
+            (f"{LAYER}/output/LayerNorm/gamma:0", "encoder.layer.1.output.LayerNorm.weight", False),
+            ("tf_bert_model/bert/embeddings/word_embeddings/weight:0", "embeddings.word_embeddings.weight", False),
+        ]:
+            expected = weights[pt_name].numpy()
+            np.testing.assert_array_equal(file["bert"][tf_name][()], expected.T if transposed else expected)
+
+
+def test_companions_come_along(bert, tmp_path):
+    (tmp_path / "source").mkdir()
+    source = shutil.copytree(bert, tmp_path / "source/model")
+    (source / "tokenizer.json").write_text("{}")
+    (source / "1_Pooling").mkdir()
+    (source / "1_Pooling/config.json").write_text("{}")
+    (source / "model.safetensors.index.json.bak").write_text("")
+    converted(source, tmp_path / "out")
+    found = {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file()}
+    assert {"config.json", "tokenizer.json", "1_Pooling/config.json", "tf_model.h5"} <= found
+    assert not any("safetensors" in name for name in found)
+    assert (tmp_path / "out/config.json").read_bytes() == (bert / "config.json").read_bytes()
+
+
+def test_there_and_back(tf_folder, weights, tmp_path):
+    assert names_and_bytes(back(tf_folder, tmp_path / "out")) == names_and_bytes(weights)
+
+
+def test_file_of_h5py(tf_model, weights, tmp_path):
+    layers = keras_files.read(tf_model / "tf_model.h5")
+    keras_files.write(tf_model / "tf_model.h5", layers)
+    assert names_and_bytes(back(tf_model, tmp_path / "out")) == names_and_bytes(weights)
+
+
+def test_names_that_do_not_fit_one_attribute(tmp_path, model, weights):
+    # 300 layers have 4800 names of up to 64 bytes: five attributes.
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 300}))
+    many = {name: value for name, value in weights.items() if "layer" not in name}
+    for name, value in weights.items():
+        if name.startswith("encoder.layer.0."):
+            many.update({name.replace("layer.0", f"layer.{i}"): value + i for i in range(300)})
+    save_file(many, model / "model.safetensors")
+    converted(model, tmp_path / "out")
+    with h5py.File(tmp_path / "out/tf_model.h5") as file:
+        chunks = [n for n in file["bert"].attrs if n.startswith("weight_names")]
+        assert len(chunks) > 1 and "weight_names" not in chunks
+        assert all(file["bert"].attrs[n].nbytes <= 64512 for n in chunks)
+        assert len(file["bert/tf_bert_model/bert/encoder"]) == 300
+    assert names_and_bytes(back(tmp_path / "out", tmp_path / "back")) == names_and_bytes(many)
+
+
+def test_shards(bert, weights, tmp_path):
+    document = converted(bert, tmp_path / "out", "--max-shard-size", "20KB")
+    *shards, index_name = document["files"]
+    assert index_name == "tf_model.h5.index.json"
+    assert shards == [f"tf_model-{i + 1:05}-of-{len(shards):05}.h5" for i in range(len(shards))]
+    index = json.loads((tmp_path / "out" / index_name).read_text())
+    assert index["metadata"]["total_size"] == sum(t.nbytes for t in weights.values())
+    assert len(index["weight_map"]) == len(weights)
+    for name, shard in index["weight_map"].items():
+        with h5py.File(tmp_path / "out" / shard) as file:
+            flat = name.removeprefix("tf_bert_model/")
+            assert flat in keras_files.texts(file.attrs["layer_names"])
+            assert isinstance(file[flat], h5py.Dataset)
+    sizes = [sum(np.prod(d.shape) * 4 for d in datasets(tmp_path / "out" / shard)) for shard in shards]
+    assert all(size <= 20_000 for size in sizes)
+    assert names_and_bytes(back(tmp_path / "out", tmp_path / "back")) == names_and_bytes(weights)
+    resharded = converted(tmp_path / "back", tmp_path / "again", "--to", "safetensors", "--max-shard-size", "20KiB")
+    assert resharded["direction"] == "pt-to-pt"
+    index = json.loads((tmp_path / "again/model.safetensors.index.json").read_text())
+    parts = {name: load_file(tmp_path / "again" / name) for name in set(index["weight_map"].values())}
+    assert len(parts) > 1
+    joined = {name: parts[file][name] for name, file in index["weight_map"].items()}
+    assert names_and_bytes(joined) == names_and_bytes(weights)
+
+
+def datasets(path):
+    with h5py.File(path) as file:
+        found = []
+        file.visititems(lambda _, o: found.append(o) if isinstance(o, h5py.Dataset) else None)
+        yield from found
+
+
+@pytest.mark.parametrize("form", ["zip", "legacy", "sharded"])
+def test_pytorch_files(bert, weights, tf_folder, model, tmp_path, form):
+    (model / "model.safetensors").unlink()
+    if form == "sharded":
+        names = sorted(weights)
+        parts = {"pytorch_model-00001-of-00002.bin": names[:20], "pytorch_model-00002-of-00002.bin": names[20:]}
+        for file, part in parts.items():
+            torch.save({name: weights[name] for name in part}, model / file)
+        weight_map = {name: file for file, part in parts.items() for name in part}
+        index = {"metadata": {"total_size": 1}, "weight_map": weight_map}
+        (model / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+    else:
+        torch.save(weights, model / "pytorch_model.bin", _use_new_zipfile_serialization=form == "zip")
+    converted(model, tmp_path / "out")
+    assert (tmp_path / "out/tf_model.h5").read_bytes() == (tf_folder / "tf_model.h5").read_bytes()
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_views_parameters_and_state_dicts_with_metadata(weights, model, tmp_path, zipped):
+    (model / "model.safetensors").unlink()
+    saved = torch.nn.Module().state_dict()  # an OrderedDict with `_metadata`
+    for i, (name, value) in enumerate(sorted(weights.items())):
+        if value.ndim == 2 and i % 2:
+            value = value.t().contiguous().t()  # the same numbers, in another order in the file
+        elif value.ndim == 1:
+            value = torch.cat([value, value])[len(value) :]  # the second half of a storage
+        saved[name] = torch.nn.Parameter(value) if i % 3 == 0 else value
+    torch.save(saved, model / "pytorch_model.bin", _use_new_zipfile_serialization=zipped)
+    converted(model, tmp_path / "out", "--to", "safetensors")
+    assert names_and_bytes(load_file(tmp_path / "out/model.safetensors")) == names_and_bytes(weights)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_dtypes_are_kept(weights, model, tmp_path, dtype):
+    narrow = {name: value.to(dtype) for name, value in weights.items()}
+    save_file(narrow, model / "model.safetensors")
+    converted(model, tmp_path / "out")
+    with h5py.File(tmp_path / "out/tf_model.h5") as file:
+        dataset = file["bert/tf_bert_model/bert/pooler/dense/kernel:0"]
+        assert dataset.id.get_type().get_size() == dtype.itemsize
+        # h5py shows bfloat16 as what holds it exactly
+        np.testing.assert_array_equal(dataset[()].astype("f8"), narrow["pooler.dense.weight"].double().numpy().T)
+    assert names_and_bytes(back(tmp_path / "out", tmp_path / "back")) == names_and_bytes(narrow)
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16", "float64"])
+def test_casts(bert, weights, tmp_path, name):
+    converted(bert, tmp_path / "out", "--dtype", name)
+    expected = {key: value.to(getattr(torch, name)) for key, value in weights.items()}
+    assert names_and_bytes(back(tmp_path / "out", tmp_path / "back")) == names_and_bytes(expected)
+
+
+def test_safetensors_of_tensorflow(tf_model, weights, tmp_path):
+    layers = keras_files.read(tf_model / "tf_model.h5")
+    (tf_model / "tf_model.h5").unlink()
+    # As Transformers 4.46 names them there.
+    flat = {name.split("/", 1)[1].removesuffix(":0"): torch.tensor(v) for w in layers.values() for name, v in w.items()}
+    save_file(flat, tf_model / "model.safetensors", metadata={"format": "tf"})
+    assert names_and_bytes(back(tf_model, tmp_path / "out")) == names_and_bytes(weights)
+
+
+def test_a_class_with_a_head_tells_what_is_missing_and_unused(model, weights, tmp_path):
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({**config, "architectures": ["BertForTokenClassification"]}))
+    named = {f"bert.{name}": value for name, value in weights.items()}
+    save_file({**named, "other.weight": torch.zeros(2, 3)}, model / "model.safetensors")
+    document = converted(model, tmp_path / "out")
+    assert document["class"] == "TFBertForTokenClassification"
+    assert document["weights"]["missing"] == ["classifier"]
+    assert document["weights"]["unused"] == ["other.weight"]
+    told = run("weights", model, tmp_path / "again")
+    assert "not used when initializing the TF 2.0 model TFBertForTokenClassification: ['other.weight']" in told.out
+    assert "['classifier']" in told.out
+
+
+def test_to_a_file_and_into_the_model_itself(bert, model, tmp_path):
+    converted(model, model, "--to", "h5")
+    assert (model / "tf_model.h5").is_file() and (model / "model.safetensors").is_file()
+    converted(bert / "model.safetensors", tmp_path / "there/x.h5")
+    assert sorted(p.name for p in (tmp_path / "there").iterdir()) == ["x.h5"]
+    assert (tmp_path / "there/x.h5").read_bytes() == (model / "tf_model.h5").read_bytes()
+
+
+def test_force_replaces_weights_and_old_shards_and_nothing_else(bert, tmp_path):
+    out = tmp_path / "out"
+    converted(bert, out, "--max-shard-size", "20KB")
+    (out / "notes.txt").write_text("mine")
+    (out / "config.json").write_text((out / "config.json").read_text() + "\n")
+    refused = run("weights", bert, out)
+    assert refused.code == 2 and "--force" in refused.error
+    before = (out / "config.json").read_bytes()
+    converted(bert, out, "--force")
+    assert [p.name for p in sorted(out.glob("tf_model*"))] == ["tf_model.h5"]
+    assert (out / "notes.txt").read_text() == "mine" and (out / "config.json").read_bytes() == before
+
+
+def test_needs_no_python(bert, tmp_path):
+    finished = run("weights", bert, tmp_path / "out", "--python", "/nowhere/python", environment={"PATH": "/nowhere"})
+    assert finished.code == 0, finished.err
+
+
+def test_progress_counts_bytes(bert, weights, tmp_path):
+    finished = run("weights", bert, tmp_path / "out")
+    size = sum(t.nbytes for t in weights.values()) / 1e6
+    assert f"{size:.1f} of {size:.1f} MB" in finished.err
+    assert run("weights", bert, tmp_path / "quiet", "--quiet").err == ""
