@@ -116,7 +116,7 @@ class Planner {
     }
     Plan plan;
     for (const Checkpoint::Entry& entry : source_.checkpoint.entries()) {
-      plan.tensors.push_back(tensor(entry.name, entry.name, {{}, entry.dims, entry.dtype}));
+      plan.tensors.push_back(tensor(entry.name, entry.name, {{}, entry.dims, entry.dtype}, {}));
     }
     return plan;
   }
