@@ -1012,6 +1012,7 @@ for name in ("fft_fftn", "fft_ifftn", "fft_fft2", "fft_ifft2"):
 # random: what is known of any draw
 DRAWN = {
     "rand.default": lambda x: torch.rand(2, 500),
+    "rand.generator": lambda x: torch.rand(2, 500, generator=None),
     "rand_like.default": lambda x: torch.rand_like(x),
     "uniform_.default": lambda x: x.clone().uniform_(2, 3) - 2,
     "randint.low": lambda x: (torch.randint(3, 5, (2, 500)) - 3) / 2,
@@ -1025,6 +1026,7 @@ for name, draw in DRAWN.items():
     case(f"aten.{name}", checks, torch.ones(2, 500))
 for name, draw in {
     "randn.default": lambda x: torch.randn(2, 500),
+    "randn.generator": lambda x: torch.randn(2, 500, generator=None),
     "randn_like.default": lambda x: torch.randn_like(x),
     "normal_.default": lambda x: (x.clone().normal_(3, 2) - 3) / 2,
 }.items():

@@ -98,7 +98,7 @@ def convert_model(model, inputs, has_folder):
             except Exception as error:  # noqa: BLE001 (one failure harms no other subject)
                 entry = {"step": "built", "verdict": None, "reason": f"{type(error).__name__}: {first_line(error)}"}
             # A folder may fail because Transformers cannot load what it saved; the model itself is another matter.
-            if entry["step"] != "built":
+            if entry["step"] != "built" and entry.get("kind") != "environment":
                 break
         return entry
     finally:

@@ -64,8 +64,10 @@ Expr permutation(Call& call) {
 
 constexpr OpRow kRows[] = {
     {"aten::rand(SymInt[] size, *, " FACTORY ") -> Tensor", uniform},
+    {"aten::rand.generator(SymInt[] size, *, Generator? generator, " FACTORY ") -> Tensor", uniform},
     {"aten::rand_like(Tensor self, *, " FACTORY_LIKE ") -> Tensor", uniform},
     {"aten::randn(SymInt[] size, *, " FACTORY ") -> Tensor", normal},
+    {"aten::randn.generator(SymInt[] size, *, Generator? generator, " FACTORY ") -> Tensor", normal},
     {"aten::randn_like(Tensor self, *, " FACTORY_LIKE ") -> Tensor", normal},
     {"aten::randint(SymInt high, SymInt[] size, *, " INTEGERS ") -> Tensor", integers_from_zero},
     {"aten::randint.low(SymInt low, SymInt high, SymInt[] size, *, " INTEGERS ") -> Tensor", integers_from},

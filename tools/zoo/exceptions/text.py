@@ -145,9 +145,7 @@ def _pi0_inputs(config):
 
 def _nougat_parts():
     """The encoder and the decoder of Nougat: the one's last width is the other's."""
-    encoder = DonutSwinConfig(
-        image_size=(128, 96), embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 4), window_size=3
-    )
+    encoder = DonutSwinConfig(image_size=(64, 96), embed_dim=32, depths=(2, 1), num_heads=(2, 4), window_size=4)
     decoder = MBartConfig(
         vocab_size=128,
         d_model=64,
@@ -458,7 +456,7 @@ EXCEPTIONS = {
         "class": _nougat,
         "config": _nougat_parts(),
         "inputs": lambda config: {
-            "pixel_values": floats(2, 3, 128, 96),
+            "pixel_values": floats(2, 3, 64, 96),
             "decoder_input_ids": ints(128, 2, 7, low=5),
         },
     },
