@@ -8,9 +8,28 @@ c.run(input_ids=…, attention_mask=…, token_type_ids=…)["last_hidden_state"
 
 __version__ = "0.1.0"
 
-_API = {"convert": "api", "verify": "api", "Conversion": "api", "CrossloadError": "errors"}
+_API = {
+    "convert": "api",
+    "verify": "api",
+    "Conversion": "api",
+    "CrossloadError": "errors",
+    "TensorFlowConfig": "exporter",
+    "TensorFlowExporter": "exporter",
+    "TensorFlowModelRunner": "exporter",
+    "TensorFlowProgram": "exporter",
+}
 
-__all__ = ["Conversion", "CrossloadError", "__version__", "convert", "verify"]
+__all__ = [
+    "Conversion",
+    "CrossloadError",
+    "TensorFlowConfig",
+    "TensorFlowExporter",
+    "TensorFlowModelRunner",
+    "TensorFlowProgram",
+    "__version__",
+    "convert",
+    "verify",
+]
 
 
 def __getattr__(name):
@@ -24,3 +43,12 @@ def __getattr__(name):
 
 def __dir__():
     return sorted([*globals(), *_API])
+
+
+def _register_backend():
+    from .registration import register
+
+    register()
+
+
+_register_backend()

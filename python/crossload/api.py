@@ -1,5 +1,6 @@
 """The Python API: convert a model, run what was written, compare again."""
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -109,7 +110,18 @@ def convert(
         "max_error": float(max_error),
         "force": bool(force),
     }
-    return Conversion(out, _run("convert", request, session, dynamic_shapes, progress))
+    return Conversion(out, _run("convert", request, session, {"dynamic_shapes": dynamic_shapes}, progress))
+
+
+def convert_exported(module, program, out, *, output_flags, progress=None, **request):
+    """Convert a program that was exported already from `module`, a keyword-only call, into the folder `out`.
+
+    output_flags: the flags of the module's config that it was exported with; request: `verify`, `max_error`, `stages`,
+    `frozen` and `jit` as for `convert`. Returns a Conversion and raises CrossloadError as `convert` does.
+    """
+    session = Session(module=module, exported=program)
+    request |= {"out": str(out), "use_cache": False}
+    return Conversion(out, _run("convert", request, session, {"output_flags": output_flags}, progress))
 
 
 def verify(pt_model, tf_model, inputs=None, *, max_error=1e-5, progress=None, dynamic_shapes=None, **flags):
@@ -120,11 +132,11 @@ def verify(pt_model, tf_model, inputs=None, *, max_error=1e-5, progress=None, dy
     session, request = _request(pt_model, inputs, dynamic_shapes, flags)
     out = tf_model.out if isinstance(tf_model, Conversion) else tf_model
     request |= {"out": str(out), "max_error": float(max_error)}
-    return _as_attributes(_run("verify", request, session, dynamic_shapes, progress))
+    return _as_attributes(_run("verify", request, session, {"dynamic_shapes": dynamic_shapes}, progress))
 
 
 def tensorflow_folder():
-    """Folder of the installed tensorflow package, found without importing it."""
+    """Folder of the installed tensorflow package, found without importing it; CrossloadError (environment) if none."""
     given = os.environ.get("CROSSLOAD_TENSORFLOW")
     if given:
         return Path(given)
@@ -158,15 +170,14 @@ def _request(model, inputs, dynamic_shapes, flags):
     return session, request
 
 
-def _run(job, request, session, dynamic_shapes, progress):
+def _run(job, request, session, in_python, progress):
+    """Have the engine do a job; its requests to Python get the fields `in_python`, which no JSON can hold."""
     from . import _engine
 
     report_progress = progress or (lambda stage, text, fraction: None)
 
     def answer(text):
-        asked = json.loads(text)
-        if dynamic_shapes is not None:
-            asked["dynamic_shapes"] = dynamic_shapes
+        asked = json.loads(text) | {name: value for name, value in in_python.items() if value is not None}
         try:
             result = handle(asked, lambda s, t, f: report_progress(s, t, -1 if f is None else f), session)
             if asked["do"] == "trace":
@@ -193,7 +204,8 @@ def _save_configs(module, folder):
     """What lies beside a checkpoint, of a model that comes without one."""
     for config in (getattr(module, "config", None), getattr(module, "generation_config", None)):
         if config is not None and hasattr(config, "save_pretrained"):
-            config.save_pretrained(folder)
+            with contextlib.suppress(Exception):  # some refuse their own model's; the SavedModel needs none of it
+                config.save_pretrained(folder)
 
 
 def _as_attributes(value):

@@ -24,6 +24,8 @@ def make_cases(program, sample, text_limit=None, guards=()):
     Shapes at which one of the program's guards does not hold are left out: PyTorch exported it for others only.
     Symbols that had the same size in the sample change together (a sample's sizes differ by role). Contents are the
     sample's, tiled with an offset, so values stay in range; 2-D integer masks become right padding with one full row.
+    Text beside pictures or sound goes on with its last token instead, as its placeholders must stay as many.
+    With nested inputs, such as caches, their lengths and those of masks change together.
     """
     from .programs import input_axes, ranges
 
@@ -34,11 +36,19 @@ def make_cases(program, sample, text_limit=None, guards=()):
         return cases
     batch = _batch_role(axes, sample, roles)
     others = [r for r in roles if r != batch]
-    if batch is not None and len(others) <= 1 and "input_ids" in sample:
+    has_media = _has_media(sample)
+    if batch is not None and len(others) <= 1 and "input_ids" in sample and not has_media:
         wanted = [{batch: b, **{length: n for length in others}} for b, n in TEXT_SHAPES]
     else:
         wanted = [{batch: batch[0] + 1}] if batch is not None else []
-        wanted += [{r: r[0] + max(1, r[0] // 3) + r[1] for r in others}] if others else []
+        bound = _bound_roles(axes, sample, roles) & set(others)
+        text = {_role(roles, size) for size in axes.get("input_ids", ())} & set(others) if has_media else set()
+        if text:
+            wanted += [{r: r[0] + 5 for r in text}]
+        elif bound:
+            wanted += [{r: r[0] + 5 for r in bound}, {r: r[0] + 5 for r in others}]
+        elif others:
+            wanted += [{r: r[0] + max(1, r[0] // 3) + r[1] for r in others}]
         wanted += [{batch: 1}] if batch is not None else []
     seen = {cases[0].label}
     limits = _limits(roles, ranges(program), text_limit if "input_ids" in sample else None, batch)
@@ -84,6 +94,13 @@ def _role(roles, symbol):
     return next((role for role, symbols in roles.items() if symbol in symbols), None)
 
 
+def _bound_roles(axes, sample, roles):
+    """The roles of caches and, with them, of masks: their lengths differ by what is new, so they grow alike."""
+    caches = {_role(roles, size) for name, shape in axes.items() if "." in name for size in shape}
+    masks = {_role(roles, size) for name, shape in axes.items() if is_mask(name, sample[name]) for size in shape}
+    return (caches | masks) - {None} if caches - {None} else set()
+
+
 def _limits(roles, bounds, text_limit, batch):
     limits = {}
     for role, symbols in roles.items():
@@ -109,6 +126,7 @@ def _label(roles, sizes, axes, sample):
 
 def _resized(axes, roles, sample, sizes, number):
     values = {symbol: sizes[role] for role, symbols in roles.items() for symbol in symbols}
+    has_media = _has_media(sample)
     found = {}
     for name, tensor in sample.items():
         shape = axes.get(name)
@@ -116,6 +134,8 @@ def _resized(axes, roles, sample, sizes, number):
             found[name] = tensor
             continue
         new = [s if isinstance(s, int) else int(s.subs(values)) for s in shape]
+        if has_media and tensor.dim() == 2 and not tensor.is_floating_point() and not is_mask(name, tensor):
+            tensor = _longer_text(tensor, new)
         found[name] = _padding(tensor, new) if is_mask(name, tensor) else tiled(tensor, new, number)
     return found
 
@@ -127,6 +147,21 @@ def is_mask(name, tensor):
 
     whole = tensor.dtype in (torch.int64, torch.int32, torch.bool, torch.uint8)
     return whole and tensor.dim() in (2, 3) and "mask" in name and bool(((tensor == 0) | (tensor == 1)).all())
+
+
+def _has_media(sample):
+    """Whether tokens stand for features of pictures or sound, so that they cannot be more or fewer than the sample's."""
+    return "input_ids" in sample and any(
+        t.is_floating_point() and t.dim() >= 2 and "." not in name for name, t in sample.items()
+    )
+
+
+def _longer_text(tensor, shape):
+    """Rows that go on with their last token, or cut off."""
+    import torch
+
+    rows = tensor[:, : shape[1]]
+    return torch.cat([rows, rows[:, -1:].expand(-1, shape[1] - rows.shape[1])], 1)
 
 
 def _padding(tensor, shape):

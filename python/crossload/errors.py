@@ -27,7 +27,10 @@ class WorkerError(Exception):
 
 
 class CrossloadError(WorkerError):
-    """What `crossload.convert` and its kin raise; kinds are those of the command's exit codes."""
+    """What `crossload.convert` and its kin raise; kinds are those of the command's exit codes.
+
+    The exporter raises one more, `mismatch`: `convert` has a verdict for it.
+    """
 
     def __str__(self):
         return "\n  ".join([self.message, *self.details])

@@ -1,6 +1,7 @@
 """Exported programs: making them, storing them without weights, naming their inputs and outputs."""
 
 import contextlib
+import functools
 import math
 import os
 import shutil
@@ -23,7 +24,12 @@ def export_to(path, loaded, inputs, request, progress=lambda *a, **k: None):
     reason = None
     for dynamic in (True, False) if request.get("dynamic", True) else (False,):
         try:
-            program = _export_faithfully(loaded, inputs, request, dynamic)
+            program = export_faithfully(
+                loaded,
+                functools.partial(_export_once, loaded, inputs, request, dynamic),
+                request,
+                isinstance(inputs, dict),
+            )
         except Exception as error:
             if dynamic:
                 reason = f"{first_line(error)}{_where(loaded, error)}"
@@ -31,35 +37,53 @@ def export_to(path, loaded, inputs, request, progress=lambda *a, **k: None):
                 continue
             more = [f"with dynamic axes: {reason}"] if reason else []
             raise _cannot_export(loaded, error, inputs, request, more) from error
-        if request.get("decompose"):
-            progress("trace", f"taking apart {len(request['decompose'])} operations", 0.7)
-            program = decompose(program, request["decompose"])
-        progress("trace", "saving the program", 0.8)
-        start = time.time()
         try:
-            program, decomposed = save(program, path)
+            program, decomposed, saving = keep(program, path, request, progress)
         except WorkerError as error:
             if not dynamic or error.kind != "unsupported":
                 raise
             reason = error.message
             continue
-        return program, reason, decomposed, time.time() - start
+        return program, reason, decomposed, saving
     raise AssertionError("one of the attempts returns or raises")
 
 
-def _export_faithfully(loaded, inputs, request, dynamic):
-    """Export a model; where Transformers' exporter replaces parts of the model's own code, make sure that the program
-    computes what the model does, and export without those replacements where it does not."""
-    program = _export_once(loaded, inputs, request, dynamic)
-    replaced = _replaced_code(loaded.model) if isinstance(inputs, dict) else []
-    if not replaced or _computes_the_same(loaded, program, request):
+def keep(program, path, request, progress=lambda *a, **k: None):
+    """Take apart the operations of the request's `decompose` and save the program (see `save`); returns (program as
+    saved, decomposed, seconds of saving)."""
+    if request.get("decompose"):
+        progress("trace", f"taking apart {len(request['decompose'])} operations", 0.7)
+        program = decompose(program, request["decompose"])
+    progress("trace", "saving the program", 0.8)
+    start = time.time()
+    program, decomposed = save(program, path)
+    return program, decomposed, time.time() - start
+
+
+def export_faithfully(loaded, export, request, by_transformers=True):
+    """The program that `export()` returns; where Transformers' exporter replaces parts of the model's own code, make
+    sure that the program computes what the model does, and export without those replacements where it does not or where
+    that fails."""
+    replaced = _replaced_code(loaded.model) if by_transformers else []
+    program = failure = None
+    try:
+        program = export()
+    except Exception as error:
+        if not replaced:
+            raise
+        failure = error
+    if not replaced or (program is not None and _computes_the_same(loaded, program, request)):
         return program
     try:
         with _without_replacements(replaced):
-            other = _export_once(loaded, inputs, request, dynamic)
-        return other if _computes_the_same(loaded, other, request) else program
-    except Exception:  # noqa: BLE001 (the first program is all there is; the comparison will tell)
-        return program
+            other = export()
+        if program is None or _computes_the_same(loaded, other, request):
+            return other
+    except Exception:  # noqa: BLE001 (the first attempt is what is told; the comparison will tell of its program)
+        pass
+    if failure is not None:
+        raise failure
+    return program
 
 
 def _replaced_code(model):
@@ -138,14 +162,34 @@ def output_flags(request):
 
 @contextlib.contextmanager
 def flags_set(model, request):
-    """The model with the request's output flags in its config, and the attention that can return its weights."""
+    """The model with the request's output flags in its config, and the attention that can return its weights.
+
+    A request for a program that was exported already has `output_flags`, those that it was exported with.
+    """
     if not is_transformers_model(model):
         yield
+        return
+    if "output_flags" in request:
+        from transformers.exporters.exporter_dynamo import patch_model_config
+
+        with patch_model_config(model, request["output_flags"]), _caches_as_exported():
+            yield
         return
     with contextlib.ExitStack() as stack:
         if request.get("attentions"):
             stack.enter_context(attention(model, "eager"))
         stack.enter_context(_config_flags(model, {**output_flags(request), "return_dict": True}))
+        yield
+
+
+@contextlib.contextmanager
+def _caches_as_exported():
+    """Transformers' caches as its exporter replaces them: those of a sliding window keep every position."""
+    from transformers.exporters import utils
+
+    entries = [entry for entry in utils._PATCHES["dynamo"] if entry[0].startswith("transformers.cache_utils.")]
+    owners = [(utils.import_dotted_path(owner), attribute, factory) for owner, attribute, factory in entries]
+    with utils.patch_attributes(owners):
         yield
 
 

@@ -23,14 +23,16 @@ class Loaded:
 
 @dataclass
 class Session:
-    """Memory of one worker; `module` and `sample_inputs` are set only by callers in the same process.
+    """Memory of one worker; `module`, `sample_inputs` and `exported` are set only by callers in the same process.
 
     module: torch.nn.Module to use instead of loading one; sample_inputs: dict (by keyword) or tuple (positional) of
-    tensors. The other fields are kept by the handlers: the model last loaded and the program last exported.
+    tensors; exported: ExportedProgram of the module, to use instead of exporting it, whose example inputs are the
+    sample. The other fields are kept by the handlers: the model last loaded and the program last exported.
     """
 
     module: Any = None
     sample_inputs: Any = None
+    exported: Any = None
     loaded: Loaded | None = None
     loaded_key: Any = None
     program: Any = None

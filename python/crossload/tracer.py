@@ -26,12 +26,17 @@ def trace(request, progress, session):
         raise WorkerError("bad-input", f"{out}: no such folder; create it first")
     session.seconds = {}
     loaded = load(request, session, progress)
-    inputs = samples.sample_inputs(loaded, request, session)
-    progress("trace", f"exporting {loaded.class_name}", 0.3)
     start = time.time()
-    program, static_reason, decomposed, saving = programs.export_to(
-        out / "program.pt2", loaded, inputs, request, progress
-    )
+    if session.exported is not None:
+        program, decomposed, saving = programs.keep(session.exported, out / "program.pt2", request, progress)
+        static_reason = None
+    else:
+        inputs = samples.sample_inputs(loaded, request, session)
+        progress("trace", f"exporting {loaded.class_name}", 0.3)
+        start = time.time()
+        program, static_reason, decomposed, saving = programs.export_to(
+            out / "program.pt2", loaded, inputs, request, progress
+        )
     session.seconds["export"] = round(time.time() - start - saving, 3)
     start = time.time() - saving
     named = samples.named_tensors(program)

@@ -5,8 +5,9 @@
 //     answer      str -> str: one request of python/crossload/README.md to its result, or {"error": …}
 //     progress    (stage, text, fraction or -1)
 //     report      crossload.json, or {"error": {"kind", "message", "details"}}
-//   Runner(saved_model, tensorflow)                               runs `serving_default`
+//   Runner(saved_model, tensorflow, signature)                    runs a signature, by default `serving_default`
 //     .inputs     {name: dtype}    .run({name: C-contiguous array of that dtype}) -> {name: array}
+//     CrossloadError of kind bad-input for shapes that the signature or TensorFlow refuses
 //
 // The interpreter's lock is free while the engine works; callbacks take it, from whatever thread they come.
 #include <nanobind/nanobind.h>
@@ -147,12 +148,12 @@ Tensor from_numpy(const nb::handle& array, DType dtype) {
 
 class Runner {
  public:
-  Runner(const std::string& saved_model, const std::string& tensorflow) {
+  Runner(const std::string& saved_model, const std::string& tensorflow, const std::string& signature) {
     std::unique_ptr<Error> failure;
     {
       const nb::gil_scoped_release unlocked;
       try {
-        signature_ = verify::Artefact(saved_model).signature("serving_default");
+        signature_ = verify::Artefact(saved_model).signature(signature);
         runtime_ = runtime::Runtime::load(tensorflow);
         session_.emplace(runtime_->load_saved_model(saved_model));
       } catch (const Error& error) {
@@ -170,8 +171,14 @@ class Runner {
 
   nb::dict run(const nb::dict& arrays) const {
     runtime::Session::Feeds feeds;
-    for (const auto& [name, port] : signature_.inputs)
-      feeds.emplace_back(port.tensor, from_numpy(arrays[name.c_str()], port.dtype));
+    for (const auto& [name, port] : signature_.inputs) {
+      Tensor tensor = from_numpy(arrays[name.c_str()], port.dtype);
+      if (!port.takes(tensor.dims())) {
+        raise(Error(ErrorKind::kBadInput, fmt::format("run: `{}` is {}; the program takes {}, as it was exported", name,
+                                                      to_string(tensor.dims()), port.shape_text())));
+      }
+      feeds.emplace_back(port.tensor, std::move(tensor));
+    }
     std::vector<std::string> fetches;
     for (const auto& [name, port] : signature_.outputs) fetches.push_back(port.tensor);
     std::map<std::string, Tensor> values;
@@ -208,7 +215,8 @@ NB_MODULE(_engine, module) {
   module.def("verify", &run_job<&crossload::app::verify_again>, nb::arg("request"), nb::arg("answer"),
              nb::arg("progress"), nb::arg("interpreter"));
   nb::class_<Runner>(module, "Runner")
-      .def(nb::init<const std::string&, const std::string&>(), nb::arg("saved_model"), nb::arg("tensorflow"))
+      .def(nb::init<const std::string&, const std::string&, const std::string&>(), nb::arg("saved_model"),
+           nb::arg("tensorflow"), nb::arg("signature") = "serving_default")
       .def_prop_ro("inputs", &Runner::inputs)
       .def("run", &Runner::run, nb::arg("arrays"));
 }

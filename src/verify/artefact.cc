@@ -99,7 +99,12 @@ int flat_output(const tf::NodeDef& node, std::string_view argument, int index) {
 Port port_of(const tf::TensorInfo& info, const std::string& where) {
   const auto dtype = runtime::dtype_from_tf_number(info.dtype());
   if (!dtype) bad_input("{}: type {} is not supported", where, static_cast<int>(info.dtype()));
-  return {info.name(), *dtype};
+  Port port = {info.name(), *dtype, std::nullopt};
+  if (info.has_tensor_shape() && !info.tensor_shape().unknown_rank()) {
+    port.dims.emplace();
+    for (const auto& dim : info.tensor_shape().dim()) port.dims->push_back(dim.size());
+  }
+  return port;
 }
 
 class Flattener {
@@ -306,6 +311,18 @@ Artefact::Artefact(const std::filesystem::path& folder) : folder_(folder) {
 }
 
 bool Artefact::has_signature(const std::string& name) const { return meta_.signature_def().contains(name); }
+
+bool Port::takes(const std::vector<int64_t>& shape) const {
+  return !dims || std::equal(dims->begin(), dims->end(), shape.begin(), shape.end(),
+                             [](int64_t wanted, int64_t found) { return wanted == -1 || wanted == found; });
+}
+
+std::string Port::shape_text() const {
+  if (!dims) return "any shape";
+  std::string text;
+  for (const int64_t d : *dims) text += (text.empty() ? "" : ", ") + (d == -1 ? "?" : std::to_string(d));
+  return "[" + text + "]";
+}
 
 Signature Artefact::signature(const std::string& name) const {
   const auto found = meta_.signature_def().find(name);

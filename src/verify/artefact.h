@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,12 @@ namespace crossload::verify {
 struct Port {
   std::string tensor;
   DType dtype = DType::kFloat32;
+  std::optional<std::vector<int64_t>> dims;  // as the signature says; -1 for an axis of any size, nothing for any rank
+
+  /// Whether the signature lets a tensor of this shape in.
+  bool takes(const std::vector<int64_t>& shape) const;
+  /// `[?, 7]`
+  std::string shape_text() const;
 };
 
 struct Signature {

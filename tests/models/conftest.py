@@ -1,6 +1,5 @@
 """Whole models: the real MiniLM, tiny models of every head, plain modules. See crossload_command.py for the command."""
 
-import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -12,19 +11,13 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "python")]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def surroundings(tmp_path_factory):
-    """A trace cache of this session's own, quiet libraries, and the native module even where the sources come first."""
+def surroundings(tmp_path_factory, native_module):
+    """A trace cache of this session's own, and quiet libraries."""
     from crossload.worker import silence
 
     silence()
     before = os.environ.get("CROSSLOAD_CACHE")
     os.environ["CROSSLOAD_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-    if importlib.util.find_spec("crossload._engine") is None:
-        import crossload
-
-        crossload.__path__ += [
-            str(built.parent) for folder in sys.path for built in Path(folder).glob("crossload/_engine*.so")
-        ]
     yield
     if before is None:
         os.environ.pop("CROSSLOAD_CACHE")

@@ -146,3 +146,27 @@ def test_tiling_and_masks():
     assert is_mask("attention_mask", torch.ones(2, 3, dtype=torch.long))
     assert not is_mask("input_ids", torch.ones(2, 3, dtype=torch.long))
     assert not is_mask("attention_mask", torch.full((2, 3), -1e9))
+
+
+def test_lengths_of_caches_and_masks_change_together():
+    """What a decoder attends to is what its cache holds and what is new: other lengths keep the difference."""
+    from crossload.cases import make_cases
+
+    class Decoder(torch.nn.Module):
+        def forward(self, ids, attention_mask, cache):
+            every = torch.cat([cache["keys"], ids.float()], 1)
+            return every * attention_mask
+
+    sample = {
+        "ids": torch.ones(2, 1, dtype=torch.int64),
+        "attention_mask": torch.tensor([[0] + [1] * 9, [1] * 10]),
+        "cache.keys": torch.randn(2, 9),
+    }
+    inputs = (sample["ids"], sample["attention_mask"], {"keys": sample["cache.keys"]})
+    auto = torch.export.Dim.AUTO
+    shapes = ({0: auto}, {0: auto, 1: auto}, {"keys": {0: auto, 1: auto}})
+    program = torch.export.export(Decoder(), inputs, dynamic_shapes=shapes)
+    found = make_cases(program, sample)
+    assert len({len(case.inputs["ids"]) for case in found}) > 1
+    lengths = {(c.inputs["attention_mask"].shape[1], c.inputs["cache.keys"].shape[1]) for c in found}
+    assert len(lengths) > 1 and all(mask == cache + 1 for mask, cache in lengths)

@@ -1,0 +1,50 @@
+"""A sample of the zoo, converted and compared with PyTorch, that reaches every family of operations."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import worker
+from crossload import programs
+
+COMMAND = os.environ.get("CROSSLOAD") or Path(sys.executable).parent / "crossload"
+# Quick ones, so that every family of operations and every kind of input is there.
+SAMPLE = [
+    "bert", "gpt2", "llama", "t5", "deberta-v2", "convbert", "fnet", "mamba", "jamba", "mixtral", "gemma3_text",
+    "layoutlmv3", "resnet", "segformer", "dpt", "deformable_detr", "wav2vec2", "whisper", "parakeet_tdt",
+    "vits", "timesfm", "clip", "llava", "idefics2",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def operations():
+    """The operations of all programs that were converted, filled as the tests run."""
+    found, save = set(), programs.save
+
+    def noting(program, path):
+        for module in program.graph_module.modules():
+            for node in getattr(getattr(module, "graph", None), "nodes", ()):
+                found.add(str(node.target))
+        return save(program, path)
+
+    programs.save = noting
+    yield found
+    programs.save = save
+
+
+@pytest.mark.parametrize("model_type", SAMPLE)
+def test_converts(model_type, operations):
+    entry = worker.convert_subject(model_type, None)
+    assert (entry["step"], entry["verdict"]) == ("converted", "verified"), entry
+    # Transformers' export of llava fixes the number of pictures, so only its text can be longer.
+    assert entry["form"] == "whole" and entry["dynamic"] and entry["shapes"] >= (2 if model_type == "llava" else 3)
+
+
+def test_every_family_is_reached(operations):
+    listed = json.loads(subprocess.run([COMMAND, "ops", "--json"], capture_output=True, text=True, check=True).stdout)
+    family = {op["op"]: op["family"] for op in listed["ops"]}
+    reached = {family[name] for name in operations if name in family}
+    assert set(family.values()) - reached == set()

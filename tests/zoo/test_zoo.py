@@ -1,0 +1,137 @@
+"""What the zoo itself promises: every model type once, none vanishes, one failure harms no other, a run can go on."""
+
+import json
+
+import classes
+import coverage
+import pytest
+import subjects
+import zoo
+
+
+def test_every_model_type_is_there_once():
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    types = classes.model_types()
+    assert sorted(types) == sorted(set(CONFIG_MAPPING.keys()))
+
+
+def test_heads_have_classes_of_their_own():
+    names = {c.__name__: mappings for c, mappings in classes.head_classes("bert").items()}
+    assert "BertForTokenClassification" in names and "BertModel" not in names
+
+
+def test_weights_are_at_trained_scale():
+    import torch
+
+    model = subjects.build("bert").model
+    weight = model.encoder.layer[0].attention.self.query.weight
+    assert 0.7 < weight.std() * weight.shape[1] ** 0.5 < 1.3
+    assert all(bool(torch.isfinite(p).all()) for p in model.parameters())
+
+
+def test_outputs_that_grow_without_bound_are_calmed():
+    import torch
+
+    class Growing(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = torch.nn.ModuleList(torch.nn.Linear(8, 8, bias=False) for _ in range(4))
+            for layer in self.layers:
+                torch.nn.init.constant_(layer.weight, 2.0)
+
+        def forward(self, x):
+            for layer in self.layers:
+                x = layer(x)
+            return x
+
+    model, x = Growing(), torch.ones(2, 8)
+    assert model(x).abs().max() > subjects.LARGEST_OUTPUT
+    subjects.calm(model, {"x": x})
+    assert 0 < model(x).abs().max() <= subjects.LARGEST_OUTPUT
+
+
+def test_what_cannot_be_built_says_why():
+    with pytest.raises(subjects.Unbuilt, match="timm"):
+        subjects.build("timm_backbone")
+
+
+class FakeWorker:
+    """Answers as the real one does, but for types that are to crash or hang."""
+
+    def __init__(self, log):
+        self.log = log
+
+    def convert(self, job, timeout):
+        entry = {"type": job["type"], "class": job["type"].title(), "form": "whole", "plan": "tiny", "seconds": 0.1}
+        if job["type"] == "crashing":
+            return {**entry, "step": "built", "verdict": None, "reason": "the process died with -11"}
+        return {**entry, "step": "converted", "verdict": "verified", "max_error": 1e-6, "noise": 1e-6, "dynamic": True}
+
+    def stop(self):
+        pass
+
+
+def test_a_run_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "build/zoo").mkdir(parents=True)
+    asked = []
+
+    class Noting(FakeWorker):
+        def convert(self, job, timeout):
+            asked.append(job["type"])
+            return super().convert(job, timeout)
+
+    monkeypatch.setattr(zoo, "ROOT", tmp_path)
+    monkeypatch.setattr(zoo, "Worker", Noting)
+    monkeypatch.setattr(classes, "model_types", lambda: ["first", "crashing", "last"])
+    results = tmp_path / "build/zoo/results.jsonl"
+    before = {**FakeWorker(None).convert({"type": "first"}, 1), "key": "first/"}
+    results.write_text(json.dumps(before) + "\n")
+    monkeypatch.setattr("sys.argv", ["zoo", "--resume", "--jobs", "1"])
+    zoo.main()
+    assert asked == ["crashing", "last"]
+    entries = json.loads((tmp_path / "docs/coverage.json").read_text())
+    assert [e["type"] for e in entries] == ["crashing", "first", "last"]
+    text = (tmp_path / "docs/coverage.md").read_text()
+    assert "| crashing | Crashing | PyTorch does not export it | the process died with -11 |" in text
+    assert "base models: 3, built 3 (100.0 %), exported 2" in text
+
+
+def test_a_crash_and_a_hang_harm_no_other(tmp_path, monkeypatch):
+    script = tmp_path / "worker.py"
+    script.write_text(
+        "import json, os, sys, time\n"
+        "for line in sys.stdin:\n"
+        "    job = json.loads(line)\n"
+        "    if job['type'] == 'crash': os.abort()\n"
+        "    if job['type'] == 'hang': time.sleep(60)\n"
+        "    print(json.dumps({'type': job['type'], 'step': 'converted', 'verdict': 'verified'}), flush=True)\n"
+    )
+    monkeypatch.setattr(zoo, "HERE", tmp_path)
+    with open(tmp_path / "log", "w") as log:
+        one = zoo.Worker(log)
+        found = {t: one.convert({"type": t}, 5) for t in ("good", "crash", "fine", "hang", "last")}
+        one.stop()
+    assert {t for t, e in found.items() if e["verdict"] == "verified"} == {"good", "fine", "last"}
+    assert found["crash"]["reason"] == "the process died with -6"
+    assert found["hang"]["reason"] == "no answer in 5 s"
+
+
+def test_shares_are_of_what_was_exported():
+    entries = [
+        {"key": "a/", "step": "unbuilt", "verdict": None},
+        {"key": "b/", "step": "built", "verdict": None},
+        {"key": "c/", "step": "exported", "verdict": None},
+        {"key": "d/", "step": "converted", "verdict": "verified", "dynamic": True},
+        {"key": "e/", "step": "converted", "verdict": "within-noise", "dynamic": False},
+        {"key": "e/Head", "step": "converted", "verdict": "mismatch", "dynamic": True},
+    ]
+    base, heads = coverage.summary(entries).splitlines()
+    assert base == (
+        "base models: 5, built 4 (80.0 %), exported 3; of these converted 2 (66.7 %), verified 1 (33.3 %), verified or "
+        "within noise 2 (66.7 %), dynamic 1 (50.0 %)"
+    )
+    assert heads.startswith(
+        "task classes: 1, built 1 (100.0 %), exported 1; of these converted 1 (100.0 %), verified 0"
+    )
