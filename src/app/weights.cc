@@ -83,6 +83,7 @@ names::Model model_of(const fs::path& folder) {
   const auto tied = config.find("tie_word_embeddings");
   if (tied != config.end() && tied->is_boolean()) model.tie_word_embeddings = tied->get<bool>();
   for (const auto& [key, part] : config.items()) {
+    if (part.is_number_integer()) model.numbers[key] = part.get<int64_t>();
     if (part.is_object() && !text_at(part, "model_type").empty()) model.parts[key] = text_at(part, "model_type");
   }
   return model;
@@ -113,7 +114,7 @@ class Planner {
     }
     Plan plan;
     for (const Checkpoint::Entry& entry : source_.checkpoint.entries()) {
-      plan.tensors.push_back(tensor(entry.name, entry.name, {{}, entry.dims, entry.dtype}));
+      plan.tensors.push_back(tensor(entry.name, entry.name, {{}, entry.dims, entry.dtype}, {}));
     }
     return plan;
   }
@@ -128,7 +129,7 @@ class Planner {
     Plan plan;
     plan.layer_names = std::move(found.layer_names);
     for (names::TfWeight& weight : found.weights) {
-      plan.tensors.push_back(tensor(std::move(weight.name), weight.source, weight.layout));
+      plan.tensors.push_back(tensor(std::move(weight.name), weight.source, weight.layout, std::move(weight.values)));
       plan.tensors.back().layers = std::move(weight.groups);
     }
     return plan;
@@ -144,7 +145,7 @@ class Planner {
     tell(model, std::move(found.class_name), std::move(found.unused), std::move(found.missing));
     Plan plan;
     for (names::PtWeight& weight : found.weights) {
-      plan.tensors.push_back(tensor(std::move(weight.name), weight.source, weight.layout));
+      plan.tensors.push_back(tensor(std::move(weight.name), weight.source, weight.layout, std::move(weight.values)));
     }
     return plan;
   }
@@ -157,12 +158,18 @@ class Planner {
     result_.missing = std::move(missing);
   }
 
-  NewTensor tensor(std::string name, const std::string& source, const names::Layout& layout) const {
+  /// values: the elements where no file holds any; none: all zeros.
+  NewTensor tensor(std::string name, const std::string& source, const names::Layout& layout,
+                   std::vector<float> values) const {
     NewTensor made;
     made.name = std::move(name);
     made.dtype = dtype_ && can_cast(layout.dtype) ? *dtype_ : layout.dtype;
     made.dims = layout.dims;
-    if (source.empty()) {
+    if (!values.empty()) {
+      made.source = [dims = layout.dims, dtype = layout.dtype, values = std::move(values)]() -> StridedTensor {
+        return Tensor::copy_of(dtype, dims, std::as_bytes(std::span(values)));
+      };
+    } else if (source.empty()) {
       made.source = [dims = layout.dims, dtype = layout.dtype]() -> StridedTensor {
         const std::vector<std::byte> zeros(static_cast<std::size_t>(element_count(dims)) * size_of(dtype));
         return Tensor::copy_of(dtype, dims, zeros);

@@ -33,8 +33,8 @@ std::string counted(std::string_view text, const std::set<std::string>& modules)
   const std::size_t plus = text.find('+', open), times = text.find('*', plus), close = text.find('}', times);
   if (close == text.npos) internal_error("class_table.inc: `{}` is no formula", text);
   const Pattern pattern(text.substr(times + 1, close - times - 1), '.');
-  const auto count =
-      std::ranges::count_if(modules, [&](const auto& module) { return pattern.match_end(split(module, '.')).has_value(); });
+  const auto count = std::ranges::count_if(
+      modules, [&](const auto& module) { return pattern.match_end(split(module, '.')).has_value(); });
   const int base = number(text.substr(open + 1, plus - open - 1));
   const int each = number(text.substr(plus + 1, times - plus - 1));
   return fmt::format("{}{}{}", text.substr(0, open), base + each * count, text.substr(close + 1));
@@ -95,17 +95,27 @@ const ClassRow& class_of(const Model& model) {
   for (const auto& row : kClasses) {
     if (row.type == base->type) others.emplace_back(row.pt_class);
   }
-  throw Error(ErrorKind::kUnsupported,
-              fmt::format("config.json: class `{}` has no TensorFlow class in Transformers 4.46; {} of model type `{}` "
-                          "have one, choose one with `--class`",
-                          name, others.size(), model.model_type),
-              std::move(others));
+  const std::string message = fmt::format(
+      "config.json: class `{}` has no TensorFlow class in Transformers 4.46; {} of model type `{}` have one, choose "
+      "one with "
+      "`--class`",
+      name, others.size(), model.model_type);
+  throw Error(ErrorKind::kUnsupported, message, std::move(others));
 }
 
 std::vector<Layer> layers_of(const ClassRow& row, const std::set<std::string>& modules) {
   std::vector<Layer> layers;
   for (const auto& text : split(row.layers, ' ')) layers.push_back(parse_layer(text, modules));
   return layers;
+}
+
+bool is_of_main_layer(const ClassRow& row, std::string_view path) {
+  const Path parts = split(path, '/');
+  if (row.main_layer.empty() || parts[0] != row.main_layer) return true;
+  const auto is_part = [&](const auto& part) {
+    return Pattern("^" + part, '/').match_at(std::span(parts).subspan(1), 0).has_value();
+  };
+  return parts.size() > 1 && std::ranges::any_of(split(row.parts, ' '), is_part);
 }
 
 std::string scope_of(std::string_view tf_class) {

@@ -9,46 +9,47 @@ constexpr KindRow kKinds[] = {
     // Word embeddings of these are Keras layers; elsewhere their models add the matrix by hand, as `weight`.
     {"blip esm layoutlmv3", "word_embeddings", Kind::kEmbedding},
     {"", "word_embeddings", Kind::kPlain},
-    {"clip groupvit", "token_embedding", Kind::kPlain},      // added by hand
-    {"flaubert xlm", "embeddings", Kind::kPlain},            // TFSharedEmbeddings
-    {"gptj", "wte", Kind::kPlain},                           // TFSharedEmbeddings
-    {"openai-gpt", "tokens_embed", Kind::kPlain},            // TFSharedEmbeddings
-    {"openai-gpt", "positions_embed", Kind::kEmbedding},     // the word at the end is no sign of one elsewhere
-    {"opt speech_to_text xglm", "embed_tokens", Kind::kPlain},  // TFSharedEmbeddings
-    {"whisper", "embed_positions", Kind::kPlain},            // a layer of its own that adds a matrix
-    {"xlnet", "word_embedding", Kind::kPlain},               // TFSharedEmbeddings
-    {"ctrl", "w", Kind::kEmbedding},                         // its word embeddings
+    {"clip groupvit", "token_embedding", Kind::kPlain},             // added by hand
+    {"flaubert xlm", "embeddings", Kind::kPlain},                   // TFSharedEmbeddings
+    {"gptj", "wte", Kind::kPlain},                                  // TFSharedEmbeddings
+    {"openai-gpt", "tokens_embed", Kind::kPlain},                   // TFSharedEmbeddings
+    {"openai-gpt", "positions_embed", Kind::kEmbedding},            // the word at the end is no sign of one elsewhere
+    {"opt speech_to_text xglm", "embed_tokens", Kind::kPlain},      // TFSharedEmbeddings
+    {"whisper", "embed_positions", Kind::kPlain},                   // a layer of its own that adds a matrix
+    {"xlnet", "word_embedding", Kind::kPlain},                      // TFSharedEmbeddings
+    {"ctrl", "w", Kind::kEmbedding},                                // its word embeddings
     {"mpnet mt5 t5", "relative_attention_bias", Kind::kEmbedding},  // nn.Embedding under another name
-    {"deberta deberta-v2", "rel_embeddings", Kind::kPlain},  // added by hand
-    {"transfo-xl", "emb_layers.#", Kind::kEmbedding},        // adaptive embeddings, a list
-    {"transfo-xl", "out_layers.#", Kind::kPlain},            // they are shared with the embeddings
-    {"transfo-xl", "emb_projs.#", Kind::kDense},             // bare parameters that the cross-loader turns
+    {"deberta deberta-v2", "rel_embeddings", Kind::kPlain},         // added by hand
+    {"transfo-xl", "emb_layers.#", Kind::kEmbedding},               // adaptive embeddings, a list
+    {"transfo-xl", "out_layers.#", Kind::kPlain},                   // they are shared with the embeddings
+    {"transfo-xl", "emb_projs.#", Kind::kDense},                    // bare parameters that the cross-loader turns
     {"transfo-xl", "out_projs.#", Kind::kDense},
-    {"gpt2 openai-gpt", "c_*", Kind::kConv1D},               // Transformers' own Conv1D
-    {"", "q_attn", Kind::kConv1D},                           // GPT-2's cross attention
-    {"mobilebert", "predictions.dense", Kind::kPlain},       // the rest of a decoder matrix that is cut in two
+    {"gpt2 openai-gpt", "c_*", Kind::kConv1D},                    // Transformers' own Conv1D
+    {"", "q_attn", Kind::kConv1D},                                // GPT-2's cross attention
+    {"mobilebert", "predictions.dense", Kind::kPlain},            // the rest of a decoder matrix that is cut in two
     {"mobilebert rembert", "predictions.decoder", Kind::kPlain},  // decoders added by hand
     {"mobilebert", "transform.LayerNorm", Kind::kNormalization},
-    {"mobilebert", "LayerNorm", Kind::kPlain},  // its own normalization without statistics
-    {"idefics", "lm_head", Kind::kPlain},                    // TFIdeficsDecoupledLinear
-    {"idefics mistral", "input_layernorm", Kind::kPlain},    // RMS normalization
+    {"mobilebert", "LayerNorm", Kind::kPlain},             // its own normalization without statistics
+    {"idefics", "lm_head", Kind::kPlain},                  // TFIdeficsDecoupledLinear
+    {"idefics mistral", "input_layernorm", Kind::kPlain},  // RMS normalization
     {"idefics mistral", "post_attention_layernorm", Kind::kPlain},
     {"idefics mistral", "norm", Kind::kPlain},
-    {"mt5 t5", "*layer_norm", Kind::kPlain},                 // RMS normalization
-    {"sam", "neck.layer_norm#", Kind::kPlain},               // of channels, layers of their own
+    {"mt5 t5", "*layer_norm", Kind::kPlain},    // RMS normalization
+    {"sam", "neck.layer_norm#", Kind::kPlain},  // of channels, layers of their own
     {"sam", "mask_embed.layer_norm#", Kind::kPlain},
     {"sam", "upscale_layer_norm", Kind::kPlain},
     {"sam", "*_token", Kind::kPlain},  // learnt vectors, nn.Embedding in PyTorch
     {"sam", "*_tokens", Kind::kPlain},
     {"sam", "*_embed", Kind::kPlain},
     {"sam", "point_embed.#", Kind::kPlain},
-    {"convnextv2", "grn", Kind::kPlain},                     // global response normalization, of rank 4
+    {"convnextv2", "grn", Kind::kPlain},                              // global response normalization, of rank 4
     {"convbert", "key_conv_attn_layer.depthwise", Kind::kDepthwise},  // one half of a Keras SeparableConv1D
 };
 
 // Types whose TensorFlow code numbers the layers of a list with a dot.
 constexpr std::string_view kDotted =
-    "bart blenderbot blenderbot-small convnext convnextv2 cvt data2vec-vision efficientformer hubert idefics layoutlmv3 "
+    "bart blenderbot blenderbot-small convnext convnextv2 cvt data2vec-vision efficientformer hubert idefics "
+    "layoutlmv3 "
     "led marian mbart mistral mobilevit opt pegasus regnet resnet segformer speech_to_text swin wav2vec2 whisper xglm";
 
 constexpr PathRow kPaths[] = {
@@ -116,27 +117,28 @@ constexpr TieRow kTies[] = {
      Holds::kOne},
     {"bart blenderbot blenderbot-small led marian mbart pegasus", "@.decoder.embed_tokens.weight", "@.shared.weight",
      Holds::kOne},
-    {"bart blenderbot blenderbot-small led marian mbart pegasus", "lm_head.weight", "@.shared.weight", Holds::kOne},
+    {"bart blenderbot blenderbot-small led marian mbart pegasus", "lm_head.weight", "@.shared.weight",
+     Holds::kOneWhereTied},
     {"mt5 t5", "encoder.embed_tokens.weight", "shared.weight", Holds::kOne},
     {"mt5 t5", "decoder.embed_tokens.weight", "shared.weight", Holds::kOne},
     {"mt5 t5", "lm_head.weight", "shared.weight", Holds::kBothWhereUntied},
     // Word predictors that TensorFlow computes with the matrix of the embeddings.
     {"bert deberta deberta-v2 layoutlm lxmert roformer tapas", "cls.predictions.decoder.weight",
-     "@.embeddings.word_embeddings.weight", Holds::kOne},
+     "@.embeddings.word_embeddings.weight", Holds::kOneWhereTied},
     {"camembert longformer mpnet roberta roberta-prelayernorm xlm-roberta", "lm_head.decoder.weight",
-     "@.embeddings.word_embeddings.weight", Holds::kOne},
+     "@.embeddings.word_embeddings.weight", Holds::kOneWhereTied},
     {"esm", "lm_head.decoder.weight", "@.embeddings.word_embeddings.weight", Holds::kBothWhereUntied},
-    {"albert", "predictions.decoder.weight", "@.embeddings.word_embeddings.weight", Holds::kOne},
-    {"convbert electra", "generator_lm_head.weight", "@.embeddings.word_embeddings.weight", Holds::kOne},
-    {"distilbert", "vocab_projector.weight", "@.embeddings.word_embeddings.weight", Holds::kOne},
-    {"funnel", "lm_head.weight", "@.embeddings.word_embeddings.weight", Holds::kOne},
-    {"flaubert xlm", "pred_layer.proj.weight", "@.embeddings.weight", Holds::kOne},
-    {"ctrl", "lm_head.weight", "@.w.weight", Holds::kOne},
-    {"gpt2", "lm_head.weight", "@.wte.weight", Holds::kOne},
-    {"openai-gpt", "lm_head.weight", "@.tokens_embed.weight", Holds::kOne},
-    {"opt", "lm_head.weight", "@.decoder.embed_tokens.weight", Holds::kOne},
-    {"whisper", "proj_out.weight", "@.decoder.embed_tokens.weight", Holds::kOne},
-    {"xlnet", "lm_loss.weight", "@.word_embedding.weight", Holds::kOne},
+    {"albert", "predictions.decoder.weight", "@.embeddings.word_embeddings.weight", Holds::kOneWhereTied},
+    {"convbert electra", "generator_lm_head.weight", "@.embeddings.word_embeddings.weight", Holds::kOneWhereTied},
+    {"distilbert", "vocab_projector.weight", "@.embeddings.word_embeddings.weight", Holds::kOneWhereTied},
+    {"funnel", "lm_head.weight", "@.embeddings.word_embeddings.weight", Holds::kOneWhereTied},
+    {"flaubert xlm", "pred_layer.proj.weight", "@.embeddings.weight", Holds::kOneWhereTied},
+    {"ctrl", "lm_head.weight", "@.w.weight", Holds::kOneWhereTied},
+    {"gpt2", "lm_head.weight", "@.wte.weight", Holds::kOneWhereTied},
+    {"openai-gpt", "lm_head.weight", "@.tokens_embed.weight", Holds::kOneWhereTied},
+    {"opt", "lm_head.weight", "@.decoder.embed_tokens.weight", Holds::kOneWhereTied},
+    {"whisper", "proj_out.weight", "@.decoder.embed_tokens.weight", Holds::kOneWhereTied},
+    {"xlnet", "lm_loss.weight", "@.word_embedding.weight", Holds::kOneWhereTied},
     // Those that have a matrix of their own in TensorFlow, tied or not.
     {"gptj", "lm_head.weight", "@.wte.weight", Holds::kBoth},
     {"idefics mistral xglm", "lm_head.weight", "@.embed_tokens.weight", Holds::kBoth},
@@ -145,11 +147,12 @@ constexpr TieRow kTies[] = {
     {"transfo-xl", "crit.out_layers.#.weight", "@.word_emb.emb_layers.#.weight", Holds::kBoth},
     {"transfo-xl", "crit.out_projs.#", "@.word_emb.emb_projs.#", Holds::kBoth},
     // Biases that PyTorch has twice.
-    {"bert deberta deberta-v2 layoutlm mobilebert roformer tapas", "cls.predictions.decoder.bias", "cls.predictions.bias",
-     Holds::kOne},
+    {"bert deberta deberta-v2 layoutlm mobilebert roformer tapas", "cls.predictions.decoder.bias",
+     "cls.predictions.bias", Holds::kOne},
     {"blip", "text_decoder.cls.predictions.decoder.bias", "text_decoder.cls.predictions.bias", Holds::kOne},
+    // Transformers 4.46 saves these without the decoder's, and zeroes both when it loads such a file.
     {"camembert longformer mpnet roberta roberta-prelayernorm xlm-roberta", "lm_head.decoder.bias", "lm_head.bias",
-     Holds::kOne},
+     Holds::kOne, true},
     {"albert", "predictions.decoder.bias", "predictions.bias", Holds::kBoth},
     // Random features of positions, which the prompt encoder uses too.
     {"sam", "prompt_encoder.shared_embedding.positional_embedding", "shared_image_embedding.positional_embedding",
@@ -157,16 +160,28 @@ constexpr TieRow kTies[] = {
 };
 
 constexpr ComputedRow kComputed[] = {
-    {"", "num_batches_tracked"},                               // counts training steps; TensorFlow does not
-    {"", "position_ids"},                                      // 0, 1, 2, …
-    {"", "rotary_emb.inv_freq"},                               // stored until 4.32
-    {"gpt2 gptj openai-gpt", "attn.bias"},                     // causal masks, stored until 4.30
-    {"gpt2 gptj", "attn.masked_bias"},                         // the number that fills masks
-    {"gpt2", "crossattention.bias"},                           // as `attn.bias`
+    {"", "num_batches_tracked"},            // counts training steps; TensorFlow does not
+    {"", "position_ids"},                   // 0, 1, 2, …
+    {"", "rotary_emb.inv_freq"},            // stored until 4.32
+    {"gpt2 gptj openai-gpt", "attn.bias"},  // causal masks, stored until 4.30
+    {"gpt2 gptj", "attn.masked_bias"},      // the number that fills masks
+    {"gpt2", "crossattention.bias"},        // as `attn.bias`
     {"gpt2", "crossattention.masked_bias"},
-    {"speech_to_text xglm", "embed_positions.weights"},        // sines
-    {"transfo-xl", "pos_emb.inv_freq"},                        // frequencies of sines
-    {"data2vec-vision", "relative_position_index"},            // stored until 4.41
+    {"speech_to_text xglm", "embed_positions.weights"},  // sines
+    {"transfo-xl", "pos_emb.inv_freq"},                  // frequencies of sines
+    {"data2vec-vision", "relative_position_index"},      // stored until 4.41
+};
+
+constexpr SinesRow kSines[] = {
+    // PyTorch's MarianMTModel keeps them out of its files.
+    {"marian", "@.encoder.embed_positions.weight", SinesForm::kXlm, Side::kTf, "max_position_embeddings", 0},
+    {"marian", "@.decoder.embed_positions.weight", SinesForm::kXlm, Side::kTf, "max_position_embeddings", 0},
+    // TensorFlow's classes compute them at each call.
+    {"speech_to_text", "@.encoder.embed_positions.weights", SinesForm::kTensor2Tensor, Side::kPt,
+     "max_source_positions", 2},
+    {"speech_to_text", "@.decoder.embed_positions.weights", SinesForm::kTensor2Tensor, Side::kPt,
+     "max_target_positions", 2},
+    {"transfo-xl", "@.pos_emb.inv_freq", SinesForm::kFrequencies, Side::kPt, "d_model", 0},
 };
 
 constexpr TfOnlyRow kTfOnly[] = {
@@ -195,6 +210,7 @@ std::span<const PathRow> path_rows() { return kPaths; }
 std::span<const DimsRow> dims_rows() { return kDims; }
 std::span<const TieRow> tie_rows() { return kTies; }
 std::span<const ComputedRow> computed_rows() { return kComputed; }
+std::span<const SinesRow> sines_rows() { return kSines; }
 std::span<const TfOnlyRow> tf_only_rows() { return kTfOnly; }
 std::span<const PartRow> part_rows() { return kParts; }
 std::span<const AliasRow> alias_rows() { return kAliases; }

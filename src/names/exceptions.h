@@ -1,6 +1,7 @@
 // What the general rules of `rules.h` get wrong, by model type. Nothing else in the program knows model types.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -44,6 +45,7 @@ std::span<const DimsRow> dims_rows();
 
 enum class Holds {
   kOne,              // TensorFlow has `same_as` only
+  kOneWhereTied,     // the same, but where the configuration says `tie_word_embeddings: false` it has no place for `pt`
   kBoth,             // TensorFlow has both
   kBothWhereUntied,  // both where the configuration says `tie_word_embeddings: false`, else `same_as` only
 };
@@ -53,6 +55,7 @@ enum class Holds {
 struct TieRow {
   std::string_view types, pt, same_as;
   Holds holds;
+  bool pt_wants_both = false;  // whether PyTorch's class loads wrong values where a file lacks `pt`
 };
 std::span<const TieRow> tie_rows();
 
@@ -61,6 +64,21 @@ struct ComputedRow {
   std::string_view types, pt;
 };
 std::span<const ComputedRow> computed_rows();
+
+enum class SinesForm { kXlm, kTensor2Tensor, kFrequencies };
+enum class Side { kTf, kPt };
+
+/// A matrix of sines, by its whole path, that `side` has in its files and the other side computes. It has as many rows
+/// as the configuration's number `rows` says and `more_rows`, and is as wide as `d_model`; `pad_token_id` is the
+/// padding. Of frequencies there is one row, without an axis.
+struct SinesRow {
+  std::string_view types, pt;
+  SinesForm form;
+  Side side;
+  std::string_view rows;
+  int64_t more_rows;
+};
+std::span<const SinesRow> sines_rows();
 
 /// Variables that TensorFlow's class has and PyTorch's has not. `tf`: their layer.
 struct TfOnlyRow {

@@ -3,25 +3,37 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "names/sines.h"
 
 namespace crossload::names {
 namespace {
 
-Tie tie_between(std::string pt, std::string same_as, Holds holds) {
-  return {Pattern("^" + pt + "$", '.'), Pattern("^" + same_as + "$", '.'), std::move(pt), std::move(same_as), holds};
+Tie tie_between(std::string pt, std::string same_as, Holds holds, bool pt_wants_both) {
+  Pattern pt_pattern("^" + pt + "$", '.'), same_as_pattern("^" + same_as + "$", '.');
+  return {std::move(pt_pattern), std::move(same_as_pattern), std::move(pt), std::move(same_as), holds, pt_wants_both};
 }
 
 std::string with_main_layer(std::string_view text, std::string_view main_layer) {
   return text.starts_with('@') ? std::string(main_layer) + std::string(text.substr(1)) : std::string(text);
 }
 
+constexpr std::size_t kMaxName = 4096;
+
 }  // namespace
 
-Namer::Namer(const Model& model) : rules_(class_of(model).type) {
-  const std::string_view type = class_of(model).type, main = base_class(type)->main_layer;
+void check_name(std::string_view name) {
+  if (name.empty()) bad_input("a weight's name is empty; the file must name all its weights");
+  if (name.size() > kMaxName)
+    bad_input("a weight's name has {} bytes; crossload reads names of up to {}", name.size(), kMaxName);
+}
+
+Namer::Namer(const Model& model)
+    : type_(class_of(model).type), main_layer_(base_class(type_)->main_layer), numbers_(model.numbers), rules_(type_) {
+  const std::string_view type = type_, main = main_layer_;
   for (const auto& row : tie_rows()) {
     if (!names_type(row.types, type)) continue;
-    ties_.push_back(tie_between(with_main_layer(row.pt, main), with_main_layer(row.same_as, main), row.holds));
+    ties_.push_back(
+        tie_between(with_main_layer(row.pt, main), with_main_layer(row.same_as, main), row.holds, row.pt_wants_both));
   }
   for (const auto& row : computed_rows()) {
     if (names_type(row.types, type)) computed_.emplace_back(row.pt, '.');
@@ -34,13 +46,16 @@ Namer::Namer(const Model& model) : rules_(class_of(model).type) {
     }
     const ClassRow* base = base_class(part_type->second);
     if (base == nullptr) {
-      fail(ErrorKind::kUnsupported, "config.json: `{}` is of model type `{}`, which has no TensorFlow class in Transformers 4.46; {}",
+      fail(ErrorKind::kUnsupported,
+           "config.json: `{}` is of model type `{}`, which has no TensorFlow class in Transformers 4.46; {}",
            row.config, part_type->second, "convert it to a SavedModel with `crossload convert`");
     }
     const std::string path(row.path);
-    auto namer = std::make_unique<Namer>(Model{part_type->second, std::string(base->pt_class), model.tie_word_embeddings, {}});
+    auto namer = std::make_unique<Namer>(
+        Model{part_type->second, std::string(base->pt_class), model.tie_word_embeddings, {}, {}});
     for (const auto& tie : namer->ties_) {
-      ties_.push_back(tie_between(path + "." + tie.pt_text, path + "." + tie.same_as_text, tie.holds));
+      ties_.push_back(
+          tie_between(path + "." + tie.pt_text, path + "." + tie.same_as_text, tie.holds, tie.pt_wants_both));
     }
     parts_.push_back({path, std::string(base->main_layer), row.is_base, std::move(namer)});
   }
@@ -80,6 +95,30 @@ Rules::Name Namer::to_pt(std::string_view path, DType dtype, const Dims& dims) c
   Rules::Name name = part->namer->to_pt((outside ? "/" : "") + std::string(rest), dtype, dims);
   name.path = part->path + "." + name.path;
   return name;
+}
+
+std::vector<Computed> Namer::computed_for(Side side) const {
+  std::vector<Computed> found;
+  const auto number = [&](std::string_view name) -> std::optional<int64_t> {
+    const auto at = numbers_.find(std::string(name));
+    return at == numbers_.end() ? std::nullopt : std::optional(at->second);
+  };
+  for (const auto& row : sines_rows()) {
+    if (row.side != side || !names_type(row.types, type_)) continue;
+    const auto rows = number(row.rows), width = number("d_model");
+    if (!rows || !width) continue;
+    constexpr int64_t kMost = int64_t{1} << 26;
+    if (*rows < 1 || *width < 1 || *rows > kMost || *width > kMost || (*rows + row.more_rows) * *width > kMost) {
+      bad_input("config.json: `{}` is {} and `d_model` is {}; both must be positive and their product at most {}",
+                row.rows, *rows, *width, kMost);
+    }
+    const int64_t positions = *rows + row.more_rows;
+    std::vector<float> values = sines(row.form, positions, *width, number("pad_token_id").value_or(-1));
+    const auto count = static_cast<int64_t>(values.size());
+    Dims dims = row.form == SinesForm::kFrequencies ? Dims{count} : Dims{positions, *width};
+    found.push_back({with_main_layer(row.pt, main_layer_), std::move(dims), std::move(values)});
+  }
+  return found;
 }
 
 bool Namer::is_computed(const Path& path) const {

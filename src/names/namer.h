@@ -16,6 +16,17 @@ struct Tie {
   Pattern pt, same_as;
   std::string pt_text, same_as_text;
   Holds holds;
+  bool pt_wants_both;
+};
+
+/// Throws `kBadInput` for no name, and for one of a length that no model has; time to match patterns grows with it.
+void check_name(std::string_view name);
+
+/// A weight that only one side stores.
+struct Computed {
+  std::string pt_name;  // with the main layer
+  Dims dims;
+  std::vector<float> values;
 };
 
 /// Maps whole paths: PyTorch's with all main layers in them, TensorFlow's without the model's scope.
@@ -24,7 +35,8 @@ class Namer {
   /// Throws `kUnsupported` when a part is of an unknown type.
   explicit Namer(const Model& model);
 
-  /// PyTorch's path with the main layers of parts that lack them, and back. That of the model itself is up to its class.
+  /// PyTorch's path with the main layers of parts that lack them, and back. That of the model itself is up to its
+  /// class.
   Path with_main_layers(Path path) const;
   Path without_main_layers(Path path) const;
 
@@ -34,6 +46,9 @@ class Namer {
   /// Whether PyTorch computes this buffer itself.
   bool is_computed(const Path& path) const;
   const std::vector<Tie>& ties() const { return ties_; }
+  /// What a side's files hold and the other's do not. Without numbers of the configuration there is none. Throws
+  /// `kBadInput` for absurd numbers.
+  std::vector<Computed> computed_for(Side side) const;
 
  private:
   struct Part {
@@ -44,6 +59,8 @@ class Namer {
 
   const Part* part_of(std::string_view component) const;
 
+  std::string_view type_, main_layer_;
+  std::map<std::string, int64_t> numbers_;
   Rules rules_;
   std::vector<Part> parts_;
   std::vector<Tie> ties_;

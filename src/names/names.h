@@ -18,6 +18,7 @@ struct Model {
   std::string class_name;  // `architectures[0]`, of PyTorch or TensorFlow; empty: the class that AutoModel takes
   bool tie_word_embeddings = true;
   std::map<std::string, std::string> parts;  // `model_type` of nested configurations: {`encoder`: `bert`, …}
+  std::map<std::string, int64_t> numbers;    // whole numbers at its top, as `d_model`; few types need some
 };
 
 /// A weight of a PyTorch checkpoint.
@@ -50,7 +51,7 @@ enum class Reason {
   kComputed,   // unused: a buffer that the other side computes itself
   kAbsent,     // missing: the source does not hold it
   kLeftOut,    // unused: a sub-layer that this class is built without, as heads without a pooler are
-  kPtHasNone,  // missing: TensorFlow's class has it, PyTorch's has not
+  kPtHasNone,  // missing or, towards PyTorch, unused: TensorFlow's class has it, PyTorch's has not
 };
 
 /// A weight, or a layer all of whose weights are concerned, that is unused or missing.
@@ -66,23 +67,25 @@ struct Note {
 struct TfWeight {
   std::vector<std::string> groups;  // the layer that holds it, then others that share it and store it as well
   std::string name;
-  std::string source;  // a PtTensor's name
+  std::string source;  // a PtTensor's name; empty: `values`
   Layout layout;
+  std::vector<float> values;  // what no file holds, in the order of `layout.dims`
 };
 
 /// The content of a `tf_model.h5`.
 struct TfPlan {
   std::string class_name;                // `TFBertModel`
   std::vector<std::string> layer_names;  // the model's layers in order, those without weights included
-  std::vector<TfWeight> weights;         // in the order of the sources
+  std::vector<TfWeight> weights;         // in the order of the sources, then those without
   std::vector<Note> unused;              // names of PtTensors
   std::vector<Note> missing;             // layers or variables, without the model's scope
 };
 
 struct PtWeight {
   std::string name;
-  std::string source;  // a TfTensor's name; empty: all zeros
+  std::string source;  // a TfTensor's name; empty: `values`, all zeros when there are none
   Layout layout;
+  std::vector<float> values;
 };
 
 /// The content of a PyTorch checkpoint.
@@ -102,8 +105,9 @@ bool has_tf_class(std::string_view model_type);
 /// weights belongs to the class, when a name stands twice, or when two weights become one variable.
 TfPlan to_tf(const Model& model, std::span<const PtTensor> tensors);
 
-/// From the names in a file of the TensorFlow class to PyTorch's. A variable that stands in several groups is taken from
-/// the first. Every weight gets a name, also those that the class has no place for. Throws as `to_tf`.
+/// From the names in a file of the TensorFlow class to PyTorch's. A variable that stands in several groups is taken
+/// from the first. Every weight gets a name, also those that the class has no place for, but not what PyTorch's class
+/// lacks. Throws as `to_tf`.
 PtPlan to_pt(const Model& model, std::span<const TfTensor> tensors);
 
 /// The name under which a variable stands in a shard of an HDF5 checkpoint, and without `:0` in safetensors.

@@ -59,7 +59,8 @@ Pattern::Pattern(std::string_view text, char separator) {
 
 std::optional<Pattern::Match> Pattern::match_at(std::span<const std::string> path, std::size_t begin) const {
   Match match{begin, begin + components_.size(), {}};
-  if (match.end > path.size() || (at_begin_ && begin != 0) || (at_end_ && match.end != path.size())) return std::nullopt;
+  if (match.end > path.size() || (at_begin_ && begin != 0) || (at_end_ && match.end != path.size()))
+    return std::nullopt;
   for (std::size_t i = 0; i < components_.size(); ++i) {
     if (!glob(components_[i], path[begin + i], match.captured)) return std::nullopt;
   }

@@ -21,7 +21,7 @@ class Pattern {
   Pattern(std::string_view text, char separator);
 
   struct Match {
-    std::size_t begin = 0, end = 0;  // components
+    std::size_t begin = 0, end = 0;     // components
     std::vector<std::string> captured;  // what stood for each `#` and `*`
   };
   std::optional<Match> match_at(std::span<const std::string> path, std::size_t begin) const;

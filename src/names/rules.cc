@@ -7,8 +7,8 @@ namespace crossload::names {
 namespace {
 
 // Modules with a weight of rank 2 whose name says that it is looked up, not multiplied with.
-constexpr std::string_view kEmbeddings[] = {"*embeddings", "token_type_embeddings_#", "*_embedding", "embed_*", "shared",
-                                            "wte", "wpe"};
+constexpr std::string_view kEmbeddings[] = {
+    "*embeddings", "token_type_embeddings_#", "*_embedding", "embed_*", "shared", "wte", "wpe"};
 
 bool is_number(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
@@ -34,7 +34,8 @@ Dims permuted(const Dims& dims, const std::vector<int>& permutation) {
 
 std::vector<int> inverse(const std::vector<int>& permutation) {
   std::vector<int> result(permutation.size());
-  for (std::size_t i = 0; i < permutation.size(); ++i) result[static_cast<std::size_t>(permutation[i])] = static_cast<int>(i);
+  for (std::size_t i = 0; i < permutation.size(); ++i)
+    result[static_cast<std::size_t>(permutation[i])] = static_cast<int>(i);
   return result;
 }
 
@@ -74,7 +75,8 @@ Rules::Rules(std::string_view model_type) {
     if (!names_type(row.types, model_type)) continue;
     const bool outside = row.tf.starts_with('/');
     const std::string_view tf = row.tf.substr(outside ? 1 : 0);
-    paths_.push_back({Pattern(row.pt, '.'), Pattern(with_anchors_of(row.pt, tf), '/'), without_anchors(row.pt), tf, outside});
+    paths_.push_back(
+        {Pattern(row.pt, '.'), Pattern(with_anchors_of(row.pt, tf), '/'), without_anchors(row.pt), tf, outside});
   }
   for (const auto& row : kind_rows()) {
     if (names_type(row.types, model_type)) kinds_.push_back({Pattern(row.pt, '.'), row.kind});
@@ -100,7 +102,8 @@ Kind Rules::kind(const Path& path, const Dims* weight_dims) const {
   if (weight_dims->size() <= 1) return Kind::kNormalization;
   if (weight_dims->size() > 2) return Kind::kConvolution;
   const std::span<const std::string> owner(path.data(), path.size() - 1);
-  const bool is_embedding = std::ranges::any_of(embeddings_, [&](const auto& e) { return e.pt.match_end(owner).has_value(); });
+  const bool is_embedding =
+      std::ranges::any_of(embeddings_, [&](const auto& e) { return e.pt.match_end(owner).has_value(); });
   return is_embedding ? Kind::kEmbedding : Kind::kDense;
 }
 
@@ -135,7 +138,8 @@ std::string Rules::tf_path(const Path& path, const std::string& leaf) const {
   bool outside_scope = false;
   for (std::size_t i = 0; i < path.size();) {
     std::optional<Pattern::Match> match;
-    const auto row = std::ranges::find_if(paths_, [&](const auto& r) { return (match = r.pt.match_at(path, i)).has_value(); });
+    const auto row =
+        std::ranges::find_if(paths_, [&](const auto& r) { return (match = r.pt.match_at(path, i)).has_value(); });
     if (row != paths_.end()) {
       for (auto& component : split(filled(row->tf_text, match->captured), '/')) result.push_back(std::move(component));
       outside_scope |= row->outside_scope;
@@ -157,11 +161,13 @@ Rules::Name Rules::to_pt(std::string_view path, DType dtype, const Dims& dims) c
   const bool outside_scope = path.starts_with('/');
   const Path tf_path = split(path.substr(outside_scope ? 1 : 0), '/');
   const Path pt_path = this->pt_path(tf_path, outside_scope);
+  if (pt_path.empty()) return {};
   const bool is_kernel = tf_path.back() == "kernel" || tf_path.back() == "pointwise_kernel";
-  const Kind* row = pt_path.empty() ? nullptr : kind_row(pt_path);
+  const Kind* row = kind_row(pt_path);
   Kind kind = is_kernel ? Kind::kDense : Kind::kBare;
   if (row != nullptr && !is_kernel) kind = *row;
-  std::vector<int> permutation = pt_path.back() == "bias" ? std::vector<int>{} : inverse(permutation_of(kind, dims.size()));
+  std::vector<int> permutation =
+      pt_path.back() == "bias" ? std::vector<int>{} : inverse(permutation_of(kind, dims.size()));
   Dims pt_dims = with_other_dims(pt_path, permuted(dims, permutation), false);
   if (pt_path.back() == "bias" && kind == Kind::kConv1D && dims.size() == 2 && dims[0] == 1) pt_dims = {dims[1]};
   return {join(pt_path, '.'), {std::move(permutation), std::move(pt_dims), in_pt(dtype)}};

@@ -20,6 +20,27 @@ std::string path_of(const TfTensor& tensor, const Namer& namer) {
   return std::string(slash != name.npos && has_scope ? name.substr(slash + 1) : name);
 }
 
+bool pt_has_none(const ClassRow& row, const std::string& path) {
+  return std::ranges::any_of(tf_only_rows(), [&](const TfOnlyRow& only) {
+    return names_type(only.classes, row.pt_class) && path.starts_with(std::string(only.tf) + "/");
+  });
+}
+
+/// Gives the other name, too, what PyTorch's class wants under both.
+void add_tied(const Namer& namer, PtPlan& plan, std::set<std::string>& names) {
+  std::vector<PtWeight> more;
+  for (const auto& tie : namer.ties()) {
+    if (!tie.pt_wants_both) continue;
+    for (const auto& weight : plan.weights) {
+      const auto match = tie.same_as.match_at(split(weight.name, '.'), 0);
+      if (!match) continue;
+      std::string other = filled(tie.pt_text, match->captured);
+      if (names.insert(other).second) more.push_back({std::move(other), weight.source, weight.layout, {}});
+    }
+  }
+  plan.weights.insert(plan.weights.end(), more.begin(), more.end());
+}
+
 }  // namespace
 
 PtPlan to_pt(const Model& model, std::span<const TfTensor> tensors) {
@@ -30,9 +51,15 @@ PtPlan to_pt(const Model& model, std::span<const TfTensor> tensors) {
   plan.class_name = row.pt_class;
   std::set<std::string> seen, names, layers_with_weights;
   const std::string main(row.main_layer);
+  bool is_known = false;
   for (const auto& tensor : tensors) {
+    check_name(tensor.name);
     if (!seen.insert(tensor.name).second) continue;  // shared by several layers
     const std::string path = path_of(tensor, namer);
+    if (pt_has_none(row, path)) {
+      plan.unused.push_back({tensor.name, Reason::kPtHasNone, {}});
+      continue;
+    }
     Rules::Name name = namer.to_pt(path, tensor.dtype, tensor.dims);
     Path pt_path = namer.without_main_layers(split(name.path, '.'));
     if (row.is_bare && pt_path.size() > 1 && pt_path[0] == main) pt_path.erase(pt_path.begin());
@@ -41,27 +68,38 @@ PtPlan to_pt(const Model& model, std::span<const TfTensor> tensors) {
       bad_input("`{}` becomes PyTorch's `{}`{}", tensor.name, name.path,
                 name.path.empty() ? ", which is no name" : " as another weight does; the file must hold one of them");
     }
-    const auto has_place = [&](const Layer& layer) { return layer.shares(path) || path.substr(0, path.find('/')) == layer.name; };
+    const auto has_place = [&](const Layer& layer) {
+      return layer.shares(path) || path.substr(0, path.find('/')) == layer.name;
+    };
     const auto layer = std::ranges::find_if(layers, has_place);
     if (layer == layers.end()) {
       plan.unused.push_back({tensor.name, Reason::kNoPlace, {}});
     } else {
       layers_with_weights.insert(layer->name);
+      is_known |= is_of_main_layer(row, path);
     }
     if (pt_path.back() == "running_var") {
       Path counter = pt_path;
       counter.back() = "num_batches_tracked";
-      plan.weights.push_back({join(counter, '.'), {}, {{}, {}, DType::kInt64}});
+      plan.weights.push_back({join(counter, '.'), {}, {{}, {}, DType::kInt64}, {}});
     }
-    plan.weights.push_back({std::move(name.path), tensor.name, std::move(name.layout)});
+    plan.weights.push_back({std::move(name.path), tensor.name, std::move(name.layout), {}});
   }
-  if (layers_with_weights.empty()) {
+  add_tied(namer, plan, names);
+  for (auto& computed : namer.computed_for(Side::kPt)) {
+    std::string name = computed.pt_name;
+    if (row.is_bare && name.starts_with(main + ".")) name.erase(0, main.size() + 1);
+    if (!names.insert(name).second) continue;
+    plan.weights.push_back({std::move(name), {}, {{}, computed.dims, DType::kFloat32}, std::move(computed.values)});
+  }
+  if (!is_known) {
     if (tensors.empty()) bad_input("the file holds no weights; {} needs some", row.pt_class);
     bad_input("none of {} weights, such as `{}`, belongs to TF{}; check `architectures` in config.json", tensors.size(),
               tensors[0].name, row.pt_class);
   }
   for (const auto& layer : layers) {
-    if (layer.presence == Layer::Presence::kHasWeights && !layers_with_weights.contains(layer.name) && layer.name != kTopLevel) {
+    if (layer.presence == Layer::Presence::kHasWeights && !layers_with_weights.contains(layer.name) &&
+        layer.name != kTopLevel) {
       plan.missing.push_back({layer.name, Reason::kAbsent, {}});
     }
   }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <set>
 
@@ -18,6 +19,7 @@ struct Parameter {
 
 /// PyTorch's path of a parameter; the names of BERT's first checkpoints become today's.
 Path path_of(const PtTensor& tensor) {
+  check_name(tensor.name);
   Path path = split(tensor.name, '.');
   if (path.size() > 1 && path.back() == "gamma") path.back() = "weight";
   if (path.size() > 1 && path.back() == "beta") path.back() = "bias";
@@ -33,13 +35,17 @@ class Planner {
 
   TfPlan plan() && {
     read_parameters();
+    add_computed();
     layers_ = layers_of(row_, modules());
     apply_ties();
     for (const auto& [name, parameter] : parameters_) weights_.push_back(&parameter);
-    // In the order of the sources, which a writer may stream.
-    std::ranges::stable_sort(weights_, {}, [](const Parameter* p) { return p->source; });
+    // In the order of the sources, which a writer may stream; then what has none.
+    std::ranges::stable_sort(weights_, {}, [](const Parameter* p) {
+      return p->source->name.empty() ? std::pair(true, static_cast<const PtTensor*>(nullptr))
+                                     : std::pair(false, p->source);
+    });
     for (const Parameter* parameter : weights_) place(*parameter);
-    if (plan_.weights.empty()) fail_for_nothing_placed();
+    if (!is_known_) fail_for_nothing_known();
     list_layers();
     return std::move(plan_);
   }
@@ -54,15 +60,26 @@ class Planner {
       path = namer_.with_main_layers(std::move(path));
       std::string name = join(path, '.');
       if (const auto [at, is_new] = parameters_.try_emplace(name, Parameter{std::move(path), &tensor}); !is_new) {
-        bad_input("`{}` and `{}` are one parameter; the checkpoint must hold it once", at->second.source->name, tensor.name);
+        bad_input("`{}` and `{}` are one parameter; the checkpoint must hold it once", at->second.source->name,
+                  tensor.name);
       }
+    }
+  }
+
+  void add_computed() {
+    for (auto& computed : namer_.computed_for(Side::kTf)) {
+      if (parameters_.contains(computed.pt_name)) continue;
+      const PtTensor& tensor = computed_tensors_.emplace_back(std::string(), DType::kFloat32, computed.dims);
+      computed_values_[&tensor] = std::move(computed.values);
+      parameters_.try_emplace(computed.pt_name, Parameter{split(computed.pt_name, '.'), &tensor});
     }
   }
 
   std::set<std::string> modules() const {
     std::set<std::string> found;
     for (const auto& [name, parameter] : parameters_) {
-      for (std::size_t dot = name.find('.'); dot != name.npos; dot = name.find('.', dot + 1)) found.insert(name.substr(0, dot));
+      for (std::size_t dot = name.find('.'); dot != name.npos; dot = name.find('.', dot + 1))
+        found.insert(name.substr(0, dot));
     }
     return found;
   }
@@ -77,14 +94,20 @@ class Planner {
         const PtTensor* source = parameters_.at(name).source;
         const bool is_new = parameters_.try_emplace(other, Parameter{split(other, '.'), source}).second;
         if (holds_both) continue;
-        if (!is_new) plan_.unused.push_back({source->name, Reason::kTied, parameters_.at(other).source->name});
+        if (!is_new) {
+          const bool is_tied = tie.holds == Holds::kOne || model_.tie_word_embeddings;
+          plan_.unused.push_back(is_tied ? Note{source->name, Reason::kTied, parameters_.at(other).source->name}
+                                         : Note{source->name, Reason::kNoPlace, {}});
+        }
         parameters_.erase(name);
       }
       if (!holds_both) continue;
       for (const std::string& name : matching(tie.same_as)) {
         const std::string other = filled(tie.pt_text, tie.same_as.match_at(parameters_.at(name).path, 0)->captured);
         Path path = split(other, '.');
-        if (find_layer(path[0]) != nullptr) parameters_.try_emplace(other, Parameter{std::move(path), parameters_.at(name).source});
+        const PtTensor* source = parameters_.at(name).source;
+        const Path tf_path = split(namer_.to_tf(path, source->dtype, source->dims, &source->dims).path, '/');
+        if (find_layer(tf_path[0]) != nullptr) parameters_.try_emplace(other, Parameter{std::move(path), source});
       }
     }
   }
@@ -116,9 +139,11 @@ class Planner {
       return;
     }
     Rules::Name name = namer_.to_tf(parameter.path, source.dtype, source.dims, weight_dims(parameter.path));
-    TfWeight weight{{}, {}, source.name, std::move(name.layout)};
+    TfWeight weight{{}, {}, source.name, std::move(name.layout), {}};
+    if (const auto at = computed_values_.find(&source); at != computed_values_.end()) weight.values = at->second;
     const Path path = split(name.path, '/');
-    if (const Layer* own = find_layer(path[0])) {  // never for a path outside of the scope, whose first component is empty
+    if (const Layer* own =
+            find_layer(path[0])) {  // never for a path outside of the scope, whose first component is empty
       if (path.size() > 2 && std::ranges::find(own->left_out, path[1]) != own->left_out.end()) {
         plan_.unused.push_back({source.name, Reason::kLeftOut, {}});
         return;
@@ -132,15 +157,17 @@ class Planner {
       plan_.unused.push_back({source.name, Reason::kNoPlace, {}});
       return;
     }
-    weight.name = (name.path.starts_with('/') ? name.path.substr(1) : scope_of(plan_.class_name) + "/" + name.path) + ":0";
+    is_known_ |= !computed_values_.contains(&source) && is_of_main_layer(row_, name.path);
+    weight.name =
+        (name.path.starts_with('/') ? name.path.substr(1) : scope_of(plan_.class_name) + "/" + name.path) + ":0";
     if (const auto [at, is_new] = placed_.try_emplace(weight.name, source.name); !is_new) {
-      bad_input("`{}` and `{}` both become TensorFlow's `{}`; the checkpoint must hold one of them", at->second, source.name,
-                weight.name);
+      bad_input("`{}` and `{}` both become TensorFlow's `{}`; the checkpoint must hold one of them", at->second,
+                source.name, weight.name);
     }
     plan_.weights.push_back(std::move(weight));
   }
 
-  [[noreturn]] void fail_for_nothing_placed() const {
+  [[noreturn]] void fail_for_nothing_known() const {
     if (tensors_.empty()) bad_input("the checkpoint holds no weights; {} needs some", row_.pt_class);
     bad_input("none of {} weights, such as `{}`, belongs to {}; check `architectures` in config.json", tensors_.size(),
               tensors_[0].name, row_.pt_class);
@@ -148,9 +175,8 @@ class Planner {
 
   void list_layers() {
     for (const auto& layer : layers_) {
-      const bool has_weights = std::ranges::any_of(plan_.weights, [&](const TfWeight& w) {
-        return std::ranges::find(w.groups, layer.name) != w.groups.end();
-      });
+      const bool has_weights = std::ranges::any_of(
+          plan_.weights, [&](const TfWeight& w) { return std::ranges::find(w.groups, layer.name) != w.groups.end(); });
       if (layer.name == kTopLevel) continue;
       if (has_weights || layer.presence == Layer::Presence::kAlways) {
         plan_.layer_names.push_back(layer.name);
@@ -175,6 +201,9 @@ class Planner {
   std::vector<const Parameter*> weights_;
   std::vector<Layer> layers_;
   std::map<std::string, std::string> placed_;
+  std::deque<PtTensor> computed_tensors_;
+  std::map<const PtTensor*, std::vector<float>> computed_values_;
+  bool is_known_ = false;  // whether any weight went where the class is known to have some
   TfPlan plan_;
 };
 
@@ -185,7 +214,8 @@ TfPlan to_tf(const Model& model, std::span<const PtTensor> tensors) { return Pla
 std::string flat_name(std::string_view tf_name) {
   // The condition is Transformers'; it keeps names such as `model.shared/model.shared/embeddings` whole.
   const std::size_t slash = tf_name.find('/');
-  return std::string(slash == tf_name.npos || tf_name.find("model.") != tf_name.npos ? tf_name : tf_name.substr(slash + 1));
+  return std::string(slash == tf_name.npos || tf_name.find("model.") != tf_name.npos ? tf_name
+                                                                                     : tf_name.substr(slash + 1));
 }
 
 }  // namespace crossload::names

@@ -2,7 +2,7 @@
 //
 //   names_plan < jobs   reads one job a line, answers with one line each
 //
-// A job: {"to": "tf" or "pt", "model": {"model_type", "class", "tie_word_embeddings", "parts": {}},
+// A job: {"to": "tf" or "pt", "model": {"model_type", "class", "tie_word_embeddings", "parts": {}, "numbers": {}},
 //         "tensors": [[name, dtype, dims] or, to "pt", [group, name, dtype, dims]]}
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -38,7 +38,11 @@ json to_tf(const names::Model& model, const json& job) {
   const names::TfPlan plan = names::to_tf(model, tensors);
   json weights = json::array();
   for (const auto& w : plan.weights) {
-    weights.push_back({{"groups", w.groups}, {"name", w.name}, {"source", w.source}, {"layout", to_json(w.layout)}});
+    weights.push_back({{"groups", w.groups},
+                       {"name", w.name},
+                       {"source", w.source},
+                       {"layout", to_json(w.layout)},
+                       {"values", w.values}});
   }
   return {{"class", plan.class_name},
           {"layer_names", plan.layer_names},
@@ -49,18 +53,25 @@ json to_tf(const names::Model& model, const json& job) {
 
 json to_pt(const names::Model& model, const json& job) {
   std::vector<names::TfTensor> tensors;
-  for (const auto& t : job.at("tensors")) tensors.push_back({t[0], t[1], *dtype_from_name(t[2].get<std::string>()), t[3]});
+  for (const auto& t : job.at("tensors"))
+    tensors.push_back({t[0], t[1], *dtype_from_name(t[2].get<std::string>()), t[3]});
   const names::PtPlan plan = names::to_pt(model, tensors);
   json weights = json::array();
-  for (const auto& w : plan.weights) weights.push_back({{"name", w.name}, {"source", w.source}, {"layout", to_json(w.layout)}});
-  return {{"class", plan.class_name}, {"weights", weights}, {"unused", to_json(plan.unused)}, {"missing", to_json(plan.missing)}};
+  for (const auto& w : plan.weights) {
+    weights.push_back({{"name", w.name}, {"source", w.source}, {"layout", to_json(w.layout)}, {"values", w.values}});
+  }
+  return {{"class", plan.class_name},
+          {"weights", weights},
+          {"unused", to_json(plan.unused)},
+          {"missing", to_json(plan.missing)}};
 }
 
 json answer(const json& job) {
   try {
     const json& m = job.at("model");
     const names::Model model{m.value("model_type", ""), m.value("class", ""), m.value("tie_word_embeddings", true),
-                             m.value("parts", std::map<std::string, std::string>{})};
+                             m.value("parts", std::map<std::string, std::string>{}),
+                             m.value("numbers", std::map<std::string, int64_t>{})};
     return job.at("to") == "tf" ? to_tf(model, job) : to_pt(model, job);
   } catch (const Error& error) {
     return {{"error", error.what()}, {"kind", name_of(error.kind())}, {"details", error.details()}};

@@ -15,7 +15,7 @@ from pathlib import Path
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import tiny_configs  # noqa: E402
+import tiny_configs
 
 TARGET = Path(__file__).resolve().parent.parent.parent / "src/names/class_table.inc"
 
@@ -153,7 +153,17 @@ def absent_layers(all_built):
     return result
 
 
-def row(subject, built, deeper, absent, base):
+def parts_of(all_built):
+    """{(model type, main layer): what it holds in any of the type's classes, numbers as `#`}"""
+    found = {}
+    for (model_type, _, _), built in all_built:
+        for layer, paths in built.variables.items():
+            parts = [re.sub(r"\d+", "#", p.split("/")[1]) for p in paths if is_own(layer, p) and "/" in p]
+            found.setdefault((model_type, layer), {}).update(dict.fromkeys(parts))
+    return found
+
+
+def row(subject, built, deeper, absent, base, parts):
     model_type, _, name = subject
     main = next((p for p in (built.prefix, base.prefix) if p in built.layers), "")
     bare = bool(main) and not any(n.startswith(main) for n in built.pt_names)
@@ -166,7 +176,8 @@ def row(subject, built, deeper, absent, base):
     layers = [x for x in layers if x not in OPTIONAL.get(name, [])] + ["?" + x for x in OPTIONAL.get(name, [])]
     if built.top:
         layers.append("top_level_model_weights" + "".join(f"+{p}" for p in built.top))
-    return f'{{"{name[2:]}", "{model_type}", "{main}", {str(bare).lower()}, "{" ".join(layers)}"}},'
+    inner = " ".join(parts[model_type, main]) if main else ""
+    return f'{{"{name[2:]}", "{model_type}", "{main}", {str(bare).lower()}, "{" ".join(layers)}", "{inner}"}},'
 
 
 def main():
@@ -184,7 +195,9 @@ def main():
         "// clang-format off",
     ]
     base = {model_type: built for (model_type, _, _), built in reversed(built.items())}
-    lines += [row(s, built[s], Built(*s, deeper=1), absent.get(s[2], {}), base[s[0]]) for s in all_subjects]
+    deeper = {s: Built(*s, deeper=1) for s in all_subjects}
+    parts = parts_of([*built.items(), *deeper.items()])
+    lines += [row(s, built[s], deeper[s], absent.get(s[2], {}), base[s[0]], parts) for s in all_subjects]
     text = "\n".join([*lines, "// clang-format on", ""])
     if options.check:
         sys.exit(0 if TARGET.exists() and TARGET.read_text() == text else 1)

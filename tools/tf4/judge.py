@@ -1,38 +1,44 @@
-"""Judges the weight names of src/names with the real classes of Transformers 4.46, and writes docs/weights.md.
+"""Judges the weight names of src/names with the real classes of Transformers 4.46.
 
-    .venv-tf4/bin/python tools/tf4/judge.py [--only CLASS…] [--jobs N] [--keep FOLDER] [--docs]
+    .venv-tf4/bin/python tools/tf4/judge.py [--only CLASS|TYPE…] [--jobs N] [--resume] [--keep FOLDER] [--docs]
 
 For every class: a PyTorch checkpoint with random weights becomes a tf_model.h5 by `names_plan` (build it first), the
 TensorFlow class loads that and computes the same; then all its weights change, it saves, and `names_plan`'s way back
 must load whole in the PyTorch class, every tensor bit for bit what Transformers' own mapping says. Each step runs in a
-process of its own, forked from one that has imported everything. Results come to build/tf4/results.jsonl.
+process of its own, forked from one that has imported everything; a crash or a hang harms no other class. Results are
+lines of build/tf4/results.jsonl, the last line on a class counts; --docs makes docs/weights.md of them.
 """
 
 import argparse
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-import threading
+import time
 import traceback
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
-import class_table  # noqa: E402
-import numpy as np  # noqa: E402
-import stages  # noqa: E402
-import tiny_configs  # noqa: E402
-import weights_doc  # noqa: E402
+import class_table
+import numpy as np
+import repairs
+import stages
+import tiny_configs
+import weights_doc
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+RESULTS = ROOT / "build/tf4/results.jsonl"
 LIMIT = 1e-5
-lock = threading.Lock()
+# What PyTorch's classes store and TensorFlow's do not.
+COMPUTED = re.compile(r"(num_batches_tracked|embed_positions\.weights|pos_emb\.inv_freq)$")
+SECONDS = 300  # for one class
 
 
 def subjects():
@@ -49,8 +55,7 @@ def subjects():
 def in_process(step, subject, folder):
     """Runs a step in a forked process; what it returns, or {"error"}."""
     result = folder / f"{step.__name__}.json"
-    with lock:
-        process = os.fork()
+    process = os.fork()
     if process == 0:
         try:
             log = os.open(folder / f"{step.__name__}.log", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
@@ -68,16 +73,35 @@ def in_process(step, subject, folder):
     return json.loads(result.read_text()) if result.exists() else {"error": f"the process ended with {status}"}
 
 
+def planner():
+    """The program names_plan; of several builds the newest."""
+    if "CROSSLOAD_BUILD_DIR" in os.environ:
+        return Path(os.environ["CROSSLOAD_BUILD_DIR"]) / "names_plan"
+    programs = sorted((ROOT / "build").glob("*/names_plan"), key=lambda p: p.stat().st_mtime)
+    if not programs:
+        sys.exit("error: build/*/names_plan: not built; run cmake with -DCROSSLOAD_TESTS=ON")
+    return programs[-1]
+
+
 def plan(to, config, tensors):
     parts = {n: p["model_type"] for n, p in config.items() if isinstance(p, dict) and "model_type" in p}
     model = {
         "model_type": config["model_type"], "class": config["architectures"][0], "parts": parts,
+        "numbers": {n: v for n, v in config.items() if type(v) is int},
         "tie_word_embeddings": config.get("tie_word_embeddings", True),
     }  # fmt: skip
     job = json.dumps({"to": to, "model": model, "tensors": tensors})
-    program = ROOT / "build/work/names_plan"
-    answer = subprocess.run([program], input=job + "\n", capture_output=True, text=True, check=True).stdout
+    answer = subprocess.run([planner()], input=job + "\n", capture_output=True, text=True, check=True).stdout
     return json.loads(answer)
+
+
+def filled(weight, arrays):
+    """The array of a planned weight."""
+    layout = weight["layout"]
+    if weight["source"]:
+        return moved(arrays[weight["source"]], layout)
+    values = np.asarray(weight["values"] or 0, layout["dtype"])
+    return values.reshape(layout["dims"]) if weight["values"] else np.full(layout["dims"], values)
 
 
 def moved(array, layout):
@@ -97,7 +121,7 @@ def write_tf(folder):
         return found
     (folder / "tf").mkdir()
     shutil.copy(folder / "pt/config.json", folder / "tf")
-    weights = [(w["groups"], w["name"], moved(tensors[w["source"]], w["layout"])) for w in found["weights"]]
+    weights = [(w["groups"], w["name"], filled(w, tensors)) for w in found["weights"]]
     stages.write_h5(folder / "tf/tf_model.h5", found["layer_names"], weights)
     return found
 
@@ -112,10 +136,7 @@ def write_back(folder):
     if "error" in found:
         return found
     arrays = {n: a for _, n, a in weights}
-    tensors = {
-        w["name"]: moved(arrays[w["source"]], w["layout"]) if w["source"] else np.zeros(w["layout"]["dims"], w["layout"]["dtype"])
-        for w in found["weights"]
-    }  # fmt: skip
+    tensors = {w["name"]: filled(w, arrays) for w in found["weights"]}
     (folder / "back").mkdir()
     shutil.copy(folder / "changed/config.json", folder / "back")
     save_file(tensors, folder / "back/model.safetensors", metadata={"format": "pt"})
@@ -135,15 +156,23 @@ def judge(subject, folder):
     if "error" in to_tf:
         return {"to_tf": to_tf["error"], "to_pt": "no tf_model.h5"}
     loaded = in_process(stages.load, subject, folder)
-    result = {"tensors": made["tensors"], "to_tf": why_not_tf(to_tf, loaded), "to_pt": "no changed weights"}
-    result |= {k: loaded.get(k) for k in ("max_error", "outputs", "variables", "note")}
+    result = {
+        "tensors": made["tensors"],
+        "repair": repairs.repaired(subject),
+        "to_tf": why_not_tf(to_tf, loaded),
+        "to_pt": "no changed weights",
+    }
+    result |= {k: loaded.get(k) for k in ("max_error", "errors", "variables", "note")}
     if "error" in loaded:
         return result
     to_pt = write_back(folder)
     if "error" in to_pt:
         return result | {"to_pt": to_pt["error"]}
     returned = in_process(stages.back, subject, folder)
-    return result | {"to_pt": why_not_pt(to_pt, returned), "back_error": returned.get("max_error"), "compared": returned.get("compared")}
+    return result | {
+        "to_pt": why_not_pt(to_pt, returned, (loaded["max_error"] or 0) <= LIMIT), "back_error": returned.get("max_error"),
+        **{k: returned.get(k) for k in ("compared", "computed")},
+    }  # fmt: skip
 
 
 def why_not_tf(planned, loaded):
@@ -161,7 +190,8 @@ def why_not_tf(planned, loaded):
     return None
 
 
-def why_not_pt(planned, returned):
+def why_not_pt(planned, returned, is_computing_alike):
+    """Outputs are judged where both classes compute the same from the same weights, see why_not_tf."""
     if "error" in returned:
         return "PyTorch: " + returned["error"]
     for key in ("missing_keys", "unexpected_keys", "mismatched_keys", "different"):
@@ -169,52 +199,116 @@ def why_not_pt(planned, returned):
             return f"{key.split('_')[0]}: {', '.join(returned[key][:3])} ({len(returned[key])})"
     if names := reported(planned["unused"] + planned["missing"]):
         return f"unused or missing: {', '.join(names[:3])} ({len(names)})"
-    if not returned["max_error"] <= LIMIT:
+    if names := [n for n in returned["computed"] if not COMPUTED.search(n)]:
+        return f"not compared: {', '.join(names[:3])} ({len(names)})"
+    if is_computing_alike and not (returned["max_error"] or 0) <= LIMIT:
         return f"outputs differ by {returned['max_error']:.1e}"
     return None
 
 
-def judged(subject, keep):
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        if keep:
-            folder = keep / subject["class"]
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
+def key(subject):
+    """What tells subjects apart, and their results."""
+    return json.dumps([subject["class"], subject["type"], subject.get("changes")], sort_keys=True)
+
+
+def read_results(path):
+    """{key: result}; a line that was cut short by an interruption is none."""
+    found = {}
+    for line in path.read_text().splitlines() if path.exists() else []:
         try:
-            return {**subject, **judge(subject, folder)}
-        except Exception as error:  # noqa: BLE001 (the next class goes on)
-            return {**subject, "to_tf": f"judge: {error!r}", "to_pt": None}
+            result = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        found[key(result)] = result
+    return found
+
+
+class Trial:
+    """A class that is being judged, in a process group of its own."""
+
+    def __init__(self, subject, folder):
+        self.subject, self.folder, self.start = subject, folder, time.monotonic()
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        self.process = os.fork()
+        if self.process == 0:
+            os.setpgid(0, 0)
+            try:
+                verdict = judge(subject, folder)
+            except BaseException as error:  # noqa: BLE001 (the judge's own failure is a result, too)
+                traceback.print_exc()
+                verdict = {"to_tf": f"judge: {error!r}", "to_pt": f"judge: {error!r}"}
+            (folder / "verdict.json").write_text(json.dumps(verdict))
+            sys.stdout.flush()
+            os._exit(0)
+
+    def result(self):
+        """Null while it goes on."""
+        seconds = time.monotonic() - self.start
+        if os.waitpid(self.process, os.WNOHANG)[0] == 0:
+            if seconds < SECONDS:
+                return None
+            os.killpg(self.process, signal.SIGKILL)
+            os.waitpid(self.process, 0)
+        verdict = self.folder / "verdict.json"
+        reason = f"no answer after {seconds:.0f} s"
+        found = json.loads(verdict.read_text()) if verdict.exists() else {"to_tf": reason, "to_pt": reason}
+        return {**self.subject, **found, "seconds": round(seconds, 1)}
+
+
+def drive(wanted, jobs, folder, keep):
+    """Yields the result of each subject as it comes."""
+    waiting, running = list(reversed(wanted)), []
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            running.append(Trial(waiting[-1], folder / f"{waiting[-1]['class']}.{len(waiting)}"))
+            waiting.pop()
+        time.sleep(0.05)
+        for trial in list(running):
+            if (result := trial.result()) is None:
+                continue
+            running.remove(trial)
+            if not keep:
+                shutil.rmtree(trial.folder)
+            yield result
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--only", nargs="+", metavar="CLASS")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="of classes or model types")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--keep", type=Path, help="leave the files of each class here")
+    parser.add_argument("--resume", action="store_true", help="only what has no result yet")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave the files of each class here")
     parser.add_argument("--docs", action="store_true", help="write docs/weights.md")
+    parser.add_argument(
+        "--results", type=Path, default=RESULTS, metavar="FILE", help="default: build/tf4/results.jsonl"
+    )
     options = parser.parse_args()
-    import tensorflow  # noqa: F401 (children find it loaded)
+    planner()
+    # What children find loaded. Nothing that computes as it is imported (some models' modules do): TensorFlow's threads
+    # would be missing after a fork.
     import torch
     import transformers
+    from transformers import modeling_tf_utils, modeling_utils  # noqa: F401
 
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     wanted = [s for s in subjects() if not options.only or s["class"] in options.only or s["type"] in options.only]
-    for subject in wanted:
-        stages.classes(subject)
-    (ROOT / "build/tf4").mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(options.jobs) as pool, open(ROOT / "build/tf4/results.jsonl", "w") as file:
-        results = []
-        for result in pool.map(lambda s: judged(s, options.keep), wanted):
-            results.append(result)
+    options.results.parent.mkdir(parents=True, exist_ok=True)
+    if options.resume:
+        known = read_results(options.results)
+        wanted = [s for s in wanted if key(s) not in known]
+    elif not options.only:
+        options.results.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory() as temporary, open(options.results, "a") as file:
+        for result in drive(wanted, options.jobs, options.keep or Path(temporary), options.keep is not None):
             file.write(json.dumps(result) + "\n")
             file.flush()
-            if result["to_tf"] or result["to_pt"] or result.get("note"):
-                print(result["class"], result.get("changes") or "", "|", result["to_tf"], "|", result["to_pt"], "|", result.get("note"), flush=True)
-    print(weights_doc.summary(results))
+            print(weights_doc.line(result), flush=True)
+    results = read_results(options.results)
+    print(weights_doc.summary([results[key(s)] for s in subjects() if key(s) in results]))
     if options.docs:
-        weights_doc.write(results, ROOT / "docs/weights.md")
+        weights_doc.write([results[key(s)] for s in subjects()], ROOT / "docs/weights.md")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import inspect
 
 import numpy as np
 
-BATCH, CHOICES, LENGTH = 2, 3, 7
+BATCH, CHOICES, LENGTH, SOUND = 2, 3, 7, 1600
 
 # Ids beyond the first few: those of padding and of sentence ends change what a model computes.
 FIRST_ID = 5
@@ -13,7 +13,15 @@ FIRST_ID = 5
 def sizes_of(spec, name):
     known = list(spec.shape)
     free = {1: [BATCH], 2: [BATCH, LENGTH], 3: [BATCH, CHOICES, LENGTH]}
-    if name in ("pixel_values", "input_features", "input_values", "token_type_ids", "bbox", "visual_feats", "visual_pos"):
+    if name in (
+        "pixel_values",
+        "input_features",
+        "input_values",
+        "token_type_ids",
+        "bbox",
+        "visual_feats",
+        "visual_pos",
+    ):
         filling = [BATCH, *[LENGTH] * (len(known) - 1)]
     else:
         filling = free.get(len(known), [BATCH, *[LENGTH] * (len(known) - 1)])
@@ -27,12 +35,20 @@ def vocabulary(config):
     return 50
 
 
-def value(name, spec, config, rng):
+def value(name, spec, config, rng, is_sound):
     shape = sizes_of(spec, name)
+    if name == "global_attention_mask":
+        return np.broadcast_to(np.arange(shape[-1]) == 0, shape).astype(np.int32)
+    if "mask" in name:
+        return np.ones([BATCH, SOUND] if is_sound else shape, spec.dtype.as_numpy_dtype)
+    if name == "input_values":
+        return rng.standard_normal([BATCH, SOUND]).astype(np.float32)
+    if name == "input_features" and hasattr(config, "max_source_positions") and shape[-1] == LENGTH:
+        shape[-1] = 2 * config.max_source_positions  # Whisper takes a whole window
     if spec.dtype.is_floating:
         return rng.standard_normal(shape).astype(np.float32)
-    if "mask" in name:
-        return np.ones(shape, np.int32)
+    if name == "mc_token_ids":
+        return rng.integers(0, LENGTH, [BATCH, CHOICES]).astype(np.int32)
     if name == "token_type_ids":
         if len(shape) == 3 and shape[-1] == LENGTH:  # multiple choice
             shape = [BATCH, CHOICES, LENGTH]
@@ -49,11 +65,16 @@ def value(name, spec, config, rng):
 def samples(tf_class, model, config, seed=0):
     """{name: array} that both classes take."""
     rng = np.random.default_rng(seed)
-    found = {n: value(n, s, config, rng) for n, s in model.input_signature.items()}
+    signature = model.input_signature
+    found = {
+        n: value(n, s, config, rng, "input_values" in signature)
+        for n, s in signature.items()
+        if not ("input_values" in signature and n == "token_type_ids")  # a leftover of text models
+    }
     name = tf_class.__name__
     if name in EXTRA:
         found |= EXTRA[name](config, rng, found)
-    return found
+    return {n: a for n, a in found.items() if a is not None}
 
 
 def images(config):
@@ -67,8 +88,28 @@ def mim(config, rng, found):
     return {"bool_masked_pos": mask}
 
 
-# What a class needs beyond its signature.
+def ending(config, rng, found):
+    """What is classified stands at the end of a sentence."""
+    ids = found["input_ids"].copy()
+    ids[:, -1] = config.eos_token_id
+    return {"input_ids": ids}
+
+
+def pictures(config, rng, found):
+    size = config.vision_config.image_size
+    return {
+        "pixel_values": rng.standard_normal([BATCH, 2, 3, size, size]).astype(np.float32),
+        "image_attention_mask": np.ones([BATCH, LENGTH, 2], np.int32),
+    }
+
+
+# What a class needs beyond its signature, or not (None).
 EXTRA = {
+    "TFBartForSequenceClassification": ending,
+    "TFIdeficsForVisionText2Text": pictures,
+    "TFIdeficsModel": pictures,
+    # PyTorch's class takes no mask of choices.
+    "TFOpenAIGPTDoubleHeadsModel": lambda c, r, f: {"attention_mask": None},
     "TFDeiTForMaskedImageModeling": mim,
     "TFSwinForMaskedImageModeling": mim,
     # Which patches are seen is random otherwise.
@@ -108,7 +149,8 @@ def flat(output, prefix=""):
         items = ((str(i), v) for i, v in enumerate(output))
     else:
         array = output.detach().numpy() if hasattr(output, "detach") else np.asarray(output)
-        return {prefix: array} if array.dtype.kind == "f" else {}
+        # A loss is a number to one side and a vector of one to the other.
+        return {prefix: array.reshape(-1) if prefix == "loss" else array} if array.dtype.kind == "f" else {}
     found = {}
     for name, part in items:
         found |= flat(part, f"{prefix}.{name}" if prefix else name)

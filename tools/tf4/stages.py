@@ -5,12 +5,14 @@ import re
 
 import h5py
 import numpy as np
+import repairs
 import samples
 
 
 def classes(subject):
     import transformers
 
+    repairs.repair(subject["type"])
     return getattr(transformers, subject["class"]), getattr(transformers, subject["class"][2:])
 
 
@@ -22,22 +24,23 @@ def config_of(subject):
 
 
 def randomize(model, rng):
-    """Weights at trained scale: normal with variance 1/fan-in; normalizations near one."""
+    """Weights at trained scale: normal with variance 1/fan-in; normalizations near one. Fixed numbers stay: masks, sines."""
     import torch
 
     norms = {n for n, p in model.named_parameters() if p.dim() == 1 and n.endswith("weight")}
+    learnt = [
+        (n, b) for n, b in model.named_buffers() if n.endswith(("running_mean", "running_var", "positional_embedding"))
+    ]
     with torch.no_grad():
-        for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
-            if not tensor.is_floating_point() or name.endswith("logit_scale"):
+        for name, tensor in [*model.named_parameters(), *learnt]:
+            if name.endswith("logit_scale") or (not tensor.requires_grad and "embed_positions" in name):
                 continue
             noise = torch.from_numpy(rng.standard_normal(tuple(tensor.shape)).astype(np.float32))
             if name.endswith("running_var"):
                 tensor.copy_(torch.from_numpy(rng.uniform(0.5, 1.5, tuple(tensor.shape)).astype(np.float32)))
-            elif "inv_freq" in name or "embed_positions" in name or "masked_bias" in name:
-                continue  # fixed numbers that TensorFlow computes
-            elif name in norms or "original0" in name or "layer_norm" in name and name.endswith("weight"):
+            elif name in norms or "original0" in name or ("layer_norm" in name and name.endswith("weight")):
                 tensor.copy_(1 + 0.1 * noise)
-            elif tensor.dim() <= 1:
+            elif tensor.dim() <= 1 or tensor[0].numel() == 1:
                 tensor.copy_(0.1 * noise)
             else:
                 tensor.copy_(noise / tensor[0].numel() ** 0.5)
@@ -70,9 +73,10 @@ def make(subject, folder):
     tf_class, pt_class = classes(subject)
     config = config_of(subject)
     torch.manual_seed(0)
-    model = pt_class(config).eval()
+    model = pt_class(config)
     randomize(model, np.random.default_rng(1))
     model.tie_weights()
+    model.eval()  # now, since some keep what they compute from weights
     model.save_pretrained(folder / "pt")
     inputs = samples.samples(tf_class, tf_class(config), config)
     np.savez(folder / "inputs.npz", **inputs)
@@ -87,13 +91,19 @@ def make(subject, folder):
     return {"tensors": len(shapes)}
 
 
+# Layers of DeBERTa-v2 that Transformers' own mapping does not find: TensorFlow's name, PyTorch's.
+MISSED = {".pos_proj.": ".pos_key_proj.", ".pos_q_proj.": ".pos_query_proj."}
+
+
 class OldNames:
     """Transformers' own mapping from a TensorFlow class's variables to PyTorch's names and layouts."""
 
     def __init__(self, model, pt_names):
         self.model = model
         self.known = {self.canonical(n): n for n in pt_names}
-        self.prefix = "" if any(n.startswith(model.base_model_prefix) for n in pt_names) else model.base_model_prefix + "."
+        self.prefix = (
+            "" if any(n.startswith(model.base_model_prefix) for n in pt_names) else model.base_model_prefix + "."
+        )
 
     def canonical(self, name):
         name = name.replace("running_var", "moving_variance").replace("running_mean", "moving_mean")
@@ -106,6 +116,8 @@ class OldNames:
         name, transpose = convert_tf_weight_name_to_pt_weight_name(
             variable.name, start_prefix_to_remove=self.prefix, tf_weight_shape=variable.shape, name_scope=""
         )
+        for tf_part, pt_part in MISSED.items():
+            name = name.replace(tf_part, pt_part)
         rename = getattr(self.model, "tf_to_pt_weight_rename", lambda n: (n,))
         return next((self.known[n] for n in rename(name) if n in self.known), None), transpose
 
@@ -158,7 +170,7 @@ def load(subject, folder):
     return {
         **{k: sorted(map(str, v)) for k, v in info.items()},
         "max_error": max(errors.values(), default=None),
-        "outputs": len(errors),
+        "errors": errors,
         "variables": len(model.weights),
         "note": note,
         "unnamed": [w.name for w in all_weights(model) if old.of(w)[0] is None],
@@ -166,7 +178,10 @@ def load(subject, folder):
 
 
 def ignored(model, kind, name):
-    patterns = {"missing_keys": model._keys_to_ignore_on_load_missing, "unexpected_keys": model._keys_to_ignore_on_load_unexpected}
+    patterns = {
+        "missing_keys": model._keys_to_ignore_on_load_missing,
+        "unexpected_keys": model._keys_to_ignore_on_load_unexpected,
+    }
     return any(re.search(p, str(name)) for p in patterns.get(kind) or [])
 
 
@@ -191,12 +206,14 @@ def back(subject, folder):
     changed = dict(np.load(folder / "changed.npz"))
     different = [n for n, a in changed.items() if a.dtype.kind == "f" and state[n].tobytes() != a.tobytes()]
     different += [n for n, a in changed.items() if a.dtype.kind != "f" and not np.array_equal(state[n], a)]
+    ties = [group for group in json.loads((folder / "ties.json").read_text()) if any(n in changed for n in group)]
     outputs = run_torch(model, dict(np.load(folder / "inputs.npz")))
     errors = distance(dict(np.load(folder / "changed_outputs.npz")), outputs)
     return {
         **{k: sorted(map(str, info[k])) for k in ("missing_keys", "unexpected_keys", "mismatched_keys")},
         "different": different,
         "compared": len(changed),
+        "computed": [n for n in state if n not in changed and not any(n in group for group in ties)],
         "max_error": max(errors.values(), default=None),
     }
 

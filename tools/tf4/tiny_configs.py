@@ -27,7 +27,7 @@ RULES = [
     (r"num_conv_pos_embedding_groups", 2),
     (r"mem_len", 16),
     (r"rotary_dim", 4),
-    (r"attention_window|sliding_window", 4),
+    (r"attention_window", 4),
 ]  # fmt: skip
 RULES = [(re.compile(pattern), value) for pattern, value in RULES]
 
@@ -46,9 +46,10 @@ CHANGES = {
     "convbert": {"conv_kernel_size": 5, "embedding_size": 24},
     "convnext": {**STAGES, "image_size": 64, "layer_scale_init_value": 0.5},
     "convnextv2": {**STAGES, "image_size": 64},
+    "ctrl": {"pad_token_id": 0},
     "cvt": {"embed_dim": [16, 24, 32], "num_heads": [1, 2, 4], "depth": [1, 2, 3], "image_size": 64},
     "data2vec-vision": {
-        "image_size": 32, "patch_size": 8, "num_hidden_layers": 4, "out_indices": [0, 1, 2, 3], "use_relative_position_bias": True,
+        "image_size": 96, "patch_size": 8, "num_hidden_layers": 4, "out_indices": [0, 1, 2, 3], "use_relative_position_bias": True,
         "drop_path_rate": 0.0,
     },
     "deberta": {"type_vocab_size": 2, "relative_attention": True, "pos_att_type": ["c2p", "p2c"], "position_biased_input": True},
@@ -78,19 +79,18 @@ CHANGES = {
     },
     "layoutlmv3": {"input_size": 32, "coordinate_size": 5, "shape_size": 6, **LANGUAGE},
     "led": {**LANGUAGE, "attention_window": 4},
-    "longformer": {"attention_window": 4, **LANGUAGE},
+    "longformer": {"attention_window": 4},
     "lxmert": {"l_layers": 2, "r_layers": 1, "x_layers": 1},
     "marian": {**LANGUAGE, "decoder_start_token_id": 3, "pad_token_id": 3, "decoder_vocab_size": VOCABULARY},
     "mbart": LANGUAGE,
     "mistral": {"num_key_value_heads": 2, "head_dim": 8, **LANGUAGE},
     "mobilebert": {"embedding_size": 24, "intra_bottleneck_size": 16, "num_feedforward_networks": 2},
     "mobilevit": {"hidden_sizes": [16, 24, 32], "neck_hidden_sizes": [4, 8, 8, 16, 16, 24, 32], "image_size": 64},
-    "openai-gpt": {},
+    "openai-gpt": {"pad_token_id": 0},
     "opt": {**LANGUAGE, "word_embed_proj_dim": 24},
     "regnet": {"embedding_size": 8, "hidden_sizes": [8, 16, 24, 32], "depths": [1, 2, 1, 1], "groups_width": 8},
     "rembert": {"input_embedding_size": 24, "output_embedding_size": 20},
     "resnet": {"embedding_size": 8, "hidden_sizes": [16, 24, 32, 40], "depths": [1, 2, 1, 1]},
-    "roberta-prelayernorm": LANGUAGE,
     "roformer": {"embedding_size": 24},
     "sam": {
         "vision_config": {"image_size": 64, "output_channels": 16, "window_size": 2, "global_attn_indexes": [1], "num_pos_feats": 8,
@@ -105,7 +105,7 @@ CHANGES = {
     "swin": {"embed_dim": 16, "depths": [1, 2], "num_heads": [2, 4], "image_size": 64, "window_size": 4, "encoder_stride": 8,
              "out_features": ["stage2"]},
     "tapas": {"type_vocab_sizes": [3, 8, 8, 2, 8, 8, 10], "num_aggregation_labels": 4},
-    "transfo-xl": {"cutoffs": [20, 50], "div_val": 2, "tie_projs": [False, True, True], "clamp_len": 15},
+    "transfo-xl": {"pad_token_id": 0, "cutoffs": [20, 50], "div_val": 2, "tie_projs": [False, True, True], "clamp_len": 15},
     "vit": {"image_size": 32, "patch_size": 8},
     "vit_mae": {"image_size": 32, "patch_size": 8},
     "wav2vec2": {"conv_dim": [16, 16, 16], "conv_stride": [5, 2, 2], "conv_kernel": [10, 3, 3], "num_feat_extract_layers": 3},
@@ -128,7 +128,10 @@ CHANGES |= {
 }
 
 # Configurations that give the classes of a type other weights.
-VARIANTS = {}
+VARIANTS = {
+    "mt5": [{"tie_word_embeddings": True}],
+    "t5": [{"tie_word_embeddings": False, "feed_forward_proj": "gated-gelu"}],
+}
 
 # What takes the place of more layers where they are no plain number.
 DEEPER = {

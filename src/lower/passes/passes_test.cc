@@ -4,7 +4,7 @@
 
 #include <map>
 
-#include "lower/text_cases.h"
+#include "base/text_cases.h"
 
 namespace crossload::lower {
 namespace {

@@ -299,7 +299,7 @@ EXCEPTIONS = {
             "moe_intermediate_size": 32,
             "global_head_dim": 32,
             "num_global_key_value_heads": 1,
-            "sliding_window": 32,
+            "sliding_window": 256,
         },
     },
     "dots1": {

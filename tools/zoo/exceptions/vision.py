@@ -46,6 +46,13 @@ INTRACLASS = {
 
 # Two stages with one block of plain and one of shifted windows each.
 SWIN = {"embed_dim": 32, "depths": [2, 2], "num_heads": [2, 4], "window_size": 4, "image_size": [64, 96]}
+SMALL_SWIN = {
+    "embed_dim": 16,
+    "depths": [1, 1, 1, 1],
+    "num_heads": [1, 2, 2, 4],
+    "window_size": 4,
+    "image_size": [64, 96],
+}
 SLOW_WIDTHS = "widths double with each stage and the default's take minutes to export"
 HIERA = {
     "hidden_size": 16,
@@ -164,6 +171,7 @@ EXCEPTIONS = {
     "dinat": {"unbuilt": "it needs the package natten, which cannot be installed here"},
     "donut-swin": {"reason": SLOW_WIDTHS, "config": SWIN},
     "efficientnet": {"reason": MANY_BLOCKS, "config": EFFICIENTNET},
+    "grounding-dino": {"reason": SLOW_WIDTHS, "config": {"backbone_config": {**SMALL_SWIN, "out_indices": [2, 3, 4]}}},
     "lw_detr": {
         "reason": "the backbone must name the layers that are read, and the parent at which scales it reads them",
         "config": {
@@ -179,22 +187,27 @@ EXCEPTIONS = {
             "c2f_num_blocks": 2,
         },
     },
+    "maskformer": {
+        "reason": SLOW_WIDTHS,
+        "config": {
+            "backbone_config": {**SMALL_SWIN, "out_features": STAGES},
+            "fpn_feature_size": 64,
+            "mask_feature_size": 64,
+        },
+    },
     "maskformer-swin": {"reason": SLOW_WIDTHS, "config": SWIN},
     "mask2former": {
         "reason": "the widths of features and masks must be the hidden width",
         "config": {
-            "backbone_config": {
-                "embed_dim": 32,
-                "depths": [2, 1, 1, 1],
-                "num_heads": [2, 2, 4, 4],
-                "window_size": 4,
-                "image_size": [64, 96],
-                "out_features": STAGES,
-            },
+            "backbone_config": {**SMALL_SWIN, "out_features": STAGES},
             "feature_size": 64,
             "mask_feature_size": 64,
             "decoder_layers": 4,  # one less than that: a layer for each of the three levels
         },
+    },
+    "mm-grounding-dino": {
+        "reason": SLOW_WIDTHS,
+        "config": {"backbone_config": {**SMALL_SWIN, "out_indices": [2, 3, 4]}},
     },
     "mobilevitv2": {
         "reason": "nine layers of attention behind one another by default, and widths up to 512",

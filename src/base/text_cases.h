@@ -1,4 +1,4 @@
-// The text cases of this folder: files under tests/lower with cases one after another. For tests only.
+// Text cases: files under tests/<folder> with cases one after another. For tests only.
 //
 //   # what the file is about
 //   == title of a case
@@ -20,7 +20,7 @@
 
 #include "base/error.h"
 
-namespace crossload::lower {
+namespace crossload {
 
 struct TextCase {
   std::string title, input, expected;
@@ -87,4 +87,4 @@ inline void run_text_cases(const std::string& folder,
   }
 }
 
-}  // namespace crossload::lower
+}  // namespace crossload
