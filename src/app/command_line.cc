@@ -91,7 +91,8 @@ void add_push_flags(CLI::App& command, PushRequest& p) {
 }
 
 void add_weights_flags(CLI::App& command, WeightsRequest& w) {
-  command.add_option("SRC", w.source, "a model folder, or a weight file or shard index beside its config.json")
+  command
+      .add_option("SRC", w.source, "a model folder, a Hub id, or a weight file or shard index beside its config.json")
       ->required();
   command.add_option("DST", w.target, "a folder, or a file that ends in .h5 or .safetensors")->required();
   command.add_option("--to", w.format, "h5 for TensorFlow, safetensors for PyTorch; default: what SRC is not")
@@ -100,6 +101,9 @@ void add_weights_flags(CLI::App& command, WeightsRequest& w) {
       ->capture_default_str();
   command.add_option("--dtype", w.dtype, "cast floats: float16, bfloat16, float32, float64; default: as they are");
   command.add_flag("--force", w.force, "replace weights that are in DST already");
+  command.add_option("--revision", w.revision, "branch, tag or commit on the Hub");
+  add_token_flag(command, w.token);
+  command.add_flag("--offline", w.offline, "use only what is already on this machine");
 }
 
 void add_model_flags(CLI::App& command, Options& o) {
@@ -226,7 +230,14 @@ int run_push(Options& o) {
 
 int run_weights(const Options& o) {
   ProgressLine line(ProgressLine::style_for(o.quiet));
-  const WeightsResult result = convert_weights(o.weights, [&](uint64_t done, uint64_t all) {
+  WeightsRequest request = o.weights;
+  if (may_be_hub_id(request.source)) {
+    WorkerProcess python(find_python(o.python));
+    request.source = fetch_weights(
+        request, python,
+        [&](const std::string& stage, const std::string& text, double fraction) { line.show(stage, text, fraction); });
+  }
+  const WeightsResult result = convert_weights(request, [&](uint64_t done, uint64_t all) {
     throw_if_interrupted();
     line.show_growth(
         "weights", fmt::format("{:.1f} of {:.1f} MB", static_cast<double>(done) / 1e6, static_cast<double>(all) / 1e6),

@@ -140,6 +140,12 @@ json ModelRequest::to_json() const {
           {"decompose", decompose}};
 }
 
+bool may_be_hub_id(const std::string& name) {
+  std::error_code ignored;
+  return !name.empty() && name.front() != '/' && name.front() != '.' &&
+         std::count(name.begin(), name.end(), '/') <= 1 && !fs::exists(name, ignored);
+}
+
 ModelFiles resolve(const ModelRequest& request, PythonSide& python, const Progress& progress) {
   ModelFiles files;
   if (request.model.empty()) {
@@ -156,10 +162,8 @@ ModelFiles resolve(const ModelRequest& request, PythonSide& python, const Progre
     return files;
   }
   if (!fs::is_directory(path, ignored)) {
-    const bool looks_like_path = request.model.front() == '/' || request.model.front() == '.' ||
-                                 std::count(request.model.begin(), request.model.end(), '/') > 1 ||
-                                 fs::exists(path, ignored);
-    if (looks_like_path) bad_input("{}: no such folder; give a model folder, a `.pt2` file or a Hub id", request.model);
+    if (!may_be_hub_id(request.model))
+      bad_input("{}: no such folder; give a model folder, a `.pt2` file or a Hub id", request.model);
     json ask = request.to_json();
     ask["do"] = "resolve";
     const json fetched = python.ask(ask, progress);

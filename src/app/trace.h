@@ -45,6 +45,9 @@ struct ModelFiles {
   std::vector<std::string> repository;
 };
 
+/// Whether what a user gave can be a Hub id, `name` or `owner/name`, and nothing on this machine.
+bool may_be_hub_id(const std::string& name);
+
 /// Looks at MODEL; a Hub id is fetched through Python. Throws `kBadInput` for a missing folder, no config.json, or one
 /// that is not JSON.
 ModelFiles resolve(const ModelRequest& request, PythonSide& python, const Progress& progress);

@@ -34,9 +34,7 @@ Source open_source(const WeightsRequest& request) {
   const fs::path path = request.source;
   std::error_code ignored;
   if (!fs::exists(path, ignored)) {
-    bad_input(
-        "{}: no such file or folder; fetch a repository of the Hub first, as with `hf download NAME --local-dir DIR`",
-        request.source);
+    bad_input("{}: no such file or folder; give a model folder, a weight file or a Hub id", request.source);
   }
   if (!fs::is_directory(path)) return {path, fs::absolute(path).parent_path(), open_checkpoint(path)};
   const auto pt = find_weights(path, Framework::kPyTorch);
@@ -267,6 +265,21 @@ uint64_t parse_size(const std::string& text) {
     bad_input("command line: --max-shard-size {}: no size; write it as 10GB, 500MB, 2GiB or bytes", text);
   }
   return size;
+}
+
+std::string fetch_weights(const WeightsRequest& request, PythonSide& python, const Progress& progress) {
+  const auto or_null = [](const std::string& value) { return value.empty() ? json() : json(value); };
+  std::vector<std::string> formats = {"safetensors", "bin", "h5"};
+  if (request.format == "h5") formats.pop_back();
+  if (request.format == "safetensors") std::ranges::rotate(formats, formats.end() - 1);
+  const json ask = {{"do", "resolve"},
+                    {"model", request.source},
+                    {"revision", or_null(request.revision)},
+                    {"token", or_null(request.token)},
+                    {"trust_remote_code", false},
+                    {"offline", request.offline},
+                    {"weights", formats}};
+  return python.ask(ask, progress).at("path").get<std::string>();
 }
 
 WeightsResult convert_weights(const WeightsRequest& request,

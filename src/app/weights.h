@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "app/python_side.h"
 #include "names/names.h"
 
 namespace crossload::app {
@@ -17,8 +18,10 @@ struct WeightsRequest {
   std::filesystem::path target;  // a folder, or a file that ends in `.h5` or `.safetensors`
   std::string format;            // `h5`, `safetensors`; empty: TensorFlow's weights to safetensors, PyTorch's to h5
   std::string max_shard_size = "10GB";
-  std::string dtype;   // floats are cast to it; empty: as they are
-  bool force = false;  // replace weights that are there already
+  std::string dtype;            // floats are cast to it; empty: as they are
+  bool force = false;           // replace weights that are there already
+  std::string revision, token;  // of a Hub id
+  bool offline = false;
 };
 
 struct WeightsResult {
@@ -36,6 +39,10 @@ struct WeightsResult {
 
 /// As Transformers reads `max_shard_size`: `10GB`, `500MB`, `2GiB`, `200KB`, or bytes. Throws `kBadInput`.
 uint64_t parse_size(const std::string& text);
+
+/// The folder of a Hub id, with those of its weights that `format` asks for; Python fetches them. Throws what it
+/// reports.
+std::string fetch_weights(const WeightsRequest& request, PythonSide& python, const Progress& progress);
 
 /// Reads SRC, writes the other framework's file or shards, and carries configuration and tokenizer files along. A new
 /// or empty folder appears whole or not at all; in one that holds other files each file is whole at any moment, and

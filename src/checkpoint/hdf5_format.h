@@ -2,20 +2,18 @@
 // it. The whole format: https://docs.hdfgroup.org/hdf5/develop/_f_m_t3.html; here is what weights need. Little-endian;
 // an address is a u64 offset in the file, all ones where there is nothing.
 //
-//   superblock      at 0: signature; versions; size of addresses and lengths (8, 8); K of symbol table nodes (u16) and
-//   of
-//                   B-tree nodes (u16); flags; addresses: base (0), free space, end of file, driver; root's entry
-//   entry           40 bytes: offset of the name in the heap, address of the object, kind (0 or 1: hard link; 2: soft
-//                   link), reserved, 16 bytes of scratch
-//   object          version 1, 0, count of messages (u16), references (u32), size of the messages (u32), 4 bytes,
-//   messages message         type (u16), size (u16), flags (u8), 3 bytes, body; sizes are multiples of 8 group an
-//   object with a message that gives the addresses of a B-tree and a heap B-tree node     `TREE`, 0, level, count
-//   (u16), left, right, then key, child, key, child, …, key; 2 K children at most.
-//                   Keys are offsets in the heap; children of level 0 are symbol table nodes
-//   symbol table    `SNOD`, 1, 0, count (u16), entries; 2 K at most, sorted by name
-//   heap            `HEAP`, 0, 3 bytes, size, first free block, address of the data: names that end with a zero byte
-//   global heap     `GCOL`, 1, 3 bytes, size; objects: index (u16), references (u16), 4 bytes, size, data, multiple of
-//   8
+//   superblock    at 0: signature; versions; size of addresses and lengths (8, 8); K of symbol table nodes (u16) and of
+//                 B-tree nodes (u16); flags; addresses: base (0), free space, end of file, driver; root's entry
+//   entry         40 bytes: offset of the name in the heap, address of the object, kind (0 or 1: hard link; 2: soft
+//                 link), reserved, 16 bytes of scratch
+//   object        version 1, 0, count of messages (u16), references (u32), size of messages (u32), 4 bytes; messages
+//   message       type (u16), size (u16), flags (u8), 3 bytes, body; sizes are multiples of 8
+//   group         an object with a message that gives the addresses of a B-tree and a heap
+//   B-tree node   `TREE`, 0, level, count (u16), left, right, then key, child, …, key; 2 K children at most.
+//                 Keys are offsets in the heap; children of level 0 are symbol table nodes
+//   symbol table  `SNOD`, 1, 0, count (u16), entries; 2 K at most, sorted by name
+//   heap          `HEAP`, 0, 3 bytes, size, first free block, address of the data: names that end with a zero byte
+//   global heap   `GCOL`, 1, 3 bytes, size; objects: index (u16), references (u16), 4 bytes, size, data, multiple of 8
 #pragma once
 
 #include <cstddef>

@@ -5,7 +5,9 @@ import json
 import os
 import pickle
 import shutil
+import signal
 import struct
+import time
 import zipfile
 
 import h5py
@@ -364,3 +366,21 @@ def test_no_room(place, model, mounted):
 def test_header_of_safetensors(place, model):
     (model / "model.safetensors").write_bytes(struct.pack("<Q", 1 << 40) + b"{}")
     refused(place, model, "the header is said to have 1099511627776 bytes")
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt(place, model, sign):
+    # 1 GiB of zeros that take no room on the disk
+    name, shape = "embeddings.word_embeddings.weight", [1 << 18, 1 << 10]
+    header = json.dumps({name: {"dtype": "F32", "shape": shape, "data_offsets": [0, 1 << 30]}}).encode()
+    file = model / "model.safetensors"
+    file.write_bytes(struct.pack("<Q", len(header)) + header)
+    os.truncate(file, 8 + len(header) + (1 << 30))
+    process = place.start("weights", model, place.out)
+    deadline = time.monotonic() + 60
+    while not list(place.results.glob(".out.*.partial/tf_model.h5")):
+        assert time.monotonic() < deadline and process.poll() is None
+    process.send_signal(sign)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    place.check_nothing_left()

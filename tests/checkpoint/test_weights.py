@@ -83,6 +83,18 @@ def test_file_of_h5py(tf_model, weights, tmp_path):
     assert names_and_bytes(back(tf_model, tmp_path / "out")) == names_and_bytes(weights)
 
 
+def test_file_of_a_whole_keras_model(tf_model, weights, tmp_path):
+    file = tf_model / "tf_model.h5"
+    keras_files.write(tmp_path / "weights.h5", keras_files.read(file))
+    with h5py.File(tmp_path / "weights.h5") as source, h5py.File(file, "w") as target:
+        target.attrs["model_config"] = "{}"
+        group = target.create_group("model_weights")
+        group.attrs.update(source.attrs)
+        for name in source:
+            source.copy(name, group)
+    assert names_and_bytes(back(tf_model, tmp_path / "out")) == names_and_bytes(weights)
+
+
 def test_names_that_do_not_fit_one_attribute(tmp_path, model, weights):
     # 300 layers have 4800 names of up to 64 bytes: five attributes.
     config = json.loads((model / "config.json").read_text())
@@ -148,6 +160,14 @@ def test_pytorch_files(bert, weights, tf_folder, model, tmp_path, form):
         torch.save(weights, model / "pytorch_model.bin", _use_new_zipfile_serialization=form == "zip")
     converted(model, tmp_path / "out")
     assert (tmp_path / "out/tf_model.h5").read_bytes() == (tf_folder / "tf_model.h5").read_bytes()
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_pickle_protocols(weights, model, tmp_path, protocol):
+    (model / "model.safetensors").unlink()
+    torch.save(weights, model / "pytorch_model.bin", pickle_protocol=protocol)
+    converted(model, tmp_path / "out", "--to", "safetensors")
+    assert names_and_bytes(load_file(tmp_path / "out/model.safetensors")) == names_and_bytes(weights)
 
 
 @pytest.mark.parametrize("zipped", [True, False])

@@ -37,6 +37,21 @@ def model(hub, tiny_bert, traces, surroundings):
     return repo
 
 
+def test_weights_of_a_repository(hub, command, model, tmp_path):
+    """Only those weights come that are asked for, and the result is that of a folder."""
+    done = command("weights", "org/tiny", tmp_path / "out", "--to", "h5", "--json")
+    assert done.code == 0, done.err
+    assert "fetching" in done.err and not any("tf_model.h5" in r.path for r in hub.requests)
+    assert done.document["files"] == ["tf_model.h5"] and (tmp_path / "out/README.md").is_file()
+    other = hub.repo("org/tf-only")
+    other.put({"config.json": model.data("config.json"), "tf_model.h5": (tmp_path / "out/tf_model.h5").read_bytes()})
+    back = command("weights", "org/tf-only", tmp_path / "back", "--json")
+    assert back.code == 0, back.err
+    assert back.document["direction"] == "tf-to-pt"
+    gone = command("weights", "org/nothing", tmp_path / "none")
+    assert gone.code == 2 and not (tmp_path / "none").exists()
+
+
 def test_there_and_back(hub, command, model, tmp_path):
     model.readers = {"me"}
     out = tmp_path / "out"
