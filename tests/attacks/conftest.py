@@ -21,23 +21,6 @@ def place(tmp_path):
     return Place(tmp_path)
 
 
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory):
-    """tiny(model_type, head=None, **options) -> model folder, built once a session; not to be changed."""
-    import tiny_models
-
-    built = {}
-
-    def folder(model_type, head=None, **options):
-        key = (model_type, head, *sorted(options.items()))
-        if key not in built:
-            target = tmp_path_factory.mktemp(f"{model_type}-model")
-            built[key] = tiny_models.build(model_type, head, target, **options)
-        return built[key]
-
-    return folder
-
-
 @pytest.fixture
 def model(tiny, tmp_path):
     """A tiny BERT folder of the test's own."""

