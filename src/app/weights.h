@@ -17,7 +17,8 @@ struct WeightsRequest {
   std::filesystem::path target;  // a folder, or a file that ends in `.h5` or `.safetensors`
   std::string format;            // `h5`, `safetensors`; empty: TensorFlow's weights to safetensors, PyTorch's to h5
   std::string max_shard_size = "10GB";
-  std::string dtype;   // floats are cast to it; empty: as they are
+  std::string dtype;       // floats are cast to it; empty: as they are
+  std::string class_name;  // empty: the configuration's first architecture
   bool force = false;  // replace weights that are there already
 };
 
