@@ -19,7 +19,7 @@ struct WeightsRequest {
   std::string max_shard_size = "10GB";
   std::string dtype;       // floats are cast to it; empty: as they are
   std::string class_name;  // empty: the configuration's first architecture
-  bool force = false;  // replace weights that are there already
+  bool force = false;      // replace weights that are there already
 };
 
 struct WeightsResult {
