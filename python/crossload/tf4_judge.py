@@ -4,6 +4,7 @@ Runs where Transformers 4 lies, beside PyTorch, TensorFlow and tf-keras.
 """
 
 import os
+import re
 from pathlib import Path
 
 from .errors import WorkerError, first_line, last_lines
@@ -36,6 +37,7 @@ def judge(request, progress):
     progress("judge", f"running {subject.tf_class.__name__} with the converted weights", None)
     conversion, info = subject.tensorflow(subject.weights, use_safetensors=False)
     for found in (crossload, conversion):
+        _split_stacked(found, pytorch)
         if set(found) != set(pytorch):
             raise WorkerError(
                 "mismatch",
@@ -54,8 +56,8 @@ def judge(request, progress):
         "class": subject.pt_name,
         "tf_class": subject.tf_name,
         "rows": rows,
-        "unused": sorted(info["unexpected_keys"]),
-        "missing": sorted(info["missing_keys"]),
+        "unused": _with_weights(info["unexpected_keys"]),
+        "missing": _with_weights(info["missing_keys"]),
         "notes": subject.notes,
         "versions": subject.versions,
     }
@@ -234,6 +236,20 @@ def _flat(value, name=""):
     for key, item in items:
         found |= _flat(item, f"{name}.{key}" if name else str(key))
     return found
+
+
+def _split_stacked(found, pytorch):
+    """What PyTorch returns as a tuple, keys and values of a layer, TensorFlow may have stacked."""
+    for name, value in list(found.items()):
+        parts = [f"{name}.{i}" for i in range(len(value))] if value.ndim and name not in pytorch else []
+        if parts and set(parts) <= set(pytorch) and f"{name}.{len(parts)}" not in pytorch:
+            del found[name]
+            found |= dict(zip(parts, value, strict=True))
+
+
+def _with_weights(layers):
+    """Without the layers that Keras numbers and that hold nothing."""
+    return sorted(name for name in layers if not re.fullmatch(r"dropout(_\d+)?", name))
 
 
 def _difference(a, b, where):

@@ -264,7 +264,7 @@ json upload(const PtToTfRequest& request, const fs::path& folder, const std::vec
   return answer;
 }
 
-json outputs_in_json(const Judgement& judgement) {
+json outputs_in_json(const Judgement& judgement, double limit) {
   json list = json::array();
   for (const JudgedOutput& output : judgement.outputs) {
     list.push_back({{"name", output.name},
@@ -272,7 +272,7 @@ json outputs_in_json(const Judgement& judgement) {
                     {"conversion_error", in_json(output.conversion)},
                     {"padded_error", in_json(output.padded)},
                     {"hidden", output.is_hidden()},
-                    {"within_noise", output.is_excused && output.may_be_excused()}});
+                    {"within_noise", std::max(output.crossload, output.conversion) > limit}});
   }
   return list;
 }
@@ -355,7 +355,7 @@ json pt_to_tf(const PtToTfRequest& request, const PythonEnvironment& environment
                  {"max_error", in_json(figures.max())},
                  {"figures", figures.to_json()},
                  {"padded_error", in_json(figures.padded)},
-                 {"outputs", outputs_in_json(judgement)},
+                 {"outputs", outputs_in_json(judgement, request.max_error)},
                  {"weights", weights},
                  {"local_dir", (keeps ? made : local_dir).string()},
                  {"files", files},

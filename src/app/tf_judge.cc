@@ -1,9 +1,9 @@
 #include "app/tf_judge.h"
 
 #include <algorithm>
-#include <cmath>
+#include <cstdlib>
 #include <limits>
-#include <set>
+#include <optional>
 
 #include "app/convert.h"
 #include "app/scratch_folder.h"
@@ -155,9 +155,14 @@ std::unique_ptr<TfJudge> find_judge(const PythonEnvironment& given, const Python
                                     PythonSide& python) {
   std::error_code ignored;
   std::optional<PythonEnvironment> found;
-  if (has_tf_classes(given)) found = given;
-  if (!found) found = beside(given.interpreter);
-  if (!found) found = beside(fs::read_symlink("/proc/self/exe", ignored));
+  if (has_tf_classes(given)) {
+    found = given;
+  } else if (const char* named = std::getenv("CROSSLOAD_TF4")) {
+    if (*named != '\0') found = find_python(named);
+  } else {
+    found = beside(given.interpreter);
+    if (!found) found = beside(fs::read_symlink("/proc/self/exe", ignored));
+  }
   if (!found) return std::make_unique<SavedModelJudge>(environment, python);
   found->package_elsewhere = environment.site_packages / "crossload";
   return std::make_unique<TfClassJudge>(*found);
