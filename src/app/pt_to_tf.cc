@@ -383,7 +383,7 @@ std::string pt_to_tf_text(const json& result, bool color, bool verbose) {
                   result.value("class", ""), tf_class.empty() ? "our SavedModel" : tf_class);
   text += fmt::format("  {:<28}{:>12}{:>16}\n", "largest difference, weights", "outputs", "hidden states");
   for (const auto& [label, when] :
-       {std::pair{"loaded from PyTorch's", "crossload"}, {"written and loaded again", "conversion"}}) {
+       {std::pair{"cross-loaded from PyTorch", "crossload"}, {"loaded from tf_model.h5", "conversion"}}) {
     text += fmt::format("  {:<28}{:>12}{:>16}\n", label, shown(figures.at(fmt::format("{}_output", when))),
                         shown(figures.at(fmt::format("{}_hidden", when))));
   }
