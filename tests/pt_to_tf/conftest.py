@@ -94,7 +94,19 @@ def own(tiny, tmp_path):
 
 
 @pytest.fixture
-def spoil(tmp_path):
+def weights():
+    """weights(folder): a tf_model.h5 beside its PyTorch weights, by `crossload weights`."""
+    from crossload_command import run
+
+    def make(folder):
+        finished = run("weights", folder, folder / "tf_model.h5", "--to", "h5")
+        assert finished.code == 0, finished.err
+
+    return make
+
+
+@pytest.fixture
+def spoil():
     """spoil(folder): one weight of its tf_model.h5 becomes another one."""
     import h5py
 

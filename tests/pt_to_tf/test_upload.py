@@ -49,13 +49,6 @@ def test_pull_request(hub, repo, command, tmp_path):
     assert TOKEN not in finished.out + finished.err
 
 
-def test_neither(hub, repo, command, tmp_path):
-    finished = command("--model-name", "org/tiny", "--local-dir", tmp_path / "local", "--no-pr")
-    assert finished.code == 0, finished.err
-    assert not hub.seen("POST", "/commit/|/preupload/") and len(repo.refs) == 1
-    assert (tmp_path / "local/tf_model.h5").is_file()
-
-
 def test_push_to_main_with_a_raised_limit(hub, repo, command, tmp_path):
     repo.name = "me/tiny"
     hub.repos["me/tiny"] = hub.repos.pop("org/tiny")
@@ -72,19 +65,19 @@ def test_push_to_main_with_a_raised_limit(hub, repo, command, tmp_path):
     assert repo.head().oid in finished.out
 
 
-def test_weights_of_the_repository(hub, repo, command, tiny, tmp_path, spoil):
+def test_weights_of_the_repository(hub, repo, command, weights, own, tmp_path, spoil):
     """They are compared, not replaced; wrong ones are told of; --new-weights replaces them."""
     flags = ["--model-name", "org/tiny", "--token", TOKEN]
-    made = command("--model-name", tiny(BERT), "--local-dir", tmp_path / "made", "--no-pr")
-    assert made.code == 0, made.err
-    repo.put({"tf_model.h5": (tmp_path / "made/tf_model.h5").read_bytes()})
+    made = own(BERT)
+    weights(made)
+    repo.put({"tf_model.h5": (made / "tf_model.h5").read_bytes()})
     finished = command(*flags, "--local-dir", tmp_path / "a", "--json")
     assert finished.code == 0, finished.err
     assert finished.document["kept"] and finished.document["push"] is None and not (tmp_path / "a").exists()
     assert list(repo.refs) == ["main"]
 
-    spoil(tmp_path / "made")
-    repo.put({"tf_model.h5": (tmp_path / "made/tf_model.h5").read_bytes()})
+    spoil(made)
+    repo.put({"tf_model.h5": (made / "tf_model.h5").read_bytes()})
     finished = command(*flags, "--local-dir", tmp_path / "b")
     assert finished.code == 1 and "--new-weights" in finished.error
     assert list(repo.refs) == ["main"] and not (tmp_path / "b").exists()
@@ -124,8 +117,8 @@ def test_no_such_repository(hub, command, tmp_path):
     assert finished.code == 2 and "org/none" in finished.error and not (tmp_path / "local").exists()
 
 
-def test_default_place(hub, tiny, command):
-    """/tmp/<name>, as the old command had it."""
+def test_default_place_without_an_upload(hub, tiny, command):
+    """The place is /tmp/<name>, as the old command had it."""
     owner = f"crossload-test-{uuid.uuid4().hex}"
     hub.repo(f"{owner}/tiny").put({file.name: file.read_bytes() for file in tiny(BERT).iterdir()})
     try:
@@ -133,5 +126,6 @@ def test_default_place(hub, tiny, command):
         assert finished.code == 0, finished.err
         assert f"/tmp/{owner}/tiny/tf_model.h5" in finished.out.splitlines()
         assert Path(f"/tmp/{owner}/tiny/tf_model.h5").is_file()
+        assert not hub.seen("POST", "/commit/|/preupload/") and list(hub.repos[f"{owner}/tiny"].refs) == ["main"]
     finally:
         shutil.rmtree(f"/tmp/{owner}", ignore_errors=True)
