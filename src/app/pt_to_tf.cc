@@ -173,31 +173,28 @@ void require_agreement(const Judgement& judgement, const Subject& subject, doubl
         "--override-model-class",
         subject.files.path.string(), judgement.outputs.size(), judgement.class_name);
   }
-  std::vector<std::string> over;
+  std::vector<std::string> details;
   const JudgedOutput* worst = nullptr;
+  const auto error_of = [](const JudgedOutput& output) { return std::max(output.crossload, output.conversion); };
   for (const JudgedOutput& output : judgement.outputs) {
     if (!output.is_over(limit)) continue;
-    over.push_back(fmt::format("{}: {} with PyTorch's weights, {} with those written", output.name,
-                               number(output.crossload), number(output.conversion)));
-    if (worst == nullptr ||
-        std::max(output.crossload, output.conversion) > std::max(worst->crossload, worst->conversion)) {
-      worst = &output;
-    }
+    details.push_back(fmt::format("{}: {} cross-loaded from PyTorch, {} loaded from {}", output.name,
+                                  number(output.crossload), number(output.conversion), kFile));
+    if (worst == nullptr || error_of(output) > error_of(*worst)) worst = &output;
   }
   if (worst == nullptr) return;
-  const bool is_ours = worst->crossload <= limit;
-  for (const std::string& name : judgement.missing) over.push_back(fmt::format("missing: {}", name));
-  for (const std::string& name : judgement.unused) over.push_back(fmt::format("unused: {}", name));
-  throw Error(
-      ErrorKind::kMismatch,
-      fmt::format("{}: {} of {} outputs differ, `{}` most: max |pt - tf| is {}, limit {:.1e}; {}",
-                  subject.files.path.string(), over.size() - judgement.missing.size() - judgement.unused.size(),
-                  judgement.outputs.size(), worst->name, number(std::max(worst->crossload, worst->conversion)), limit,
-                  is_ours ? (subject.existing.empty() ? "the written file is wrong, nothing was kept or sent"
-                                                      : "the TensorFlow weights that are there are other ones, "
-                                                        "replace them with --new-weights")
-                          : "nothing was kept or sent, see where with `crossload convert`"),
-      over);
+  const std::size_t count = details.size();
+  for (const std::string& name : judgement.missing) details.push_back(fmt::format("missing: {}", name));
+  for (const std::string& name : judgement.unused) details.push_back(fmt::format("unused: {}", name));
+  const char* advice = worst->crossload > limit ? "nothing was written or sent, see where with `crossload convert`"
+                       : subject.existing.empty()
+                           ? "nothing was written or sent"
+                           : "these TensorFlow weights are not PyTorch's, replace them with --new-weights";
+  throw Error(ErrorKind::kMismatch,
+              fmt::format("{}: {} of {} outputs differ, `{}` most: max |pt - tf| is {}, limit {:.1e}; {}",
+                          subject.files.path.string(), count, judgement.outputs.size(), worst->name,
+                          number(error_of(*worst)), limit, advice),
+              details);
 }
 
 // The files take the place of older TensorFlow weights, all of them or none.
@@ -205,7 +202,7 @@ void put_into(const fs::path& local_dir, const fs::path& made, const std::vector
   std::error_code error;
   const auto move = [&](const fs::path& from, const fs::path& to) {
     fs::rename(from, to, error);
-    if (error) fs::copy_file(from, to, error);  // another file system
+    if (error) fs::copy(from, to, fs::copy_options::recursive, error);  // another file system
     if (error) {
       fail(ErrorKind::kEnvironment, "{}: cannot be written: {}; check space and permissions", to.string(),
            error.message());
@@ -213,9 +210,7 @@ void put_into(const fs::path& local_dir, const fs::path& made, const std::vector
   };
   if (!fs::exists(local_dir)) {
     OutputFolder out(local_dir, false);
-    for (const auto& entry : fs::directory_iterator(made)) {
-      if (entry.is_regular_file()) move(entry.path(), out.path() / entry.path().filename());
-    }
+    for (const auto& entry : fs::directory_iterator(made)) move(entry.path(), out.path() / entry.path().filename());
     out.commit();
     return;
   }
@@ -323,6 +318,10 @@ json pt_to_tf(const PtToTfRequest& request, const PythonEnvironment& environment
     });
     files = written.files;
     weights = to_json(written).at("weights");
+    if (const auto& unused = weights.at("unused"); !unused.empty()) {
+      subject.notes.push_back(
+          fmt::format("not converted: {}", fmt::join(unused.get<std::vector<std::string>>(), ", ")));
+    }
   }
 
   JudgeRequest asked;

@@ -27,7 +27,8 @@ TEST_CASE("hidden states are what Transformers' command took for them") {
   for (const char* name : {"last_hidden_state", "hidden_states.0", "decoder_hidden_states.2"}) {
     CHECK(JudgedOutput{name}.is_hidden());
   }
-  for (const char* name : {"logits", "pooler_output", "past_key_values.0.1"}) CHECK_FALSE(JudgedOutput{name}.is_hidden());
+  for (const char* name : {"logits", "pooler_output", "past_key_values.0.1"})
+    CHECK_FALSE(JudgedOutput{name}.is_hidden());
 }
 
 }  // namespace crossload::app
