@@ -61,7 +61,9 @@ void require_own(const fs::path& folder) {
 fs::path local_dir_of(const PtToTfRequest& request) {
   const std::string& name = request.model.model;
   if (!request.local_dir.empty()) return request.local_dir;
-  if (!is_on_hub(name)) return name;
+  const bool may_be_on_hub = !name.empty() && name.front() != '/' && name.front() != '.' && name.front() != '~' &&
+                             std::ranges::count(name, '/') <= 1;
+  if (!is_on_hub(name) || !may_be_on_hub) return name;
   fs::path folder = "/tmp";
   for (const auto& part : fs::path(name)) require_own(folder /= part);
   return folder;
@@ -277,6 +279,7 @@ json outputs_in_json(const Judgement& judgement, double limit) {
 json pt_to_tf(const PtToTfRequest& request, const PythonEnvironment& environment,
               const PythonEnvironment& judge_environment, PythonSide& python, const Progress& progress) {
   const Stopwatch watch;
+  if (request.model.model.empty()) bad_input("command line: --model-name is empty; give a Hub id or a folder");
   const bool uploads = request.push || !request.no_pr;
   if (uploads && !is_on_hub(request.model.model)) {
     bad_input(

@@ -128,6 +128,12 @@ def test_a_folder_cannot_be_uploaded_to(command, tiny):
         assert finished.code == 2 and "--no-pr" in finished.error
 
 
+@pytest.mark.parametrize("name", ["/no/such/folder", "./none", "a/b/c", ""])
+def test_no_such_model(command, name):
+    finished = command("--model-name", name, "--no-pr", "--offline")
+    assert finished.code == 2 and name in finished.error
+
+
 def test_shards(command, own):
     folder = own(BERT)
     found = passed(command("--model-name", folder, "--no-pr", "--max-shard-size", "50KB", "--json"))
