@@ -5,6 +5,7 @@ configuration says what the model takes.
 """
 
 import inspect
+import sys
 from pathlib import Path
 
 from .errors import WorkerError, first_line
@@ -146,11 +147,20 @@ class _Maker:
             return None
         import transformers
 
-        try:
-            return getattr(transformers, auto_class).from_pretrained(str(self.folder), local_files_only=True)
-        except Exception as error:
-            seen = f"`{auto_class}` cannot read the files of its folder ({first_line(error)})"
-            raise WorkerError("bad-input", f"{self.folder}: {seen}; repair or remove them") from error
+        failure = None
+        for name in (auto_class, "PreTrainedTokenizerFast"):
+            try:
+                return getattr(transformers, name).from_pretrained(str(self.folder), local_files_only=True)
+            except Exception as error:
+                failure = failure or error
+            # Transformers 5 names classes that 4 lacks; what tokenizer.json says needs none of them.
+            if auto_class != "AutoTokenizer" or not (self.folder / "tokenizer.json").is_file():
+                break
+        seen = f"`{auto_class}` cannot read the files of its folder ({first_line(failure)})"
+        if isinstance(failure, ImportError):
+            python = f"{sys.executable} -m pip install"
+            raise WorkerError("environment", f"{self.folder}: {seen}; install it with `{python}`") from failure
+        raise WorkerError("bad-input", f"{self.folder}: {seen}; repair or remove them") from failure
 
     def _take(self, made):
         self.found |= {name: value for name, value in made.items() if name in self.parameters}
