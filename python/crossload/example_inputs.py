@@ -151,7 +151,7 @@ class _Maker:
         for name in (auto_class, "PreTrainedTokenizerFast"):
             try:
                 return getattr(transformers, name).from_pretrained(str(self.folder), local_files_only=True)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 (libraries raise anything; it is told below)
                 failure = failure or error
             # Transformers 5 names classes that 4 lacks; what tokenizer.json says needs none of them.
             if auto_class != "AutoTokenizer" or not (self.folder / "tokenizer.json").is_file():
