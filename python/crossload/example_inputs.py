@@ -158,8 +158,7 @@ class _Maker:
                 break
         seen = f"`{auto_class}` cannot read the files of its folder ({first_line(failure)})"
         if isinstance(failure, ImportError):
-            python = f"{sys.executable} -m pip install"
-            raise WorkerError("environment", f"{self.folder}: {seen}; install it with `{python}`") from failure
+            raise WorkerError("environment", f"{self.folder}: {seen}; install it for {sys.executable}") from failure
         raise WorkerError("bad-input", f"{self.folder}: {seen}; repair or remove them") from failure
 
     def _take(self, made):
