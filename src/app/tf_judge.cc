@@ -128,14 +128,35 @@ class SavedModelJudge : public TfJudge {
   PythonSide& python_;
 };
 
-std::optional<PythonEnvironment> beside(const fs::path& program) {
+// `<home>` of a program `<home>/.venv/bin/python`, or of one in a build folder, `<home>/build/work/crossload`.
+fs::path home_of(const fs::path& program) {
   std::error_code ignored;
-  const fs::path folder = fs::absolute(program, ignored).lexically_normal().parent_path().parent_path().parent_path();
-  const fs::path interpreter = folder / ".venv-tf4" / "bin" / "python";
-  if (program.empty() || !fs::is_regular_file(interpreter, ignored)) return std::nullopt;
+  if (program.empty()) return {};
+  return fs::absolute(program, ignored).lexically_normal().parent_path().parent_path().parent_path();
+}
+
+fs::path this_program() {
+  std::error_code ignored;
+  return fs::read_symlink("/proc/self/exe", ignored);
+}
+
+std::optional<PythonEnvironment> tf4_of(const fs::path& home) {
+  std::error_code ignored;
+  const fs::path interpreter = home / ".venv-tf4" / "bin" / "python";
+  if (home.empty() || !fs::is_regular_file(interpreter, ignored)) return std::nullopt;
   PythonEnvironment found = find_python(interpreter.string());
   if (!has_tf_classes(found)) return std::nullopt;
   return found;
+}
+
+// Our package's sources: installed, or where an editable installation takes them from.
+fs::path package_of(const PythonEnvironment& environment) {
+  std::error_code ignored;
+  for (const fs::path& parent :
+       {environment.site_packages, home_of(environment.interpreter) / "python", home_of(this_program()) / "python"}) {
+    if (fs::is_regular_file(parent / "crossload" / "worker.py", ignored)) return parent / "crossload";
+  }
+  return {};
 }
 
 }  // namespace
@@ -153,18 +174,17 @@ bool has_tf_classes(const PythonEnvironment& environment) {
 
 std::unique_ptr<TfJudge> find_judge(const PythonEnvironment& given, const PythonEnvironment& environment,
                                     PythonSide& python) {
-  std::error_code ignored;
   std::optional<PythonEnvironment> found;
   if (has_tf_classes(given)) {
     found = given;
   } else if (const char* named = std::getenv("CROSSLOAD_TF4")) {
     if (*named != '\0') found = find_python(named);
   } else {
-    found = beside(given.interpreter);
-    if (!found) found = beside(fs::read_symlink("/proc/self/exe", ignored));
+    found = tf4_of(home_of(given.interpreter));
+    if (!found) found = tf4_of(home_of(this_program()));
   }
   if (!found) return std::make_unique<SavedModelJudge>(environment, python);
-  found->package_elsewhere = environment.site_packages / "crossload";
+  found->package_elsewhere = package_of(environment);
   return std::make_unique<TfClassJudge>(*found);
 }
 

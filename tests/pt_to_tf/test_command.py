@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import uuid
 from pathlib import Path
@@ -172,6 +173,22 @@ def test_kinds_of_input(command, own, name, note):
     assert {"logits"} < {output["name"] for output in found["outputs"]}
 
 
+def test_interrupt_leaves_nothing(surroundings, tiny, tmp_path):
+    from crossload_command import start
+
+    environment = {**surroundings, "CROSSLOAD_TF4": ""}
+    local = tmp_path / "local"
+    process = start("pt-to-tf", "--model-name", tiny(BERT), "--local-dir", local, "--no-pr", environment=environment)
+    for line in process.stderr:
+        if b"importing transformers" in line:
+            break
+    assert list(tmp_path.glob(".crossload-pt-to-tf.*/weights/tf_model.h5"))
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert not local.exists() and not list(tmp_path.glob(".crossload*"))
+
+
 @pytest.mark.slow
 def test_minilm(command, tmp_path):
     """Its padded positions made the old command refuse it at the same limit."""
@@ -223,6 +240,13 @@ def test_tensorflow_class_by_flag(command, own, tf4):
     """--python may name the old world; the variable that hides it does not matter then."""
     found = passed(command("--model-name", own(BERT), "--no-pr", "--json", "--python", tf4))
     assert found["judge"] == "tf-class"
+
+
+def test_tensorflow_class_needs_no_package_of_ours_beside_it(command, own, tf4):
+    """The old world has no crossload installed; it gets ours, and ours alone."""
+    hidden = {"PYTHONPATH": "", "CROSSLOAD_TF4": str(tf4)}
+    found = passed(command("--model-name", own(BERT), "--no-pr", "--json", environment=hidden))
+    assert found["judge"] == "tf-class" and found["versions"]["transformers"].startswith("4.")
 
 
 def test_tensorflow_class_refuses_other_weights(judged, own, spoil):
