@@ -28,17 +28,23 @@ namespace {
 constexpr const char* kFile = "tf_model.h5";
 constexpr const char* kIndex = "tf_model.h5.index.json";
 
-// The weight file of a folder, or the shards and their index; empty when there is none.
-std::vector<std::string> tf_weights_in(const fs::path& folder) {
+std::vector<std::string> shards_in(const fs::path& folder) {
   std::error_code ignored;
-  if (fs::exists(folder / kFile, ignored)) return {kFile};
-  if (!fs::exists(folder / kIndex, ignored)) return {};
   std::vector<std::string> files;
   for (const auto& entry : fs::directory_iterator(folder, ignored)) {
     const std::string name = entry.path().filename().string();
     if (name.starts_with("tf_model-") && name.ends_with(".h5")) files.push_back(name);
   }
   std::ranges::sort(files);
+  return files;
+}
+
+// The weight file of a folder, or the shards and their index; empty when there is none.
+std::vector<std::string> tf_weights_in(const fs::path& folder) {
+  std::error_code ignored;
+  if (fs::exists(folder / kFile, ignored)) return {kFile};
+  if (!fs::exists(folder / kIndex, ignored)) return {};
+  std::vector<std::string> files = shards_in(folder);
   files.emplace_back(kIndex);
   return files;
 }
@@ -222,8 +228,10 @@ void put_into(const fs::path& local_dir, const fs::path& made, const std::vector
     const fs::path name = entry.path().filename();
     if (is_companion(name) && !fs::exists(local_dir / name)) move(entry.path(), out.path() / name);
   }
-  std::vector<std::string> outdated = tf_weights_in(local_dir);
-  if (fs::exists(local_dir / kIndex)) outdated.emplace_back(kIndex);
+  std::vector<std::string> outdated = shards_in(local_dir);
+  for (const char* name : {kFile, kIndex}) {
+    if (fs::exists(local_dir / name)) outdated.emplace_back(name);
+  }
   out.commit(outdated);
 }
 
