@@ -68,6 +68,24 @@ def _push_weights(request, progress, memory):
     return push_weights(request, progress)
 
 
+def _example_inputs(request, progress, memory):
+    from .pt_to_tf import write_example_inputs
+
+    return write_example_inputs(request, progress, memory)
+
+
+def _class_of(request, progress, memory):
+    from .pt_to_tf import class_of
+
+    return class_of(request, progress)
+
+
+def _judge_tf4(request, progress, memory):
+    from .tf4_judge import judge
+
+    return judge(request, progress)
+
+
 def _versions(request, progress, memory):
     from .tracer import versions
 
@@ -80,6 +98,9 @@ HANDLERS = {
     "resolve": _resolve,
     "push": _push,
     "push_weights": _push_weights,
+    "example_inputs": _example_inputs,
+    "class_of": _class_of,
+    "judge_tf4": _judge_tf4,
     "versions": _versions,
 }
 NEEDED = {
@@ -88,6 +109,9 @@ NEEDED = {
     "resolve": ("model",),
     "push": ("out", "repo"),
     "push_weights": ("folder", "repo", "files", "verdict", "figures", "max_error", "usual_max_error"),
+    "example_inputs": ("model", "out"),
+    "class_of": ("model", "class"),
+    "judge_tf4": ("model", "weights", "max_error"),
 }
 
 

@@ -14,7 +14,9 @@
 #include "app/interrupt.h"
 #include "app/plain_text.h"
 #include "app/progress.h"
+#include "app/pt_to_tf.h"
 #include "app/push.h"
+#include "app/tf_judge.h"
 #include "app/tokens.h"
 #include "app/version.h"
 #include "app/weights.h"
@@ -31,6 +33,7 @@ struct Options {
   ConvertRequest request;
   PushRequest push;
   WeightsRequest weights;
+  PtToTfRequest pt_to_tf;
   std::string python;
   std::vector<std::string> formats = {"savedmodel"};
   bool no_verify = false;
@@ -104,6 +107,31 @@ void add_weights_flags(CLI::App& command, WeightsRequest& w) {
   command.add_option("--revision", w.revision, "branch, tag or commit on the Hub");
   add_token_flag(command, w.token);
   command.add_flag("--offline", w.offline, "use only what is already on this machine");
+}
+
+void add_pt_to_tf_flags(CLI::App& command, PtToTfRequest& p) {
+  command.add_option("--model-name", p.model.model, "the model on the Hub, or its folder")->required();
+  command.add_option("--local-dir", p.local_dir,
+                     "where the weights go, and the model is when it lies there; default: /tmp/MODEL_NAME");
+  command
+      .add_option("--max-error", p.max_error,
+                  "largest difference of outputs and hidden states; raise it at your own risk")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  command.add_flag("--new-weights", p.new_weights, "make new TensorFlow weights although there are some");
+  command.add_flag("--no-pr", p.no_pr, "open no pull request; with weights that are there this only compares them");
+  command.add_flag("--push", p.push, "commit to `main` instead of a pull request");
+  command.add_option("--extra-commit-description", p.extra_description,
+                     "more text for the description, as to tag the owner");
+  command.add_option("--override-model-class", p.model.model_class,
+                     "class to convert, as BertForSequenceClassification, TFBertModel or an AutoModel class");
+  command.add_option("--max-shard-size", p.max_shard_size, "more bytes than this go into several files with an index")
+      ->capture_default_str();
+  command.add_option("--dtype", p.dtype, "cast floats: float16, bfloat16, float32, float64; default: as they are");
+  command.add_option("--revision", p.model.revision, "branch, tag or commit to read on the Hub");
+  add_token_flag(command, p.model.token);
+  command.add_flag("--trust-remote-code", p.model.trust_remote_code, "run model code that lies in the repository");
+  command.add_flag("--offline", p.model.offline, "use only what is already on this machine; show what would be sent");
 }
 
 void add_model_flags(CLI::App& command, Options& o) {
@@ -252,6 +280,25 @@ int run_weights(const Options& o) {
   return 0;
 }
 
+int run_pt_to_tf(const Options& o) {
+  PythonEnvironment environment = find_python(o.python);
+  // The Hub and the SavedModel need Transformers 5, the TensorFlow classes 4: --python may name either.
+  const PythonEnvironment judge = environment;
+  if (has_tf_classes(environment)) environment = find_python("");
+  WorkerProcess python(environment);
+  ProgressLine line(ProgressLine::style_for(o.quiet));
+  const json result = pt_to_tf(
+      o.pt_to_tf, environment, judge, python,
+      [&](const std::string& stage, const std::string& text, double fraction) { line.show(stage, text, fraction); });
+  line.clear();
+  if (o.as_json) {
+    std::cout << result.dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
+  } else {
+    std::cout << pt_to_tf_text(result, wants_color(STDOUT_FILENO), o.verbose);
+  }
+  return 0;
+}
+
 int run_ops(const Options& o) {
   const auto entries = lower::OpTable::all().sorted();
   if (o.as_json) {
@@ -333,6 +380,11 @@ int run_command_line(int argc, char** shown) {
   add_weights_flags(*weights_command, o.weights);
   add_common_flags(*weights_command, o);
 
+  CLI::App* pt_to_tf_command = app.add_subcommand(
+      "pt-to-tf", "TensorFlow weights for a repository, compared, as a pull request; as Transformers had it");
+  add_pt_to_tf_flags(*pt_to_tf_command, o.pt_to_tf);
+  add_common_flags(*pt_to_tf_command, o);
+
   CLI::App* push_command = app.add_subcommand("push", "a converted folder to the Hub, as a commit or pull request");
   add_push_flags(*push_command, o.push);
   add_common_flags(*push_command, o);
@@ -357,6 +409,7 @@ int run_command_line(int argc, char** shown) {
     if (*check_command) return run_check(o);
     if (*weights_command) return run_weights(o);
     if (*push_command) return run_push(o);
+    if (*pt_to_tf_command) return run_pt_to_tf(o);
     return run_ops(o);
   } catch (const Error& error) {
     return report_error(error, o.as_json);

@@ -25,6 +25,17 @@ using nlohmann::json;
 
 namespace {
 
+// Imports the package alone: a path to search would offer all its neighbours, too, among them another Transformers.
+constexpr const char* kStartFromElsewhere = R"(
+import importlib.util, os, runpy, sys
+if importlib.util.find_spec("crossload") is None:
+    file = os.path.join(sys.argv[1], "__init__.py")
+    spec = importlib.util.spec_from_file_location("crossload", file, submodule_search_locations=[sys.argv[1]])
+    sys.modules["crossload"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules["crossload"])
+runpy.run_module("crossload.worker", run_name="__main__")
+)";
+
 std::string quoted_for_shell(const std::string& text) {
   std::string quoted = "'";
   for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
@@ -138,8 +149,13 @@ void WorkerProcess::start() {
   posix_spawnattr_init(&attributes);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
   std::string program = environment_.interpreter.string();
-  char module_flag[] = "-m", module[] = "crossload.worker";
-  char* arguments[] = {program.data(), module_flag, module, nullptr};
+  std::string flag = "-m", what = "crossload.worker", package;
+  if (std::error_code ignored; fs::exists(environment_.package_elsewhere / "worker.py", ignored)) {
+    flag = "-c";
+    what = kStartFromElsewhere;
+    package = environment_.package_elsewhere.string();
+  }
+  char* arguments[] = {program.data(), flag.data(), what.data(), package.empty() ? nullptr : package.data(), nullptr};
   // Its temporary files go with ours, however it ends.
   const std::string temporary = "TMPDIR=" + scratch_->path().string();
   std::vector<char*> variables;

@@ -29,6 +29,8 @@ class PythonSide {
 struct PythonEnvironment {
   std::filesystem::path interpreter;    // may be empty: none found
   std::filesystem::path site_packages;  // may be empty
+  // Where our package lies when this environment does not have it; may be empty, or not exist.
+  std::filesystem::path package_elsewhere;
   /// The installed version by the name of its `.dist-info` folder, empty when there is none.
   std::string version_of(const std::string& package) const;
   /// The folder of the tensorflow package: that of `CROSSLOAD_TENSORFLOW`, else the one in site-packages; may not

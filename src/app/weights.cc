@@ -98,7 +98,7 @@ struct Plan {
 class Planner {
  public:
   Planner(const Source& source, const WeightsRequest& request, WeightsResult& result)
-      : source_(source), result_(result) {
+      : source_(source), result_(result), class_name_(request.class_name) {
     if (request.dtype.empty()) return;
     dtype_ = dtype_from_name(request.dtype);
     if (!dtype_ || !can_cast(*dtype_)) {
@@ -121,7 +121,7 @@ class Planner {
 
  private:
   Plan to_tf() {
-    const names::Model model = model_of(source_.folder);
+    const names::Model model = subject();
     std::vector<names::PtTensor> tensors;
     for (const auto& entry : source_.checkpoint.entries()) tensors.push_back({entry.name, entry.dtype, entry.dims});
     names::TfPlan found = names::to_tf(model, tensors);
@@ -136,7 +136,7 @@ class Planner {
   }
 
   Plan to_pt() {
-    const names::Model model = model_of(source_.folder);
+    const names::Model model = subject();
     std::vector<names::TfTensor> tensors;
     for (const auto& entry : source_.checkpoint.entries()) {
       tensors.push_back({entry.layer, entry.name, entry.dtype, entry.dims});
@@ -148,6 +148,12 @@ class Planner {
       plan.tensors.push_back(tensor(std::move(weight.name), weight.source, weight.layout, std::move(weight.values)));
     }
     return plan;
+  }
+
+  names::Model subject() const {
+    names::Model model = model_of(source_.folder);
+    if (!class_name_.empty()) model.class_name = class_name_;
+    return model;
   }
 
   void tell(const names::Model& model, std::string class_name, std::vector<names::Note> unused,
@@ -184,6 +190,7 @@ class Planner {
 
   const Source& source_;
   WeightsResult& result_;
+  std::string class_name_;
   std::optional<DType> dtype_;
 };
 

@@ -19,6 +19,7 @@ struct WeightsRequest {
   std::string format;            // `h5`, `safetensors`; empty: TensorFlow's weights to safetensors, PyTorch's to h5
   std::string max_shard_size = "10GB";
   std::string dtype;            // floats are cast to it; empty: as they are
+  std::string class_name;       // empty: the configuration's first architecture
   bool force = false;           // replace weights that are there already
   std::string revision, token;  // of a Hub id
   bool offline = false;

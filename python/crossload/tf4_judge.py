@@ -1,0 +1,268 @@
+"""The request `judge_tf4`: a TensorFlow class of Transformers 4 with converted weights against its PyTorch class.
+
+Runs where Transformers 4 lies, beside PyTorch, TensorFlow and tf-keras.
+"""
+
+import os
+import re
+from pathlib import Path
+
+from .errors import WorkerError, first_line, last_lines
+from .example_inputs import example_inputs
+
+PADDING_ADDED = 3  # tokens; the axes that grow with them are those that the attention mask is about
+
+
+def judge(request, progress):
+    """Compare all outputs and hidden states of `model`'s PyTorch class with those of the TensorFlow class, twice.
+
+    Fields: model (folder); class (of PyTorch; null: AutoModel); weights (folder with config.json and tf_model.h5 or its
+    shards); max_error. Once the TensorFlow class loads PyTorch's weights by itself (`crossload`), once those of
+    `weights` (`conversion`). Returns {"class", "tf_class", "rows": [{"name", "shape", "crossload", "conversion",
+    "padded", "noise", "excused"}], "unused", "missing", "notes", "versions"}. Differences are absolute; null is one that is
+    infinite. `padded` is the larger one at positions that the attention mask hides, which the others leave out. A hidden
+    state over the limit is `excused` when it is no further from PyTorch's float64 values than the `noise`, that of
+    PyTorch's own float32 runs. kind mismatch when the two return different outputs, bad-input and unsupported for models
+    that do not load or run.
+    """
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"  # before TensorFlow is imported
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+    progress("judge", "importing Transformers 4", None)
+    subject = _Subject(request)
+    progress("judge", f"running {subject.pt_class.__name__}", None)
+    pytorch = subject.pytorch()
+    progress("judge", f"running {subject.tf_class.__name__} with PyTorch's weights", None)
+    crossload, _ = subject.tensorflow(subject.folder, from_pt=True)
+    progress("judge", f"running {subject.tf_class.__name__} with the converted weights", None)
+    conversion, info = subject.tensorflow(subject.weights, use_safetensors=False)
+    for found in (crossload, conversion):
+        _split_stacked(found, pytorch)
+        if set(found) != set(pytorch):
+            raise WorkerError(
+                "mismatch",
+                f"{subject.folder}: the TensorFlow class returns other outputs than PyTorch's; convert with `crossload "
+                "convert` instead",
+                [f"only PyTorch: {name}" for name in sorted(set(pytorch) - set(found))]
+                + [f"only TensorFlow: {name}" for name in sorted(set(found) - set(pytorch))],
+            )
+    rows = [subject.row(name, value, crossload[name], conversion[name]) for name, value in pytorch.items()]
+    if any(row["over"] and "hidden_states" in row["name"] for row in rows):
+        progress("judge", "measuring PyTorch's own noise", None)
+        subject.excuse(rows, crossload, conversion)
+    for row in rows:
+        del row["over"]
+    return {
+        "class": subject.pt_name,
+        "tf_class": subject.tf_name,
+        "rows": rows,
+        "unused": _with_weights(info["unexpected_keys"]),
+        "missing": _with_weights(info["missing_keys"]),
+        "notes": subject.notes,
+        "versions": subject.versions,
+    }
+
+
+class _Subject:
+    def __init__(self, request):
+        try:
+            import tensorflow
+            import torch
+            import transformers
+        except ImportError as error:
+            raise WorkerError(
+                "environment", f"python: cannot import {error.name} ({error}); run `./dev setup --tf4`"
+            ) from error
+        self.torch, self.tensorflow_module, self.transformers = torch, tensorflow, transformers
+        self.folder, self.weights = Path(request["model"]), Path(request["weights"])
+        self.limit = request["max_error"]
+        name = request.get("class") or "AutoModel"
+        self.pt_class = self._class(name)
+        self.tf_class = self._class(f"TF{name}")
+        self.pt_name, self.tf_name = name, f"TF{name}"
+        self.config = transformers.AutoConfig.from_pretrained(str(self.folder), local_files_only=True)
+        modules = {"transformers": transformers, "torch": torch, "tensorflow": tensorflow}
+        self.versions = {name: module.__version__ for name, module in modules.items()}
+
+    def _class(self, name):
+        found = getattr(self.transformers, name, None)
+        if not isinstance(found, type):
+            raise WorkerError(
+                "unsupported", f"{name}: Transformers {self.transformers.__version__} has no such class; check the name"
+            )
+        return found
+
+    def pytorch(self):
+        """{output: array}; makes the inputs, and finds which axes of outputs the attention mask is about."""
+        model = self._load(self.pt_class, self.folder)
+        self.pt_name = type(model).__name__
+        dummy = self._dummy_inputs()
+        self.inputs, self.notes = example_inputs(self.folder, self.config, model, dummy)
+        found = self._run_pytorch(model, self.inputs)
+        self.masked_axes = self._masked_axes(model, found)
+        return found
+
+    def tensorflow(self, folder, **options):
+        """({output: array}, what Transformers tells of loading)."""
+        model, info = self._load(self.tf_class, folder, output_loading_info=True, **options)
+        self.tf_name = type(model).__name__
+        tensors = {
+            name: self.tensorflow_module.constant(value.astype("int32") if value.dtype.kind == "i" else value)
+            for name, value in self.inputs.items()
+        }
+        try:
+            return _flat(model(**tensors, output_hidden_states=True, training=False)), info
+        except Exception as error:
+            raise self._does_not_run(model, error) from error
+
+    def row(self, name, pytorch, crossload, conversion):
+        visible = self._visible(name, pytorch.shape)
+        first, second = _difference(pytorch, crossload, visible), _difference(pytorch, conversion, visible)
+        hidden = [_difference(pytorch, other, ~visible) for other in (crossload, conversion)]
+        return {
+            "name": name, "shape": list(pytorch.shape), "crossload": _finite(first), "conversion": _finite(second),
+            "padded": _finite(max(hidden)), "noise": None, "excused": False, "over": max(first, second) > self.limit,
+        }  # fmt: skip
+
+    def excuse(self, rows, crossload, conversion):
+        """Fills `noise` and `excused` of the hidden states over the limit."""
+        truth, runs = self._float64_and_other_runs()
+        for row in rows:
+            name = row["name"]
+            if not row["over"] or "hidden_states" not in name:
+                continue
+            visible = self._visible(name, truth[name].shape)
+            noise = max(_difference(truth[name], run[name], visible) for run in runs)
+            error = max(_difference(truth[name], other[name], visible) for other in (crossload, conversion))
+            row["noise"], row["excused"] = _finite(noise), bool(error <= noise)
+
+    def _float64_and_other_runs(self):
+        torch = self.torch
+        model = self._load(self.pt_class, self.folder)
+        runs, threads = [self._run_pytorch(model, self.inputs)], torch.get_num_threads()
+        try:
+            torch.set_num_threads(1)
+            runs.append(self._run_pytorch(model, self.inputs))
+        finally:
+            torch.set_num_threads(threads)
+        with torch.backends.mkldnn.flags(enabled=False):
+            runs.append(self._run_pytorch(model, self.inputs))
+        eager = self._load(self.pt_class, self.folder, attn_implementation="eager")
+        runs.append(self._run_pytorch(eager, self.inputs))
+        wide = {n: v.astype("float64") if v.dtype.kind == "f" else v for n, v in self.inputs.items()}
+        return self._run_pytorch(model.double(), wide), runs
+
+    def _load(self, model_class, folder, **options):
+        try:
+            found = model_class.from_pretrained(str(folder), local_files_only=True, **options)
+        except Exception as error:
+            seen = f"`{model_class.__name__}` of Transformers {self.transformers.__version__} cannot load it"
+            raise WorkerError(
+                "bad-input", f"{folder}: {seen} ({first_line(error)}); check the weight files", last_lines(error)
+            ) from error
+        if hasattr(found, "eval"):
+            found.eval()
+        return found
+
+    def _dummy_inputs(self):
+        """Names of the inputs that the TensorFlow class builds itself with."""
+        from_config = getattr(self.tf_class, "from_config", None) or self.tf_class._from_config
+        try:
+            return list(from_config(self.config).dummy_inputs)
+        except Exception as error:
+            seen = f"`{self.tf_name}` cannot be built from it ({first_line(error)})"
+            raise WorkerError("unsupported", f"{self.folder}/config.json: {seen}; check the class") from error
+
+    def _run_pytorch(self, model, inputs):
+        tensors = {name: self.torch.from_numpy(value) for name, value in inputs.items()}
+        try:
+            with self.torch.no_grad():
+                return _flat(model(**tensors, output_hidden_states=True))
+        except Exception as error:
+            raise self._does_not_run(model, error) from error
+
+    def _does_not_run(self, model, error):
+        seen = f"`{type(model).__name__}` does not run on the example inputs ({first_line(error)})"
+        return WorkerError("bad-input", f"{self.folder}: {seen}; check tokenizer and configuration", last_lines(error))
+
+    def _masked_axes(self, model, found):
+        """{output: axis that runs along the padded tokens}, by what grows when padding is added."""
+        import numpy
+
+        mask = self.inputs.get("attention_mask")
+        if mask is None or mask.ndim != 2 or mask.all() or "input_ids" not in self.inputs:
+            return {}
+        grown = {
+            name: numpy.pad(value, ((0, 0), (0, PADDING_ADDED)), mode="edge" if name == "input_ids" else "constant")
+            if value.shape == mask.shape
+            else value
+            for name, value in self.inputs.items()
+        }
+        try:
+            longer = self._run_pytorch(model, grown)
+        except WorkerError:
+            return {}  # no room for more tokens: then every position counts
+        axes = {}
+        for name, value in found.items():
+            if value.ndim < 2 or name not in longer or longer[name].ndim != value.ndim:
+                continue
+            growth = [b - a for a, b in zip(value.shape, longer[name].shape, strict=True)]
+            along = [axis for axis, by in enumerate(growth) if by == PADDING_ADDED]
+            if len(along) == 1 and along[0] > 0 and value.shape[0] == len(mask):
+                axes[name] = along[0]
+        return axes
+
+    def _visible(self, name, shape):
+        import numpy
+
+        visible = numpy.ones(shape, bool)
+        axis = self.masked_axes.get(name)
+        if axis is not None and shape[axis] == self.inputs["attention_mask"].shape[1]:
+            sizes = [1] * len(shape)
+            sizes[0], sizes[axis] = shape[0], shape[axis]
+            visible &= self.inputs["attention_mask"].reshape(sizes) > 0
+        return visible
+
+
+def _flat(value, name=""):
+    """{name: array} of everything below an output, names joined by dots."""
+    if hasattr(value, "numpy"):
+        array = value.detach().numpy() if hasattr(value, "detach") else value.numpy()
+        return {name: array}
+    if value is None:
+        return {}
+    items = value.items() if hasattr(value, "items") else enumerate(value)
+    found = {}
+    for key, item in items:
+        found |= _flat(item, f"{name}.{key}" if name else str(key))
+    return found
+
+
+def _split_stacked(found, pytorch):
+    """What PyTorch returns as a tuple, keys and values of a layer, TensorFlow may have stacked."""
+    for name, value in list(found.items()):
+        parts = [f"{name}.{i}" for i in range(len(value))] if value.ndim and name not in pytorch else []
+        if parts and set(parts) <= set(pytorch) and f"{name}.{len(parts)}" not in pytorch:
+            del found[name]
+            found |= dict(zip(parts, value, strict=True))
+
+
+def _with_weights(layers):
+    """Without the layers that Keras numbers and that hold nothing."""
+    return sorted(name for name in layers if not re.fullmatch(r"dropout(_\d+)?", name))
+
+
+def _difference(a, b, where):
+    """max |a - b| at the positions `where`; infinite for other shapes, and where NaN or infinity are on one side only."""
+    import numpy
+
+    if a.shape != b.shape:
+        return float("inf")
+    a, b = a[where].astype("float64"), b[where].astype("float64")
+    alike = (a == b) | (numpy.isnan(a) & numpy.isnan(b))
+    rest = numpy.abs(a[~alike] - b[~alike])
+    return float("inf") if numpy.isnan(rest).any() else float(rest.max(initial=0.0))
+
+
+def _finite(value):
+    return value if value < float("inf") else None

@@ -1,0 +1,191 @@
+#include "app/tf_judge.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <limits>
+#include <optional>
+
+#include "app/convert.h"
+#include "app/scratch_folder.h"
+#include "app/weights.h"
+#include "base/error.h"
+
+namespace crossload::app {
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+// Python writes null for an infinite difference.
+double figure(const json& row, const char* key) {
+  const auto& value = row.at(key);
+  return value.is_number() ? value.get<double>() : std::numeric_limits<double>::infinity();
+}
+
+class TfClassJudge : public TfJudge {
+ public:
+  explicit TfClassJudge(PythonEnvironment environment) : worker_(std::move(environment)) {}
+
+  Judgement judge(const JudgeRequest& request, const Progress& progress) override {
+    const json answer =
+        worker_.ask({{"do", "judge_tf4"},
+                     {"model", request.model.model},
+                     {"class", request.model.model_class.empty() ? json() : json(request.model.model_class)},
+                     {"weights", request.weights.string()},
+                     {"max_error", request.limit}},
+                    progress);
+    Judgement judgement;
+    judgement.judge = "tf-class";
+    judgement.class_name = answer.at("class");
+    judgement.tf_class = answer.at("tf_class");
+    for (const json& row : answer.at("rows")) {
+      judgement.outputs.push_back({row.at("name"), figure(row, "crossload"), figure(row, "conversion"),
+                                   figure(row, "padded"), row.at("excused").get<bool>()});
+    }
+    judgement.unused = answer.at("unused").get<std::vector<std::string>>();
+    judgement.missing = answer.at("missing").get<std::vector<std::string>>();
+    judgement.notes = answer.at("notes").get<std::vector<std::string>>();
+    judgement.versions = answer.at("versions").get<std::map<std::string, std::string>>();
+    return judgement;
+  }
+
+  PythonSide& python() override { return worker_; }
+
+ private:
+  WorkerProcess worker_;
+};
+
+// The SavedModel of PyTorch's weights, and that of the written ones brought back to PyTorch's names, both against the
+// same PyTorch model.
+class SavedModelJudge : public TfJudge {
+ public:
+  SavedModelJudge(const PythonEnvironment& environment, PythonSide& python)
+      : environment_(environment), python_(python) {}
+
+  Judgement judge(const JudgeRequest& request, const Progress& progress) override {
+    const ScratchFolder scratch;
+    ConvertRequest ask;
+    ask.model = request.model;
+    ask.model.inputs = scratch.path() / "inputs.npz";
+    ask.model.hidden_states = true;
+    ask.max_error = request.limit;
+    ask.stages = false;
+    json inputs = request.model.to_json();
+    inputs["do"] = "example_inputs";
+    inputs["out"] = ask.model.inputs;
+    Judgement judgement;
+    judgement.judge = "savedmodel";
+    judgement.notes = python_.ask(inputs, progress).at("notes").get<std::vector<std::string>>();
+
+    ask.out = scratch.path() / "crossload";
+    const report::Report first = convert(ask, environment_, python_, progress);
+    judgement.class_name = first.model_class;
+    judgement.versions = first.versions;
+
+    WeightsRequest back;
+    back.source = request.weights.string();
+    back.target = scratch.path() / "back";
+    back.format = "safetensors";
+    back.class_name = request.model.model_class;
+    if (request.was_cast) back.dtype = "float32";
+    const WeightsResult read = convert_weights(back, {});
+    for (const auto& note : read.unused) {
+      if (note.is_reported()) judgement.unused.push_back(note.name);
+    }
+    for (const auto& note : read.missing) {
+      if (note.is_reported()) judgement.missing.push_back(note.name);
+    }
+    ConvertRequest reloaded = ask;
+    reloaded.model.model = back.target.string();
+    reloaded.out = scratch.path() / "conversion";
+    reloaded.verify = false;
+    convert(reloaded, environment_, python_, progress);
+    ask.out = reloaded.out;
+    const report::Report second = verify_again(ask, environment_, python_, progress);
+    add_outputs(judgement, first, second);
+    return judgement;
+  }
+
+  PythonSide& python() override { return python_; }
+
+ private:
+  static void add_outputs(Judgement& judgement, const report::Report& first, const report::Report& second) {
+    using verify::Verdict;
+    for (const verify::OutputResult& a : first.result.outputs) {
+      const auto b = std::ranges::find(second.result.outputs, a.name, &verify::OutputResult::name);
+      if (b == second.result.outputs.end()) {
+        fail(ErrorKind::kMismatch,
+             "{}: with the written weights it has no output `{}`; convert with `crossload convert`",
+             judgement.class_name, a.name);
+      }
+      const bool is_excused = a.verdict != Verdict::kMismatch && b->verdict != Verdict::kMismatch;
+      judgement.outputs.push_back(
+          {a.name, a.max_error, b->max_error, std::max(a.padded_error, b->padded_error), is_excused});
+    }
+  }
+
+  const PythonEnvironment& environment_;
+  PythonSide& python_;
+};
+
+// `<home>` of a program `<home>/.venv/bin/python`, or of one in a build folder, `<home>/build/work/crossload`.
+fs::path home_of(const fs::path& program) {
+  std::error_code ignored;
+  if (program.empty()) return {};
+  return fs::absolute(program, ignored).lexically_normal().parent_path().parent_path().parent_path();
+}
+
+fs::path this_program() {
+  std::error_code ignored;
+  return fs::read_symlink("/proc/self/exe", ignored);
+}
+
+std::optional<PythonEnvironment> tf4_of(const fs::path& home) {
+  std::error_code ignored;
+  const fs::path interpreter = home / ".venv-tf4" / "bin" / "python";
+  if (home.empty() || !fs::is_regular_file(interpreter, ignored)) return std::nullopt;
+  PythonEnvironment found = find_python(interpreter.string());
+  if (!has_tf_classes(found)) return std::nullopt;
+  return found;
+}
+
+// Our package's sources: installed, or where an editable installation takes them from.
+fs::path package_of(const PythonEnvironment& environment) {
+  std::error_code ignored;
+  for (const fs::path& parent :
+       {environment.site_packages, home_of(environment.interpreter) / "python", home_of(this_program()) / "python"}) {
+    if (fs::is_regular_file(parent / "crossload" / "worker.py", ignored)) return parent / "crossload";
+  }
+  return {};
+}
+
+}  // namespace
+
+bool JudgedOutput::is_over(double limit) const {
+  return std::max(crossload, conversion) > limit && !(is_excused && may_be_excused());
+}
+
+bool has_tf_classes(const PythonEnvironment& environment) {
+  std::error_code ignored;
+  return environment.version_of("transformers").starts_with("4.") && !environment.version_of("torch").empty() &&
+         fs::is_directory(environment.site_packages / "tensorflow", ignored) &&
+         fs::is_directory(environment.site_packages / "tf_keras", ignored);
+}
+
+std::unique_ptr<TfJudge> find_judge(const PythonEnvironment& given, const PythonEnvironment& environment,
+                                    PythonSide& python) {
+  std::optional<PythonEnvironment> found;
+  if (has_tf_classes(given)) {
+    found = given;
+  } else if (const char* named = std::getenv("CROSSLOAD_TF4")) {
+    if (*named != '\0') found = find_python(named);
+  } else {
+    found = tf4_of(home_of(given.interpreter));
+    if (!found) found = tf4_of(home_of(this_program()));
+  }
+  if (!found) return std::make_unique<SavedModelJudge>(environment, python);
+  found->package_elsewhere = package_of(environment);
+  return std::make_unique<TfClassJudge>(*found);
+}
+
+}  // namespace crossload::app

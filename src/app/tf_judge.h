@@ -1,0 +1,67 @@
+// TensorFlow weights against the PyTorch model that they were made from: all its outputs and hidden states.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/python_side.h"
+#include "app/trace.h"
+
+namespace crossload::app {
+
+/// One output at the example inputs. Figures are max |pt - tf|, absolute, at the positions that the attention mask
+/// leaves visible; infinite for other shapes or dtypes.
+struct JudgedOutput {
+  std::string name;         // `logits`, `hidden_states.3`
+  double crossload = 0;     // TensorFlow with PyTorch's weights
+  double conversion = 0;    // TensorFlow with the weights that were written
+  double padded = 0;        // the larger one at hidden positions
+  bool is_excused = false;  // no further from float64 than PyTorch's own float32 runs
+
+  /// What Transformers calls a hidden state: `last_hidden_state` as well.
+  bool is_hidden() const { return name.find("hidden") != std::string::npos; }
+  /// Whether its noise floor may excuse it: inner states only, what a model is run for never.
+  bool may_be_excused() const { return name.find("hidden_states") != std::string::npos; }
+  bool is_over(double limit) const;
+};
+
+struct Judgement {
+  std::string judge;       // `tf-class`, `savedmodel`
+  std::string class_name;  // of PyTorch
+  std::string tf_class;    // empty where no TensorFlow class was run
+  std::vector<JudgedOutput> outputs;
+  std::vector<std::string> unused, missing;  // as the TensorFlow class tells of loading
+  std::vector<std::string> notes;
+  std::map<std::string, std::string> versions;
+};
+
+struct JudgeRequest {
+  ModelRequest model;             // `model` is the folder of the PyTorch weights, `model_class` of PyTorch or empty
+  std::filesystem::path weights;  // folder with `tf_model.h5` or its shards, and `config.json`
+  double limit = 0;
+  bool was_cast = false;  // the weights have another dtype than PyTorch's
+};
+
+class TfJudge {
+ public:
+  virtual ~TfJudge() = default;
+  /// Throws `kMismatch` when the two sides return different outputs, `kBadInput` for weights that the class cannot
+  /// load, and what Python reports.
+  virtual Judgement judge(const JudgeRequest& request, const Progress& progress) = 0;
+  /// The Python that knows the classes that are compared.
+  virtual PythonSide& python() = 0;
+};
+
+/// The TensorFlow class of Transformers 4 where an interpreter has one: that of `given`, or `.venv-tf4` beside its
+/// virtual environment or beside this program's. Else our SavedModel of the weights, by the machinery of `convert` in
+/// `environment`, whose worker is `python`. Both outlive the judge.
+std::unique_ptr<TfJudge> find_judge(const PythonEnvironment& given, const PythonEnvironment& environment,
+                                    PythonSide& python);
+
+/// Whether Transformers 4 and what its TensorFlow classes need are installed there.
+bool has_tf_classes(const PythonEnvironment& environment);
+
+}  // namespace crossload::app
