@@ -312,20 +312,36 @@ Expr Builder::sizes(const SymDims& dims) {
   return packed;
 }
 
+namespace {
+
+// Sizes of inputs are at least 1; those that data decide, which torch names `u0`, …, may be nothing.
+bool may_be_zero(const Sym& size) {
+  if (size.is_constant()) return size == Sym(0);
+  const auto symbols = size.symbols();
+  return std::any_of(symbols.begin(), symbols.end(), [](const std::string& name) { return name.starts_with("u"); });
+}
+
+}  // namespace
+
 Expr Builder::reshape(Expr x, const SymDims& dims) {
   if (x.has_dims() && x.dims() == dims) return x;
-  // One dimension may be left to TensorFlow (-1), unless another one is zero: the longest expression, to save nodes.
-  const bool has_zero = std::any_of(dims.begin(), dims.end(), [](const Sym& d) { return d == Sym(0); });
+  // One dimension may be left to TensorFlow (-1) unless another one may be zero: the longest expression, to save nodes.
   SymDims asked = dims;
-  if (!has_zero) {
-    int chosen = -1;
-    for (int i = 0; i < static_cast<int>(dims.size()); ++i) {
-      const auto& d = dims[static_cast<std::size_t>(i)];
-      if (d.is_constant()) continue;
-      if (chosen < 0 || d.text().size() > dims[static_cast<std::size_t>(chosen)].text().size()) chosen = i;
+  int chosen = -1;
+  for (int i = 0; i < static_cast<int>(dims.size()); ++i) {
+    const auto& d = dims[static_cast<std::size_t>(i)];
+    if (d.is_constant()) continue;
+    if (chosen >= 0) {
+      const auto& best = dims[static_cast<std::size_t>(chosen)];
+      const bool d_first = may_be_zero(d), best_first = may_be_zero(best);
+      if (d_first != best_first ? best_first : d.text().size() <= best.text().size()) continue;
     }
-    if (chosen >= 0) asked[static_cast<std::size_t>(chosen)] = Sym(-1);
+    chosen = i;
   }
+  for (int i = 0; i < static_cast<int>(dims.size()); ++i) {
+    if (i != chosen && may_be_zero(dims[static_cast<std::size_t>(i)])) chosen = -1;
+  }
+  if (chosen >= 0) asked[static_cast<std::size_t>(chosen)] = Sym(-1);
   const Expr result = tf("Reshape", {x, sizes(asked)});
   set_dims(result, dims);
   return result;

@@ -67,6 +67,16 @@ TEST_CASE("reshape leaves one unknown size to TensorFlow, unless another size is
   const Expr empty = b.input("e", DType::kFloat32, {kBatch, Sym(0)});
   b.reshape(empty, {Sym(0), kBatch});
   CHECK(b.graph().nodes.size() > before + 2);
+  // How many rows a mask selects, maybe none: TensorFlow can tell it from the rest, and not the rest from it.
+  const Sym selected = Sym::symbol("u0");
+  const Expr chosen = b.input("c", DType::kFloat32, {selected * kLength, Sym(8)});
+  b.bind("u0", b.input("n", DType::kInt32, {}));
+  b.reshape(chosen, {selected, kLength, Sym(8)});
+  const auto& sizes = b.graph().nodes[b.graph().nodes.size() - 2];
+  CHECK(sizes.op == "Pack");
+  const auto& first = b.graph().nodes[static_cast<std::size_t>(sizes.inputs[0].node)];
+  CHECK(first.op == "Const");
+  CHECK(std::get<Tensor>(first.attrs.at("value")).at<int32_t>(0) == -1);
 }
 
 TEST_CASE("sizes: constants, symbols by their axis, expressions, double precision where Python has it") {

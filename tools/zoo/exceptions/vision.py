@@ -409,6 +409,10 @@ EXCEPTIONS = {
             "out_point_positions2D": [[32, 16], [16, 2]],
         },
     },
+    "vit_mae": {
+        "reason": "which patches are hidden is drawn at random, which cannot be compared, unless the noise is given",
+        "extra": lambda config, inputs: {"noise": floats(2, (config.image_size // config.patch_size) ** 2)},
+    },
     "vitmatte": {
         "reason": "the backbone takes pictures with their trimap, four channels, and the widths must be lists",
         "config": {
