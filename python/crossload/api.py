@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+from . import native
 from .errors import CrossloadError, WorkerError
 from .session import Session
 from .worker import handle
@@ -60,9 +61,7 @@ class Conversion:
         import numpy
 
         if self._runner is None:
-            from . import _engine
-
-            self._runner = _engine.Runner(str(self.saved_model), str(tensorflow_folder()))
+            self._runner = native.engine().Runner(str(self.saved_model), str(tensorflow_folder()))
         wanted = self._runner.inputs
         if set(inputs) != set(wanted):
             raise CrossloadError(
@@ -172,7 +171,7 @@ def _request(model, inputs, dynamic_shapes, flags):
 
 def _run(job, request, session, in_python, progress):
     """Have the engine do a job; its requests to Python get the fields `in_python`, which no JSON can hold."""
-    from . import _engine
+    engine = native.engine()
 
     report_progress = progress or (lambda stage, text, fraction: None)
 
@@ -190,7 +189,7 @@ def _run(job, request, session, in_python, progress):
     if tensorflow is None and importlib.util.find_spec("tensorflow") is not None:
         os.environ["CROSSLOAD_TENSORFLOW"] = str(tensorflow_folder())
     try:
-        result = json.loads(getattr(_engine, job)(json.dumps(request), answer, report_progress, sys.executable))
+        result = json.loads(getattr(engine, job)(json.dumps(request), answer, report_progress, sys.executable))
     finally:
         if tensorflow is None:
             os.environ.pop("CROSSLOAD_TENSORFLOW", None)

@@ -21,7 +21,7 @@ from transformers.exporters.configs import DynamoConfig
 from transformers.exporters.exporter_dynamo import DynamoExporter
 from transformers.exporters.runners.base import ModelRunner
 
-from . import programs
+from . import native, programs
 from .api import _as_attributes, convert_exported, tensorflow_folder
 from .errors import CrossloadError
 from .session import Loaded
@@ -154,11 +154,9 @@ class TensorFlowModelRunner(ModelRunner):
 
     def __init__(self, metadata, program):
         super().__init__(metadata)
-        from . import _engine
-
         self.program = program
         # This signature takes and gives int64 as PyTorch does.
-        self._engine = _engine.Runner(str(program.path), str(tensorflow_folder()), "int64_serving")
+        self._engine = native.engine().Runner(str(program.path), str(tensorflow_folder()), "int64_serving")
         names = programs.pytree_names.output_names(self.out_spec)
         self._outputs = [name for index, name in enumerate(names) if index not in self.out_constants]
 
