@@ -39,7 +39,7 @@ class Conversion:
     def __init__(self, out, report_dict):
         self.out = Path(out)
         self.report_dict = report_dict
-        self.report = _as_attributes(report_dict)
+        self.report = as_attributes(report_dict)
         self._runner = None
 
     @classmethod
@@ -131,7 +131,7 @@ def verify(pt_model, tf_model, inputs=None, *, max_error=1e-5, progress=None, dy
     session, request = _request(pt_model, inputs, dynamic_shapes, flags)
     out = tf_model.out if isinstance(tf_model, Conversion) else tf_model
     request |= {"out": str(out), "max_error": float(max_error)}
-    return _as_attributes(_run("verify", request, session, {"dynamic_shapes": dynamic_shapes}, progress))
+    return as_attributes(_run("verify", request, session, {"dynamic_shapes": dynamic_shapes}, progress))
 
 
 def tensorflow_folder():
@@ -207,9 +207,9 @@ def _save_configs(module, folder):
                 config.save_pretrained(folder)
 
 
-def _as_attributes(value):
+def as_attributes(value):
     if isinstance(value, dict):
-        return SimpleNamespace(**{key: _as_attributes(item) for key, item in value.items()})
+        return SimpleNamespace(**{key: as_attributes(item) for key, item in value.items()})
     if isinstance(value, list):
-        return [_as_attributes(item) for item in value]
+        return [as_attributes(item) for item in value]
     return value

@@ -15,6 +15,7 @@ class Case:
     traced: bool
 
 
+LONGER = 5  # what a length grows by where it cannot be chosen freely
 TEXT_SHAPES = [(1, 1), (2, 16), (3, 33), (5, 200)]
 
 
@@ -44,9 +45,9 @@ def make_cases(program, sample, text_limit=None, guards=()):
         bound = _bound_roles(axes, sample, roles) & set(others)
         text = {_role(roles, size) for size in axes.get("input_ids", ())} & set(others) if has_media else set()
         if text:
-            wanted += [{r: r[0] + 5 for r in text}]
+            wanted += [{r: r[0] + LONGER for r in text}]
         elif bound:
-            wanted += [{r: r[0] + 5 for r in bound}, {r: r[0] + 5 for r in others}]
+            wanted += [{r: r[0] + LONGER for r in bound}, {r: r[0] + LONGER for r in others}]
         elif others:
             wanted += [{r: r[0] + max(1, r[0] // 3) + r[1] for r in others}]
         wanted += [{batch: 1}] if batch is not None else []
@@ -55,7 +56,7 @@ def make_cases(program, sample, text_limit=None, guards=()):
     for sizes in wanted:
         sizes = {r: min(sizes.get(r, r[0]), limits[r]) for r in roles}
         label = _label(roles, sizes, axes, sample)
-        inputs = None if label in seen else _resized(axes, roles, sample, sizes, len(cases))
+        inputs = None if label in seen else _resized(axes, roles, sample, sizes, len(cases), has_media)
         seen.add(label)
         if inputs is not None and broken_guard(guards, inputs) is None:
             cases.append(Case(inputs, label, False))
@@ -124,9 +125,8 @@ def _label(roles, sizes, axes, sample):
     return " x ".join(map(str, next(iter(sample.values())).shape)) if sample else "scalar"
 
 
-def _resized(axes, roles, sample, sizes, number):
+def _resized(axes, roles, sample, sizes, number, has_media):
     values = {symbol: sizes[role] for role, symbols in roles.items() for symbol in symbols}
-    has_media = _has_media(sample)
     found = {}
     for name, tensor in sample.items():
         shape = axes.get(name)

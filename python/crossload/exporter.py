@@ -22,7 +22,7 @@ from transformers.exporters.exporter_dynamo import DynamoExporter
 from transformers.exporters.runners.base import ModelRunner
 
 from . import native, programs
-from .api import _as_attributes, convert_exported, tensorflow_folder
+from .api import as_attributes, convert_exported, tensorflow_folder
 from .errors import CrossloadError
 from .session import Loaded
 
@@ -56,7 +56,7 @@ class TensorFlowProgram:
     def __init__(self, path, temporary=None):
         self.path = Path(path)
         self._temporary = temporary
-        self.report = _as_attributes(json.loads((self.path / REPORT).read_text(encoding="utf-8")))
+        self.report = as_attributes(json.loads((self.path / REPORT).read_text(encoding="utf-8")))
 
     def __repr__(self):
         return f"TensorFlowProgram({str(self.path)!r}, verdict={self.report.verdict!r})"

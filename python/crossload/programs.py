@@ -368,10 +368,8 @@ def _save_light(program, path):
     real = dict(state)
     one = {}
     symbolic = _symbolic_operations()
-    left_out = {
-        math.ceil,
-        math.floor,
-    } - symbolic  # read as well as the others; PyTorch's writer only does not name them
+    # Read as well as the others; only PyTorch's writer does not name them.
+    left_out = {math.ceil, math.floor} - symbolic
     symbolic |= left_out
     try:
         for name, value in program.constants.items():

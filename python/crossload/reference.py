@@ -158,9 +158,10 @@ def _write_case(subject, case, path):
         "file": path.name, "inputs": {n: list(v.shape) for n, v in case.inputs.items()}, "traced": case.traced,
         "label": case.label, "runs": [], "truth": None, "skipped": None,
     }  # fmt: skip
+    of_program = None
     if not case.traced and subject.loaded:
         try:
-            subject.run(case.inputs)
+            of_program = subject.run(case.inputs)
         except Exception as error:  # noqa: BLE001 (whatever it fails with, it is no program for this shape)
             return {**entry, "file": None, "skipped": f"the exported program fails here: {first_line(error)}"}
     try:
@@ -177,7 +178,7 @@ def _write_case(subject, case, path):
     with TensorFile(path, names) as file:
         for name, value in case.inputs.items():
             file.write(f"input/{name}", value)
-        for kind, values in _runs(subject, case, first):
+        for kind, values in _runs(subject, case, first, of_program):
             for name, value in values.items():
                 file.write(f"run/{len(entry['runs'])}/{name}", value)
             entry["runs"].append(kind)
@@ -188,8 +189,11 @@ def _write_case(subject, case, path):
     return entry
 
 
-def _runs(subject, case, first):
-    """(kind, outputs) of each float32 run; runs other than the first that fail or differ in shape are left out."""
+def _runs(subject, case, first, of_program):
+    """(kind, outputs) of each float32 run; runs other than the first that fail or differ in shape are left out.
+
+    of_program: outputs of the exported program, where it ran already.
+    """
     import torch
 
     yield "eager model" if subject.loaded else "exported program", first
@@ -199,7 +203,10 @@ def _runs(subject, case, first):
 
     attempts = []
     if subject.loaded:
-        attempts = [("eager attention", _eager_attention), ("exported program", lambda s, c: s.run(c.inputs))]
+        attempts = [
+            ("eager attention", _eager_attention),
+            ("exported program", lambda s, c: of_program or s.run(c.inputs)),
+        ]
     attempts.append(("other kernels", _on_other_kernels))
     if subject.request.get("thorough"):
         one_by_one = functools.partial(product_in_sequence, most_additions=THOROUGH_ADDITIONS)

@@ -174,8 +174,8 @@ json ask_reference(const ConvertRequest& request, const Subject& subject, const 
                    PythonSide& python, const Progress& progress) {
   json ask = request.model.to_json();
   ask["do"] = "reference";
-  ask["model"] = subject.files.path.empty() ? json() : json(subject.files.path.string());
-  ask["trace"] = subject.trace->folder.empty() ? json() : json(subject.trace->folder.string());
+  ask["model"] = or_null(subject.files.path.string());
+  ask["trace"] = or_null(subject.trace->folder.string());
   ask["stages"] = request.stages && effort == Effort::kUsual;
   ask["thorough"] = effort == Effort::kThorough;
   ask["out"] = out.string();

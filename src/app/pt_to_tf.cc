@@ -237,7 +237,6 @@ void put_into(const fs::path& local_dir, const fs::path& made, const std::vector
 
 json upload(const PtToTfRequest& request, const fs::path& folder, const std::vector<std::string>& files,
             const json& result, PythonSide& python, const Progress& progress) {
-  const json token = request.model.token.empty() ? json() : json(request.model.token);
   json notes = json::array();
   if (result.at("verdict") == "within-noise") {
     notes.push_back(
@@ -262,7 +261,7 @@ json upload(const PtToTfRequest& request, const fs::path& folder, const std::vec
                             {"notes", notes},
                             {"extra_description", request.extra_description},
                             {"pr", !request.push},
-                            {"token", token},
+                            {"token", or_null(request.model.token)},
                             {"offline", request.model.offline}},
                            progress);
   answer.erase("event");

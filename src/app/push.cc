@@ -21,7 +21,6 @@ std::string text_of(const json& result, const char* key) {
 }  // namespace
 
 json push(const PushRequest& request, PythonSide& python, const Progress& progress) {
-  const auto or_null = [](const std::string& value) { return value.empty() ? json() : json(value); };
   json result = python.ask({{"do", "push"},
                             {"out", request.out.string()},
                             {"repo", request.repository},

@@ -25,6 +25,11 @@ class PythonSide {
   virtual void stop() {}
 };
 
+/// A text as a field of a request: null when it is empty.
+inline nlohmann::json or_null(const std::string& text) {
+  return text.empty() ? nlohmann::json() : nlohmann::json(text);
+}
+
 /// Where Python and its packages lie. Finding out starts no interpreter.
 struct PythonEnvironment {
   std::filesystem::path interpreter;    // may be empty: none found

@@ -27,13 +27,12 @@ class TfClassJudge : public TfJudge {
   explicit TfClassJudge(PythonEnvironment environment) : worker_(std::move(environment)) {}
 
   Judgement judge(const JudgeRequest& request, const Progress& progress) override {
-    const json answer =
-        worker_.ask({{"do", "judge_tf4"},
-                     {"model", request.model.model},
-                     {"class", request.model.model_class.empty() ? json() : json(request.model.model_class)},
-                     {"weights", request.weights.string()},
-                     {"max_error", request.limit}},
-                    progress);
+    const json answer = worker_.ask({{"do", "judge_tf4"},
+                                     {"model", request.model.model},
+                                     {"class", or_null(request.model.model_class)},
+                                     {"weights", request.weights.string()},
+                                     {"max_error", request.limit}},
+                                    progress);
     Judgement judgement;
     judgement.judge = "tf-class";
     judgement.class_name = answer.at("class");

@@ -132,7 +132,6 @@ bool fits(const json& meta, const Checkpoint& checkpoint) {
 }  // namespace
 
 json ModelRequest::to_json() const {
-  const auto or_null = [](const std::string& value) { return value.empty() ? json() : json(value); };
   return {{"model", or_null(model)}, {"class", or_null(model_class)},          {"inputs", or_null(inputs)},
           {"text", or_null(text)},   {"revision", or_null(revision)},          {"token", or_null(token)},
           {"dynamic", dynamic},      {"hidden_states", hidden_states},         {"attentions", attentions},

@@ -275,7 +275,6 @@ uint64_t parse_size(const std::string& text) {
 }
 
 std::string fetch_weights(const WeightsRequest& request, PythonSide& python, const Progress& progress) {
-  const auto or_null = [](const std::string& value) { return value.empty() ? json() : json(value); };
   std::vector<std::string> formats = {"safetensors", "bin", "h5"};
   if (request.format == "h5") formats.pop_back();
   if (request.format == "safetensors") std::ranges::rotate(formats, formats.end() - 1);

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <limits>
 #include <numeric>
+#include <optional>
 
 #include "base/error.h"
 #include "graph/shape_inference.h"
@@ -73,6 +74,28 @@ DType kernel_dtype(std::string_view op, DType dtype) {
   return dtype;
 }
 Expr constant_like(Expr like, double value) { return like.builder().scalar(like.dtype(), value); }
+
+// Sizes of inputs are at least 1; those that data decide, which torch names `u0`, …, may be nothing.
+bool may_be_zero(const Sym& size) {
+  if (size.is_constant()) return size == Sym(0);
+  const auto symbols = size.symbols();
+  return std::any_of(symbols.begin(), symbols.end(), [](const std::string& name) { return name.starts_with("u"); });
+}
+
+// The axis that a reshape leaves to TensorFlow, if any: one that may be zero, for only without it the others tell what
+// it is; else the longest expression, to save nodes.
+std::optional<std::size_t> open_axis(const SymDims& dims) {
+  std::optional<std::size_t> longest, maybe_zero;
+  for (std::size_t i = 0; i < dims.size(); ++i) {
+    if (may_be_zero(dims[i])) {
+      if (maybe_zero || dims[i].is_constant()) return std::nullopt;
+      maybe_zero = i;
+    } else if (!dims[i].is_constant() && (!longest || dims[i].text().size() > dims[*longest].text().size())) {
+      longest = i;
+    }
+  }
+  return maybe_zero ? maybe_zero : longest;
+}
 
 }  // namespace
 
@@ -312,36 +335,10 @@ Expr Builder::sizes(const SymDims& dims) {
   return packed;
 }
 
-namespace {
-
-// Sizes of inputs are at least 1; those that data decide, which torch names `u0`, …, may be nothing.
-bool may_be_zero(const Sym& size) {
-  if (size.is_constant()) return size == Sym(0);
-  const auto symbols = size.symbols();
-  return std::any_of(symbols.begin(), symbols.end(), [](const std::string& name) { return name.starts_with("u"); });
-}
-
-}  // namespace
-
 Expr Builder::reshape(Expr x, const SymDims& dims) {
   if (x.has_dims() && x.dims() == dims) return x;
-  // One dimension may be left to TensorFlow (-1) unless another one may be zero: the longest expression, to save nodes.
   SymDims asked = dims;
-  int chosen = -1;
-  for (int i = 0; i < static_cast<int>(dims.size()); ++i) {
-    const auto& d = dims[static_cast<std::size_t>(i)];
-    if (d.is_constant()) continue;
-    if (chosen >= 0) {
-      const auto& best = dims[static_cast<std::size_t>(chosen)];
-      const bool d_first = may_be_zero(d), best_first = may_be_zero(best);
-      if (d_first != best_first ? best_first : d.text().size() <= best.text().size()) continue;
-    }
-    chosen = i;
-  }
-  for (int i = 0; i < static_cast<int>(dims.size()); ++i) {
-    if (i != chosen && may_be_zero(dims[static_cast<std::size_t>(i)])) chosen = -1;
-  }
-  if (chosen >= 0) asked[static_cast<std::size_t>(chosen)] = Sym(-1);
+  if (const auto open = open_axis(dims)) asked[*open] = Sym(-1);
   const Expr result = tf("Reshape", {x, sizes(asked)});
   set_dims(result, dims);
   return result;

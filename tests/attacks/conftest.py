@@ -30,13 +30,9 @@ def model(tiny, tmp_path):
 @pytest.fixture(scope="session")
 def cached(tiny, tmp_path_factory):
     """A trace cache that holds the tiny BERT; copied where a test needs one."""
-    from crossload_command import run
+    from crossload_command import trace_cache
 
-    folder = tmp_path_factory.mktemp("cached")
-    environment = {"CROSSLOAD_CACHE": str(folder / "cache")}
-    finished = run("convert", tiny("bert", "BertModel"), folder / "out", "--no-verify", environment=environment)
-    assert finished.code == 0, finished.err
-    return folder / "cache"
+    return trace_cache(tiny("bert", "BertModel"), tmp_path_factory.mktemp("cached"))
 
 
 @pytest.fixture

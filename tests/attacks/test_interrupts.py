@@ -38,14 +38,11 @@ def large(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def large_cache(large, tmp_path_factory):
-    from crossload_command import run
+    from crossload_command import trace_cache
 
-    folder = tmp_path_factory.mktemp("large-cache")
-    environment = {"CROSSLOAD_CACHE": str(folder / "cache")}
-    finished = run("convert", large, folder / "out", "--no-verify", environment=environment)
-    assert finished.code == 0, finished.err
-    shutil.rmtree(folder / "out")
-    return folder / "cache"
+    cache = trace_cache(large, tmp_path_factory.mktemp("large-cache"))
+    shutil.rmtree(cache.with_name("out"))
+    return cache
 
 
 class Interrupted:

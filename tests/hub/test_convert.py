@@ -9,22 +9,16 @@ from conftest import FOREIGN_TOKEN, READ_TOKEN, TOKEN
 
 
 @pytest.fixture(scope="session")
-def tiny_bert(tmp_path_factory):
-    import tiny_models
-
-    return tiny_models.build("bert", "BertModel", tmp_path_factory.mktemp("tiny-bert"))
+def tiny_bert(tiny):
+    return tiny("bert", "BertModel")
 
 
 @pytest.fixture(scope="session")
 def traces(tiny_bert, tmp_path_factory):
     """A trace cache that knows the tiny BERT."""
-    from crossload_command import run
+    from crossload_command import trace_cache
 
-    folder = tmp_path_factory.mktemp("traces")
-    environment = {"CROSSLOAD_CACHE": str(folder / "cache")}
-    finished = run("convert", tiny_bert, folder / "out", "--no-verify", environment=environment)
-    assert finished.code == 0, finished.err
-    return folder / "cache"
+    return trace_cache(tiny_bert, tmp_path_factory.mktemp("traces"))
 
 
 @pytest.fixture

@@ -75,6 +75,14 @@ def run(*arguments, environment=None, timeout=300, **options):
     return Finished(process.returncode, decoded(out), decoded(err))
 
 
+def trace_cache(model, folder):
+    """A trace cache below `folder` that knows a model."""
+    cache = folder / "cache"
+    finished = run("convert", model, folder / "out", "--no-verify", environment={"CROSSLOAD_CACHE": str(cache)})
+    assert finished.code == 0, finished.err
+    return cache
+
+
 def decoded(printed):
     """What was printed, line ends as they are."""
     return printed.decode("utf-8", "surrogateescape")

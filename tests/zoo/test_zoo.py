@@ -65,7 +65,7 @@ class FakeWorker:
     def convert(self, job, timeout):
         entry = {"type": job["type"], "class": job["type"].title(), "form": "whole", "plan": "tiny", "seconds": 0.1}
         if job["type"] == "crashing":
-            return {**entry, "step": "built", "verdict": None, "reason": "the process died with -11"}
+            return {**entry, "step": "unfinished", "verdict": None, "reason": "the process died with -11"}
         return {**entry, "step": "converted", "verdict": "verified", "max_error": 1e-6, "noise": 1e-6, "dynamic": True}
 
     def stop(self):

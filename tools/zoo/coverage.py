@@ -107,10 +107,12 @@ def row(e):
 
 
 def failed_row(e):
-    far = {"unbuilt": "not built", "built": "PyTorch does not export it", "exported": "not converted"}
+    far = {
+        "unbuilt": "not built",
+        "unfinished": "not finished",
+        "built": "PyTorch does not export it",
+        "exported": "not converted",
+    }
     text = far.get(e["step"]) or e["verdict"]
-    reason = e.get("reason") or ""
-    if reason.startswith(("no answer", "the process died")):
-        text = "not finished"
-    reason = reason.replace("|", "\\|").replace("\n", " ")
+    reason = (e.get("reason") or "").replace("|", "\\|").replace("\n", " ")
     return f"| {e['type']} | {e.get('class') or ''} | {text} | {reason} |"

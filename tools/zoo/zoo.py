@@ -50,7 +50,7 @@ class Worker:
             line = self.answer(start + timeout)
         except BrokenPipeError:
             line = b""
-        entry = {"type": job["type"], "class": job.get("class"), "step": "built", "verdict": None}
+        entry = {"type": job["type"], "class": job.get("class"), "step": "unfinished", "verdict": None}
         seconds = round(time.time() - start, 1)
         if line is None:
             self.stop()
@@ -119,7 +119,10 @@ def key_of(job):
 
 def tell(entry, done, count, seconds):
     state = (
-        entry["verdict"] or {"unbuilt": "unbuilt", "built": "not exported", "exported": "not converted"}[entry["step"]]
+        entry["verdict"]
+        or {"unbuilt": "unbuilt", "unfinished": "not finished", "built": "not exported", "exported": "not converted"}[
+            entry["step"]
+        ]
     )
     error = f" {entry['max_error']:.1e}" if isinstance(entry.get("max_error"), float) else ""
     why = "" if entry["verdict"] == "verified" else f"  {(entry.get('reason') or '')[:150]}"

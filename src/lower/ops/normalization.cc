@@ -52,6 +52,15 @@ Expr rms_norm(Call& call) {
                 call.result_dtype());
 }
 
+// An optional argument [c], as it meets a tensor [n, c, …] of this rank.
+Expr per_channel(Call& call, const char* name, int rank, DType dtype) {
+  if (call.is_none(name)) return {};
+  const Expr v = call.operand(name, dtype);
+  SymDims dims(static_cast<std::size_t>(rank), Sym(1));
+  dims[1] = v.dim(0);
+  return call.builder().reshape(v, dims);
+}
+
 // Groups of channels [n, c, …] are standardized apart.
 Expr group_norm(Call& call) {
   Builder& b = call.builder();
@@ -63,12 +72,9 @@ Expr group_norm(Call& call) {
   std::vector<int> axes(grouped.size() - 2);
   std::iota(axes.begin(), axes.end(), 2);
   Expr y = b.reshape(standardized(b.reshape(x, grouped), axes, call.number("eps")), x.dims());
-  SymDims per_channel(static_cast<std::size_t>(x.rank()), Sym(1));
-  per_channel[1] = channels;
-  const auto shaped = [&](const char* name) {
-    return call.is_none(name) ? Expr() : b.reshape(call.operand(name, dtype), per_channel);
-  };
-  return b.cast(scaled_and_shifted(y, shaped("weight"), shaped("bias")), call.result_dtype());
+  return b.cast(
+      scaled_and_shifted(y, per_channel(call, "weight", x.rank(), dtype), per_channel(call, "bias", x.rank(), dtype)),
+      call.result_dtype());
 }
 
 std::vector<int> all_but_channels(int rank) {
@@ -80,14 +86,11 @@ std::vector<int> all_but_channels(int rank) {
 // With the statistics of the batch itself: how some models standardize their kernels, also in evaluation mode.
 Expr batch_norm_by_own_statistics(Call& call, Expr x) {
   Builder& b = call.builder();
-  SymDims per_channel(static_cast<std::size_t>(x.rank()), Sym(1));
-  per_channel[1] = x.dim(1);
   const DType dtype = computed_dtype(x.dtype());
-  const auto shaped = [&](const char* name) {
-    return call.is_none(name) ? Expr() : b.reshape(call.operand(name, dtype), per_channel);
-  };
   const Expr y = standardized(b.cast(x, dtype), all_but_channels(x.rank()), call.number("eps"));
-  return b.cast(scaled_and_shifted(y, shaped("weight"), shaped("bias")), call.result_dtype());
+  return b.cast(
+      scaled_and_shifted(y, per_channel(call, "weight", x.rank(), dtype), per_channel(call, "bias", x.rank(), dtype)),
+      call.result_dtype());
 }
 
 // With the running statistics. On pictures as TensorFlow's own operation, channels last, which merges into a
@@ -144,11 +147,6 @@ Expr instance_norm(Call& call) {
   Builder& b = call.builder();
   const DType dtype = computed_dtype(call.result_dtype());
   const Expr x = call.operand("input", dtype);
-  SymDims per_channel(static_cast<std::size_t>(x.rank()), Sym(1));
-  per_channel[1] = x.dim(1);
-  const auto shaped = [&](const char* name) {
-    return call.is_none(name) ? Expr() : b.reshape(call.operand(name, dtype), per_channel);
-  };
   const auto rounded = [&](Expr v) { return b.cast(b.cast(v, call.result_dtype()), dtype); };
   Expr mean, variance;
   if (call.flag("use_input_stats")) {
@@ -157,11 +155,13 @@ Expr instance_norm(Call& call) {
     mean = rounded(exact);
     variance = b.reduce("Mean", b.tf("Square", {x - exact}), axes, true);
   } else {
-    mean = shaped("running_mean");
-    variance = shaped("running_var");
+    mean = per_channel(call, "running_mean", x.rank(), dtype);
+    variance = per_channel(call, "running_var", x.rank(), dtype);
   }
   const Expr scale = rounded(b.tf("Rsqrt", {variance + call.number("eps")}));
-  return b.cast(scaled_and_shifted((x - mean) * scale, shaped("weight"), shaped("bias")), call.result_dtype());
+  return b.cast(scaled_and_shifted((x - mean) * scale, per_channel(call, "weight", x.rank(), dtype),
+                                   per_channel(call, "bias", x.rank(), dtype)),
+                call.result_dtype());
 }
 
 // What decompositions make of instance normalization: a batch of one, with its own statistics. The second and third

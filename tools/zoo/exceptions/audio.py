@@ -4,6 +4,7 @@ import torch
 import transformers
 
 from .made import floats, ints, ones, padded_mask, zeros
+from .vision import SLOW_WIDTHS
 
 
 def spoken_text(token, *places):
@@ -42,7 +43,6 @@ def nemotron_h_omni_inputs(config):
     }
 
 
-SLOW_WIDTHS = "widths double with each stage and the default's take minutes to export"
 CLAP_AUDIO = {
     "patch_embeds_hidden_size": 16,
     "hidden_size": 128,

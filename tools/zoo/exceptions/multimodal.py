@@ -12,6 +12,7 @@ from transformers import (
 from transformers.modeling_outputs import BaseModelOutput
 
 from .made import floats, ints
+from .vision import HIERA_STAGES
 
 WORDS = 13
 TILES = {
@@ -964,14 +965,7 @@ EXCEPTIONS = {
         "reason": "sizes of the vision part's stages stand in lists, in three places",
         "config": {
             "vision_config": {
-                "backbone_config": {
-                    "hidden_size": 16,
-                    "blocks_per_stage": [1, 1, 2, 1],
-                    "embed_dim_per_stage": [16, 32, 48, 64],
-                    "num_attention_heads_per_stage": [1, 2, 3, 4],
-                    "window_size_per_stage": [8, 4, 4, 2],
-                    "global_attention_blocks": [3],
-                },
+                "backbone_config": HIERA_STAGES,
                 "backbone_channel_list": [64, 48, 32, 16],
                 "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
                 "fpn_hidden_size": 64,

@@ -54,15 +54,15 @@ SMALL_SWIN = {
     "image_size": [64, 96],
 }
 SLOW_WIDTHS = "widths double with each stage and the default's take minutes to export"
-HIERA = {
+HIERA_STAGES = {
     "hidden_size": 16,
-    "image_size": [128, 128],
     "blocks_per_stage": [1, 1, 2, 1],
     "embed_dim_per_stage": [16, 32, 48, 64],
     "num_attention_heads_per_stage": [1, 2, 3, 4],
     "window_size_per_stage": [8, 4, 4, 2],
     "global_attention_blocks": [3],
 }
+HIERA = {**HIERA_STAGES, "image_size": [128, 128]}
 
 MANY_BLOCKS = "fifty blocks by default: its coefficients make the stages thinner and shorter"
 EFFICIENTNET = {"width_coefficient": 0.25, "depth_coefficient": 0.3, "hidden_dim": 320}
