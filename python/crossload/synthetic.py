@@ -119,7 +119,7 @@ class Synthetic:
         found = {}
         if self._has_text():
             found.update(self._text_inputs())
-            if self._is_multiple_choice():
+            if self._is_listed("MULTIPLE_CHOICE"):  # [batch, choices, length]
                 found = {name: self._choices(value) for name, value in found.items()}
         elif self.text:
             raise WorkerError("bad-input", f"--text: `{self.class_name}` takes no text; give --inputs")
@@ -132,6 +132,8 @@ class Synthetic:
             found["decoder_input_ids"] = self._decoder_ids()
         if "bbox" in self.parameters and "input_ids" in found:
             found["bbox"] = self._boxes(found["input_ids"])
+        if form["optional"] and "input_ids" in found and "decoder_input_ids" in self.parameters:
+            found.setdefault("decoder_input_ids", self._decoder_ids())
         if form["optional"]:
             media.add_optional(self, found, form)
         return found
@@ -164,7 +166,9 @@ class Synthetic:
         return any(self.parameters[n].default is inspect.Parameter.empty for n in names)
 
     def _decodes(self):
-        return bool(getattr(self.config, "is_encoder_decoder", False))
+        """Whether the decoder's tokens are an input of their own. A class that scores a text makes them of that text."""
+        is_pair = bool(getattr(self.config, "is_encoder_decoder", False))
+        return is_pair and not self._is_listed("SEQUENCE_CLASSIFICATION")
 
     def value(self, *names, default=None):
         """The first of the names that the config or one of its parts has as a value."""
@@ -314,11 +318,11 @@ class Synthetic:
         low, high = corners[..., :2], corners[..., 2:]
         return torch.cat([torch.minimum(low, high), torch.maximum(low, high)], -1)
 
-    def _is_multiple_choice(self):
-        """Whether Transformers lists the class among those that take [batch, choices, length]."""
-        from transformers.models.auto.modeling_auto import MODEL_FOR_MULTIPLE_CHOICE_MAPPING_NAMES as names
+    def _is_listed(self, task):
+        """Whether Transformers lists the class among those for a task."""
+        from transformers.models.auto import modeling_auto
 
-        return self.class_name in names.values()
+        return self.class_name in getattr(modeling_auto, f"MODEL_FOR_{task}_MAPPING_NAMES").values()
 
     def _choices(self, value):
         """[batch, length] to [batch, 3, length]: the rows in turn."""

@@ -53,6 +53,10 @@ for name in ("relu", "relu6", "gelu", "silu", "mish", "sigmoid", "tanh", "selu",
 case("aten.elu.default", lambda x: aten.elu.default(x, 1.5, 1.1, 0.7), SPECIAL)
 case("aten.gelu.default", lambda x: F.gelu(x, approximate="tanh"), floats(5, 7) * 3)
 case("aten.gelu.default", lambda x: F.gelu(x), floats(5, 7) * 3, second=[floats(3, 9) * 3])
+UNIT = torch.tensor([0.0, 1.0, -0.5, 1.5, 1e-6, 1 - 1e-6, 0.25, NAN])
+case("aten.logit.default", lambda x: torch.logit(x), UNIT)
+case("aten.logit.default", lambda x: torch.logit(x, 1e-5), UNIT)
+case("aten.logit.default", lambda x: torch.logit(x, 1e-3), torch.rand(5, 7), second=[torch.rand(3, 9)])
 for name in ("relu_", "silu_", "hardswish_"):
     case(f"aten.{name}.default", lambda x, f=getattr(aten, name).default: f(x.clone()), X)
 case("aten.hardtanh_.default", lambda x: aten.hardtanh_.default(x.clone(), -0.5, 0.7), X)

@@ -87,8 +87,38 @@ def annotated_config(model_class):
     return own if own is not None else getattr(model_class, "__annotations__", {}).get("config")
 
 
+def config_for(model_class, config):
+    """The part of a type's configuration that a class takes: the whole, or the part of the class's own kind."""
+    wanted = annotated_config(model_class)
+    if not inspect.isclass(wanted) or isinstance(config, wanted):
+        return config
+    for name in getattr(config, "sub_configs", None) or {}:
+        if isinstance(getattr(config, name, None), wanted):
+            return getattr(config, name)
+    return config
+
+
+def belongs_elsewhere(model_class, model_type):
+    """Whether a class takes neither the type's configuration nor a part of it, but that of another type."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    own, wanted = CONFIG_MAPPING[model_type], annotated_config(model_class)
+    if not inspect.isclass(wanted) or issubclass(own, wanted) or issubclass(wanted, own):
+        return False
+    try:
+        config = own()
+    except Exception:  # noqa: BLE001 (a class that needs arguments has no plain form)
+        return False
+    return wanted in CONFIG_MAPPING.values() and config_for(model_class, config) is config
+
+
+def is_sequence_classifier(model_class):
+    """Whether Transformers lists a class among those that score a whole text."""
+    return model_class.__name__ in auto_mappings()["MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES"].values()
+
+
 def head_classes(model_type):
-    """{class: [mapping names]} of the task classes of a type, without its base model."""
+    """{class: [mapping names]} of the task classes of a type, without its base model and classes of other types."""
     import transformers
 
     base = base_class(model_type)
@@ -97,6 +127,6 @@ def head_classes(model_type):
         for entry in [mapping[model_type]] if model_type in mapping else []:
             for class_name in entry if isinstance(entry, (list, tuple)) else [entry]:
                 value = getattr(transformers, class_name, None)
-                if inspect.isclass(value) and value is not base:
+                if inspect.isclass(value) and value is not base and not belongs_elsewhere(value, model_type):
                     found.setdefault(value, []).append(name)
     return found

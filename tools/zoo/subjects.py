@@ -70,7 +70,10 @@ def attempt(model_type, model_class, known, keep_widths):
 
     step = "config"
     try:
-        config = tiny_configs.tiny_config(model_type, known.get("config"), keep_widths)
+        whole = tiny_configs.tiny_config(model_type, known.get("config"), keep_widths)
+        config = classes.config_for(model_class, whole)
+        if classes.is_sequence_classifier(model_class):
+            tiny_configs.give_padding(config)
         for_class = known.get("for_class", {}).get(model_class.__name__, {})
         for name, value in for_class.items():
             setattr(config, name, value)
@@ -85,14 +88,16 @@ def attempt(model_type, model_class, known, keep_widths):
         if not hasattr(model, "config"):
             model.config = config
         set_trained_scale(model)
-        if "prepare" in known:
-            known["prepare"](model)
+        own = known if config is whole else {}  # a class of one part knows nothing of the others
+        if "prepare" in own:
+            own["prepare"](model)
         step = "inputs"
-        if "inputs" in known:
-            inputs = known["inputs"](model.config)
+        make_inputs = known.get("inputs_for", {}).get(model_class.__name__) or own.get("inputs")
+        if make_inputs:
+            inputs = make_inputs(model.config)
         else:
             inputs = Synthetic(Loaded(model, model_class.__name__)).inputs()
-            inputs |= known["extra"](model.config, inputs) if "extra" in known else {}
+            inputs |= own["extra"](model.config, inputs) if "extra" in own else {}
         step = "forward"
         calm(model, inputs)
     except Unbuilt:

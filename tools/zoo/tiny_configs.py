@@ -78,6 +78,17 @@ def tiny_config(model_type, changes=None, keep_widths=False):
     return Shrinker(keep_widths).build(CONFIG_MAPPING[model_type], changes or {})
 
 
+def give_padding(config):
+    """Sets a padding token where the type's default has none: decoders score a text at its last token before the padding,
+    and refuse several texts without one."""
+    parts = list({id(c): c for c in (config, config.get_text_config())}.values())
+    taken = {value_of(part, n) for part in parts for n in vars(part) if re.search(r"_token_(id|index)$", n)}
+    for part in parts:
+        vocabulary = value_of(part, "vocab_size")
+        if value_of(part, "pad_token_id") is None and is_whole(vocabulary):
+            part.pad_token_id = next(i for i in reversed(range(vocabulary)) if i not in taken)
+
+
 def value_of(config, name):
     """A field, or None where the class refuses to tell it (fields that vary by layer)."""
     try:
@@ -155,7 +166,7 @@ class Shrinker:
             values = {}
         else:  # what the parent gave to its part
             values = given_fields(config_class, default)
-        values |= self.small_fields(config_class, default)
+        values |= self.as_read(config_class, default) | self.small_fields(config_class, default)
         for name in sub_configs(config_class):
             part, wanted = value_of(default, name), changes.get(name, {})
             if hasattr(part, "to_dict") and isinstance(wanted, dict):
@@ -165,6 +176,11 @@ class Shrinker:
             values = {n: v for n, v in values.items() if n not in ("out_features", "out_indices")}
         values |= {n: v for n, v in changes.items() if n not in values or not hasattr(values[n], "to_dict")}
         return config_class(**values)
+
+    def as_read(self, config_class, config):
+        """Tuples as the lists that a configuration read from a file has; models may only know those."""
+        fields = [n for n in field_defaults(config_class) if n not in sub_configs(config_class)]
+        return {n: list(value_of(config, n)) for n in fields if isinstance(value_of(config, n), tuple)}
 
     def fit_outputs(self, values, default):
         """As many layers as a backbone gives outputs of, and those the first ones."""

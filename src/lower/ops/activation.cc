@@ -75,6 +75,18 @@ Expr glu(Call& call) {
 
 Expr log_sigmoid(Call& call) { return -call.tf("Softplus", {-call.tensor("self")}); }
 
+// log(x / (1 - x)); the upper bound is rounded as PyTorch rounds it, for near 1 the result magnifies the last bit.
+Expr logit(Call& call) {
+  Builder& b = call.builder();
+  Expr x = b.cast(call.tensor("self"), call.result_dtype());
+  if (!call.is_none("eps")) {
+    const double eps = call.number("eps");
+    const double high = x.dtype() == DType::kFloat64 ? 1 - eps : static_cast<double>(1 - static_cast<float>(eps));
+    x = clipped(call, x, eps, high);
+  }
+  return call.tf("Log", {x / (b.scalar(x.dtype(), 1.0) - x)});
+}
+
 Expr mish(Call& call) {
   const Expr x = call.tensor("self");
   return x * call.tf("Tanh", {call.tf("Softplus", {x})});
@@ -116,6 +128,7 @@ constexpr OpRow kRows[] = {
     {"aten::leaky_relu(Tensor self, Scalar negative_slope=0.01) -> Tensor", leaky_relu},
     {"aten::softplus(Tensor self, Scalar beta=1, Scalar threshold=20) -> Tensor", softplus},
     {"aten::log_sigmoid(Tensor self) -> Tensor", log_sigmoid},
+    {"aten::logit(Tensor self, float? eps=None) -> Tensor", logit},
     {"aten::hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor", hardtanh},
     {"aten::hardtanh_(Tensor(a!) self, Scalar min_val=-1, Scalar max_val=1) -> Tensor(a!)", hardtanh},
     {"aten::hardsigmoid(Tensor self) -> Tensor", hardsigmoid},

@@ -8,6 +8,7 @@ An entry may hold:
     prepare      function(model), called once the model is made, to set what its users must set
     inputs       function(config) → {name: tensor}, instead of what crossload makes up
     extra        function(config, inputs) → {name: tensor}, added to what crossload makes up
+    inputs_for   {class name: function(config)}: the inputs of that class
     for_class    {class name: {field: value}}, set in the configuration for that class only
     unbuilt      why no tiny model can be had here; nothing else is looked at then
 """

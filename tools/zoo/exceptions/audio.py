@@ -158,6 +158,11 @@ def omni_inputs(config, sounds, patch):
 
 MIMI = {"upsample_groups": 64, "vector_quantization_hidden_dimension": 64, "num_filters": 8}
 
+
+def _rows_a_codebook(config):
+    return {"input_ids": ints(128, 2 * config.num_codebooks, 7)}
+
+
 EXCEPTIONS = {
     "bark": {
         "reason": "the whole model has no forward, it only generates; its fine acoustics part stands for it",
@@ -335,6 +340,7 @@ EXCEPTIONS = {
         "class": "MusicgenForConditionalGeneration",
         "config": {"audio_encoder": {"num_filters": 8}},
         "extra": lambda config, inputs: {"decoder_input_ids": ints(128, 2 * config.decoder.num_codebooks, 7)},
+        "inputs_for": {"MusicgenForCausalLM": _rows_a_codebook},
     },
     "musicgen_decoder": {
         "reason": "one row of input_ids a codebook; takes what the text encoder gives",
@@ -353,6 +359,7 @@ EXCEPTIONS = {
             "decoder_input_ids": ints(128, 2 * config.decoder.num_codebooks, 7),
             "input_features": floats(2, 11, config.num_chroma),
         },
+        "inputs_for": {"MusicgenMelodyForCausalLM": _rows_a_codebook},
     },
     "musicgen_melody_decoder": {
         "reason": "one row of input_ids a codebook; takes what text encoder and chromagram give",
@@ -547,6 +554,14 @@ EXCEPTIONS = {
     "speecht5": {
         "reason": "SpeechT5Model has neither of its ends and takes vectors; the class from speech to text has both",
         "class": "SpeechT5ForSpeechToText",
+        "inputs_for": {
+            "SpeechT5ForTextToSpeech": lambda c: {
+                "input_ids": ints(80, 2, 13, low=5),
+                "attention_mask": padded_mask(2, 13),
+                "decoder_input_values": floats(2, 7, c.num_mel_bins),
+                "speaker_embeddings": floats(2, c.speaker_embedding_dim),
+            }
+        },
     },
     "speecht5_hifigan": {
         "reason": "takes a spectrogram; widths halve four times",

@@ -2,6 +2,7 @@
 
 import torch
 from transformers import (
+    Blip2QFormerConfig,
     Gemma3nVisionConfig,
     Gemma4TextConfig,
     Gemma4UnifiedTextConfig,
@@ -11,7 +12,7 @@ from transformers import (
 )
 from transformers.modeling_outputs import BaseModelOutput
 
-from .made import floats, ints
+from .made import floats, ints, padded_mask
 from .vision import HIERA_STAGES
 
 WORDS = 13
@@ -372,20 +373,23 @@ def minicpm_inputs(config):
     }
 
 
-def mllama_inputs(config):
-    text = prompt((config.image_token_index, 5))
-    length, tiles = text["input_ids"].shape[1], config.vision_config.max_num_tiles
-    ratio_mask = torch.ones(2, 5, tiles, dtype=torch.int64)
-    ratio_mask[1, 1, 2:] = ratio_mask[1, 3, 3:] = 0
-    seen = torch.ones(2, length, 5, tiles, dtype=torch.int64) * ratio_mask[:, None]
-    seen[:, 0] = 0
+def mllama_pictures(config, count):
+    """`count` pictures a row in tiles, and the shapes in which their tiles lie; config is the vision part's."""
+    ratio_mask = torch.ones(2, count, config.max_num_tiles, dtype=torch.int64)
+    ratio_mask[1, 1, 2:] = ratio_mask[1, 3:4, 3:] = 0
     return {
-        **text,
-        "pixel_values": floats(2, 5, tiles, 3, config.vision_config.image_size, config.vision_config.image_size),
-        "aspect_ratio_ids": torch.tensor([[6, 4, 4, 6, 8], [6, 2, 6, 3, 4]]),
+        "pixel_values": floats(2, count, config.max_num_tiles, 3, config.image_size, config.image_size),
+        "aspect_ratio_ids": torch.tensor([[6, 4, 4, 6, 8], [6, 2, 6, 3, 4]])[:, :count],
         "aspect_ratio_mask": ratio_mask,
-        "cross_attention_mask": seen,
     }
+
+
+def mllama_inputs(config):
+    text, pictures = prompt((config.image_token_index, 5)), mllama_pictures(config.vision_config, 5)
+    length, ratio_mask = text["input_ids"].shape[1], pictures["aspect_ratio_mask"]
+    seen = torch.ones(2, length, *ratio_mask.shape[1:], dtype=torch.int64) * ratio_mask[:, None]
+    seen[:, 0] = 0
+    return {**text, **pictures, "cross_attention_mask": seen}
 
 
 def molmo2_inputs(config):
@@ -470,6 +474,27 @@ EXCEPTIONS = {
     "blip-2": {
         "reason": "image_token_index has no default; the model does not check the number of places",
         "config": {"image_token_index": 127},
+        "for_class": {
+            "Blip2ForImageTextRetrieval": {
+                "qformer_config": Blip2QFormerConfig(
+                    hidden_size=48,
+                    num_attention_heads=4,
+                    num_hidden_layers=2,
+                    intermediate_size=96,
+                    vocab_size=128,
+                    encoder_hidden_size=64,
+                    use_qformer_text_input=True,
+                ),
+                "image_text_hidden_size": 24,
+            }
+        },
+        "inputs_for": {
+            "Blip2ForImageTextRetrieval": lambda c: {
+                "pixel_values": picture(c.vision_config),
+                "input_ids": ints(100, 2, 13, low=5),
+                "attention_mask": padded_mask(2, 13),
+            }
+        },
         "inputs": lambda c: {
             **prompt((c.image_token_index, c.num_query_tokens)),
             "pixel_values": picture(c.vision_config),
@@ -826,6 +851,7 @@ EXCEPTIONS = {
             "vision_config": {"intermediate_layers_indices": [0, 1], "vision_output_dim": 192},
         },
         "prepare": open_gates,
+        "inputs_for": {"MllamaVisionModel": lambda c: mllama_pictures(c, 2)},
         "inputs": mllama_inputs,
     },
     "modernvbert": {

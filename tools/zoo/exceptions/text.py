@@ -143,6 +143,26 @@ def _pi0_inputs(config):
     }
 
 
+def _pi0_policy_inputs(config):
+    """The state, noise and its time (drawn inside where they are not given) instead of their embeddings."""
+    made = _pi0_inputs(config)
+    del made["action_embeds"]
+    return {
+        "state": floats(2, config.max_state_dim),
+        "noise": floats(2, config.chunk_size, config.max_action_dim),
+        "timestep": torch.tensor([0.3, 0.8]),
+        **made,
+    }
+
+
+def _questions(config):
+    """Two places to be filled in the first row, one in the second."""
+    ids, mask = ints(100, 2, 13, low=5), padded_mask(2, 13)
+    ids[0, [3, 7]] = ids[1, 2] = config.question_token_id
+    ids[mask == 0] = config.pad_token_id
+    return {"input_ids": ids, "attention_mask": mask}
+
+
 def _nougat_parts():
     """The encoder and the decoder of Nougat: the one's last width is the other's."""
     encoder = DonutSwinConfig(image_size=(64, 96), embed_dim=32, depths=(2, 1), num_heads=(2, 4), window_size=4)
@@ -495,6 +515,7 @@ EXCEPTIONS = {
             "dit_config": {"hidden_size": 32, "intermediate_size": 48, "num_key_value_heads": 1},
         },
         "inputs": _pi0_inputs,
+        "inputs_for": {"PI0ForConditionalGeneration": _pi0_policy_inputs},
     },
     "pix2struct_text_model": {
         "reason": "the class does not declare initializer_range, which its model asks for",
@@ -563,6 +584,14 @@ EXCEPTIONS = {
             "attention_window_size": 8,
         },
     },
+    "reformer": {
+        "reason": "its language model is one of decoders only",
+        "for_class": {"ReformerModelWithLMHead": {"is_decoder": True}},
+    },
+    "splinter": {
+        "reason": "pretraining looks for places to be filled",
+        "inputs_for": {"SplinterForPreTraining": _questions},
+    },
     "sapiens2_head": {
         "reason": "a part that is a plain module: it is made from the whole model's configuration",
         "class": _sapiens_head,
@@ -596,13 +625,25 @@ EXCEPTIONS = {
         "config": _series_config(),
         "inputs": _series_inputs,
     },
+    "t5": {
+        "reason": "the configuration has no first token of the decoder by default, and the published ones take the padding",
+        "for_class": {"T5ForSequenceClassification": {"decoder_start_token_id": 0}},
+    },
+    "t5gemma": {
+        "reason": "the encoder alone wants a configuration that says so",
+        "for_class": {"T5GemmaEncoderModel": {"is_encoder_decoder": False}},
+    },
     "timesfm": {
-        "reason": "takes a series in windows of patch_length",
+        "reason": "takes a series in windows of patch_length; the forecaster takes plain series",
         "config": {"patch_length": 8},
+        "inputs_for": {
+            "TimesFmModelForPrediction": lambda c: {"past_values": floats(2, 50), "freq": torch.tensor([0, 2])}
+        },
         "inputs": lambda config: {**_windows_inputs(config), "freq": torch.tensor([[0], [2]])},
     },
     "timesfm2_5": {
-        "reason": "takes a series in windows of patch_length",
+        "reason": "takes a series in windows of patch_length; the forecaster takes plain series",
+        "inputs_for": {"TimesFm2_5ModelForPrediction": lambda c: {"past_values": floats(2, 50)}},
         "config": {"patch_length": 8},
         "inputs": _windows_inputs,
     },

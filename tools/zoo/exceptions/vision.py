@@ -1,5 +1,7 @@
 """Exceptions of the zoo's rules; see __init__.py for what an entry may hold."""
 
+import math
+
 import transformers
 
 from .made import floats
@@ -87,9 +89,15 @@ def depth_pro_vit():
     )
 
 
+FOUR_LAYERS = "segmentation reads four layers"
 EXCEPTIONS = {
     "align": {"reason": MANY_BLOCKS, "config": {"vision_config": EFFICIENTNET, "projection_dim": 80}},
     "align_vision_model": {"reason": MANY_BLOCKS, "config": EFFICIENTNET},
+    "beit": {
+        "reason": FOUR_LAYERS,
+        "config": {"num_hidden_layers": 4},
+        "for_class": {"BeitForSemanticSegmentation": {"out_indices": [1, 2, 3, 4]}},
+    },
     "bit": {
         "reason": "fifty layers of widths up to 2048 by default",
         "config": {"embedding_size": 32, "hidden_sizes": [32, 64, 96, 128], "depths": [1, 2, 1, 1], "num_groups": 4},
@@ -125,6 +133,10 @@ EXCEPTIONS = {
         "config": {**RT_DETR, "backbone_config": {**HGNET, "out_features": STAGES[1:]}},
     },
     "dab-detr": DETR,
+    "data2vec-vision": {
+        "reason": FOUR_LAYERS,
+        "for_class": {"Data2VecVisionForSemanticSegmentation": {"num_hidden_layers": 4, "out_indices": [1, 2, 3, 4]}},
+    },
     "deepseek_ocr2_text": {
         "reason": "which layers are dense and which have experts is given by its parent or by the checkpoint",
         "config": {"mlp_layer_types": ["dense", "sparse"], "num_experts_per_tok": 2},
@@ -170,8 +182,29 @@ EXCEPTIONS = {
     "detr": DETR,
     "dinat": {"unbuilt": "it needs the package natten, which cannot be installed here"},
     "donut-swin": {"reason": SLOW_WIDTHS, "config": SWIN},
+    "dpt": {
+        "reason": "four layers are read, and each has its own width afterwards",
+        "config": {
+            "num_hidden_layers": 4,
+            "backbone_out_indices": [0, 1, 2, 3],
+            "neck_hidden_sizes": [16, 24, 32, 48],
+            "fusion_hidden_size": 32,
+        },
+    },
     "efficientnet": {"reason": MANY_BLOCKS, "config": EFFICIENTNET},
     "grounding-dino": {"reason": SLOW_WIDTHS, "config": {"backbone_config": {**SMALL_SWIN, "out_indices": [2, 3, 4]}}},
+    "hiera": {
+        "reason": "pretraining has a decoder, and hides what noise chooses: noise that is drawn inside cannot be compared",
+        "for_class": {
+            "HieraForPreTraining": {"decoder_hidden_size": 32, "decoder_depth": 1, "decoder_num_heads": 2},
+        },
+        "inputs_for": {
+            "HieraForPreTraining": lambda config: {
+                "pixel_values": floats(2, 3, *config.image_size),
+                "noise": floats(2, math.prod(s // 4 // 8 for s in config.image_size)),
+            }
+        },
+    },
     "lw_detr": {
         "reason": "the backbone must name the layers that are read, and the parent at which scales it reads them",
         "config": {
@@ -250,6 +283,10 @@ EXCEPTIONS = {
             "neck_out_channels": 48,
         },
     },
+    "pp_ocrv5_mobile_rec": {
+        "reason": "reads lines of text: the height ends in one row of features",
+        "inputs": lambda config: {"pixel_values": floats(2, 3, 96, 192)},
+    },
     "pp_ocrv5_server_det": {
         "reason": "the kernels of its blocks stand in the checkpoint's configuration only",
         "config": {
@@ -310,6 +347,19 @@ EXCEPTIONS = {
     "rt_detr_v2": {
         "reason": LOST_STAGES,
         "config": {**RT_DETR, "backbone_config": {**RESNET, "out_features": STAGES[1:]}},
+    },
+    "sapiens2": {
+        "reason": "sizes of the heads stand in the checkpoint's configuration only; keys and values vary by layer",
+        "config": {
+            "num_key_value_heads_per_layer": [4, 2],
+            "image_size": 128,
+            "head_config": {
+                "upsample_out_channels": [32, 24],
+                "conv_out_channels": [24, 16],
+                "scale_conv_out_channels": [24, 16],
+                "scale_final_hidden_sizes": [12, 8],
+            },
+        },
     },
     "sam2_hiera_det_model": {"reason": "sizes of its stages stand in lists", "config": HIERA},
     "sam2_vision_model": {
