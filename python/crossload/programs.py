@@ -5,47 +5,76 @@ import functools
 import math
 import os
 import shutil
+import signal
+import threading
 import time
 
 from . import pytree_names
 from .errors import WorkerError, first_line, last_lines
 
 SUFFIX = ".pt2"
+DYNAMIC_SECONDS = 300  # sizes of windows within windows become expressions that SymPy never finishes with
 
 
 def export_to(path, loaded, inputs, request, progress=lambda *a, **k: None):
     """Export a model into the archive `path`, without its weights (see `save`).
 
     inputs: dict of keyword inputs, or a tuple of positional ones (plain modules only). With the request's `dynamic`,
-    every axis is dynamic that PyTorch lets be; where it cannot export or save the model so, all are fixed. Operations of
-    the request's `decompose` are taken apart. Returns (ExportedProgram, static_reason, decomposed, seconds of saving);
-    static_reason is None unless axes had to be fixed.
+    every axis is dynamic that PyTorch lets be; where it cannot export or save the model so, or not in DYNAMIC_SECONDS, only
+    the first axis of each input; where that fails too, none. Operations of the request's `decompose` are taken apart.
+    Returns (ExportedProgram, static_reason, decomposed, seconds of saving); static_reason is None unless axes had to be
+    fixed.
     """
     reason = None
-    for dynamic in (True, False) if request.get("dynamic", True) else (False,):
+    for axes in ("all", "first", "none") if request.get("dynamic", True) else ("none",):
         try:
-            program = export_faithfully(
-                loaded,
-                functools.partial(_export_once, loaded, inputs, request, dynamic),
-                request,
-                isinstance(inputs, dict),
-            )
-        except Exception as error:
-            if dynamic:
-                reason = f"{first_line(error)}{_where(loaded, error)}"
-                progress("trace", "exporting again with fixed axes", None)
+            with _at_most(DYNAMIC_SECONDS if axes != "none" else None):
+                program = export_faithfully(
+                    loaded,
+                    functools.partial(_export_once, loaded, inputs, request, axes),
+                    request,
+                    isinstance(inputs, dict),
+                )
+        except (Exception, _TimeIsUp) as error:
+            if axes != "none":
+                reason = reason or f"{first_line(error)}{_where(loaded, error)}"
+                progress("trace", "exporting again with fewer dynamic axes", None)
                 continue
             more = [f"with dynamic axes: {reason}"] if reason else []
             raise _cannot_export(loaded, error, inputs, request, more) from error
         try:
             program, decomposed, saving = keep(program, path, request, progress)
         except WorkerError as error:
-            if not dynamic or error.kind != "unsupported":
+            if axes == "none" or error.kind != "unsupported":
                 raise
-            reason = error.message
+            reason = reason or error.message
             continue
         return program, reason, decomposed, saving
     raise AssertionError("one of the attempts returns or raises")
+
+
+class _TimeIsUp(BaseException):
+    """Raised in the middle of an export; no handler of PyTorch's or SymPy's catches it."""
+
+
+@contextlib.contextmanager
+def _at_most(seconds):
+    """Ends what runs within after so many seconds with _TimeIsUp. Without effect outside the main thread, for signals
+    reach only that."""
+    if seconds is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_):
+        raise _TimeIsUp(f"not done in {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def keep(program, path, request, progress=lambda *a, **k: None):
@@ -231,24 +260,29 @@ def attention(model, name):
             model.set_attn_implementation(before)
 
 
-def _export_once(loaded, inputs, request, dynamic):
+def _export_once(loaded, inputs, request, axes):
+    """One attempt. axes: which are dynamic, "all", "first" or "none"; the request's `dynamic_shapes` are what "all" means."""
     import torch
 
-    model = loaded.model
-    if is_transformers_model(model) and isinstance(inputs, dict):
-        from transformers.exporters.exporter_dynamo import DynamoConfig, DynamoExporter
+    model, shapes = loaded.model, None
+    by_transformers = is_transformers_model(model) and isinstance(inputs, dict)
+    args, kwargs = (inputs, {}) if isinstance(inputs, tuple) else ((), dict(inputs))
+    if axes == "all":
+        shapes = request.get("dynamic_shapes")
+    if by_transformers:
+        from transformers.exporters.exporter_dynamo import DynamoConfig, DynamoExporter, get_auto_dynamic_shapes
 
+        shapes = _first_axes(get_auto_dynamic_shapes(kwargs)) if axes == "first" else shapes
         with flags_set(model, request):
             result = DynamoExporter().export_program(
                 model,
                 {**inputs, **output_flags(request)},
-                DynamoConfig(dynamic=dynamic, dynamic_shapes=request.get("dynamic_shapes") if dynamic else None),
+                DynamoConfig(dynamic=axes != "none", dynamic_shapes=shapes),
             )
         return result[0] if isinstance(result, tuple) else result
-    args, kwargs = (inputs, {}) if isinstance(inputs, tuple) else ((), dict(inputs))
-    shapes = None
-    if dynamic:
-        shapes = request.get("dynamic_shapes") or torch.utils._pytree.tree_map(_auto_axes, args or kwargs)
+    if axes != "none" and shapes is None:
+        shapes = torch.utils._pytree.tree_map(_auto_axes, args or kwargs)
+        shapes = _first_axes(shapes) if axes == "first" else shapes
     with torch.no_grad():
         return torch.export.export(model, args, kwargs, dynamic_shapes=shapes, strict=False)
 
@@ -257,6 +291,15 @@ def _auto_axes(value):
     import torch
 
     return dict.fromkeys(range(value.dim()), torch.export.Dim.AUTO) if isinstance(value, torch.Tensor) else None
+
+
+def _first_axes(shapes):
+    """Of dynamic shapes as torch.export takes them, nested like the inputs, only the first axis of each tensor."""
+    if isinstance(shapes, dict) and all(isinstance(key, int) for key in shapes):
+        return {axis: dim for axis, dim in shapes.items() if axis == 0}
+    if isinstance(shapes, dict):
+        return {name: _first_axes(value) for name, value in shapes.items()}
+    return type(shapes)(_first_axes(v) for v in shapes) if isinstance(shapes, (list, tuple)) else shapes
 
 
 def _cannot_export(loaded, error, inputs, request, more=()):

@@ -330,6 +330,11 @@ case("aten.cumsum.default", lambda x: torch.cumsum(x, -1), bools(3, 4))
 case("aten.cumsum.default", lambda x: torch.cumsum(x, 1), X, second=[floats(3, 5, 7)])
 case("aten.cumsum.default", lambda x: torch.cumsum(x, 0, dtype=torch.float32), N)
 case("aten.cumprod.default", lambda x: torch.cumprod(x, -1), X)
+RUNS = torch.tensor([3, 3, 1, 1, 1, 3, 2])
+for runs in (RUNS, RUNS > 2, RUNS.float(), torch.zeros(0, dtype=torch.int64), torch.tensor([4]), RUNS[:6].reshape(2, 3)):
+    for what in ({}, {"return_inverse": True}, {"return_counts": True}, {"return_inverse": True, "return_counts": True}):
+        case("aten.unique_consecutive.default", lambda x, w=what: torch.unique_consecutive(x, **w), runs)
+case("aten.unique_consecutive.default", lambda x: torch.unique_consecutive(x, dim=0), RUNS, second=[RUNS[:4]])
 for largest in (True, False):
     case("aten.topk.default", lambda x, b=largest: torch.topk(x, 3, 1, b), floats(4, 9))
     case("aten.topk.default", lambda x, b=largest: torch.topk(x, 2, 0, b), torch.tensor([[5, -3], [1, 8], [-4, 2]]))

@@ -47,6 +47,7 @@ REFUSED = [
     "attention with dropout",
     "dropout in training mode",
     "the mean over windows of integers",
+    "a negative `dim`: PyTorch exports wrong sizes for it",
     "dtype complex32 has no TensorFlow form",
 ]
 

@@ -1,5 +1,5 @@
-// Orders, and counts of what falls between bounds. All orders are TopKV2's: it sorts downwards, the first of equal
-// elements first. (PyTorch counts NaN as the largest number; TopKV2 has no place for it.)
+// Orders, runs, and counts of what falls between bounds. All orders are TopKV2's: it sorts downwards, the first of
+// equal elements first. (PyTorch counts NaN as the largest number; TopKV2 has no place for it.)
 
 #include "lower/ops/families.h"
 
@@ -106,6 +106,46 @@ Expr isin(Call& call) {
   return call.flag("invert") ? b.tf("LogicalNot", {found}) : found;
 }
 
+// The first of each run of equal neighbours (numbers, or with `dim` slices of that axis); to which run each belongs;
+// how long each run is.
+Exprs unique_consecutive(Call& call) {
+  Builder& b = call.builder();
+  const Expr given = call.tensor("self");
+  const bool is_flat = call.is_none("dim");
+  if (call.integer_or_null("dim").value_or(0) < 0)
+    call.unsupported("a negative `dim`: PyTorch exports wrong sizes for it");
+  const Expr x = is_flat || given.rank() == 0 ? b.reshape(given, {product(given.dims())}) : given;
+  const int axis = is_flat ? 0 : call.axis("dim", x.rank());
+  const Sym count = x.dim(axis);
+  const Expr changes = b.tf("NotEqual", {b.slice(x, axis, Sym(1), count), b.slice(x, axis, Sym(0), count - Sym(1))});
+  std::vector<int> others;
+  for (int i = 0; i < x.rank(); ++i) {
+    if (i != axis) others.push_back(i);
+  }
+  const Expr differs = others.empty() ? changes : b.reduce("Any", changes, others, false);
+  const Expr is_first = b.slice(b.concat({b.fill(DType::kBool, {Sym(1)}, b.scalar(DType::kBool, 1)), differs}, 0), 0,
+                                Sym(0), count);  // none where there is nothing
+  const Expr where = b.tf("Where", {is_first});
+  const std::string name = "runs_of_" + std::to_string(where.ref().node);
+  if (!b.is_bound(name)) b.bind(name, where, 0);
+  const Sym run_count = Sym::symbol(name);
+  const Expr starts = b.gather(where, b.scalar(DType::kInt32, 0), 1);
+  b.set_dims(starts, {run_count});
+  const Expr none = b.fill(DType::kInt64, {Sym(0)}, b.scalar(DType::kInt64, 0));
+  Expr runs = none, lengths = none;
+  if (call.flag("return_inverse")) {
+    const Expr begun = b.tf("Cumsum", {b.cast(is_first, DType::kInt64), b.scalar(DType::kInt32, 0)});
+    runs = b.tf("Sub", {begun, b.scalar(DType::kInt64, 1)});
+    if (is_flat) runs = b.reshape(runs, given.dims());
+  }
+  if (call.flag("return_counts")) {
+    const Expr end = b.reshape(b.size(count, DType::kInt64), {Sym(1)});
+    const Expr ends = b.slice(b.concat({starts, end}, 0), 0, Sym(1), run_count + Sym(1));
+    lengths = b.tf("Sub", {ends, starts});
+  }
+  return {b.gather(x, starts, axis), runs, lengths};
+}
+
 constexpr OpRow kRows[] = {
     {"aten::topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, "
      "Tensor indices)",
@@ -125,6 +165,9 @@ constexpr OpRow kRows[] = {
     {"aten::isin.Tensor_Tensor(Tensor elements, Tensor test_elements, *, bool assume_unique=False, bool invert=False) "
      "-> Tensor",
      isin},
+    {"aten::unique_consecutive(Tensor self, bool return_inverse=False, bool return_counts=False, int? dim=None) -> "
+     "(Tensor, Tensor, Tensor)",
+     unique_consecutive},
 };
 
 }  // namespace
