@@ -35,7 +35,7 @@ def export_to(path, loaded, inputs, request, progress=lambda *a, **k: None):
                     request,
                     isinstance(inputs, dict),
                 )
-        except (Exception, _TimeIsUp) as error:
+        except (Exception, TimeIsUp) as error:
             if axes != "none":
                 reason = reason or f"{first_line(error)}{_where(loaded, error)}"
                 progress("trace", "exporting again with fewer dynamic axes", None)
@@ -53,20 +53,20 @@ def export_to(path, loaded, inputs, request, progress=lambda *a, **k: None):
     raise AssertionError("one of the attempts returns or raises")
 
 
-class _TimeIsUp(BaseException):
+class TimeIsUp(BaseException):
     """Raised in the middle of an export; no handler of PyTorch's or SymPy's catches it."""
 
 
 @contextlib.contextmanager
 def _at_most(seconds):
-    """Ends what runs within after so many seconds with _TimeIsUp. Without effect outside the main thread, for signals
+    """Ends what runs within after so many seconds with TimeIsUp. Without effect outside the main thread, for signals
     reach only that."""
     if seconds is None or threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(*_):
-        raise _TimeIsUp(f"not done in {seconds} s")
+        raise TimeIsUp(f"not done in {seconds} s")
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -49,7 +49,7 @@ def trace(request, progress, session):
         "format": FORMAT,
         "class": loaded.class_name,
         "model_type": loaded.model_type,
-        "dynamic": bool(request.get("dynamic", True)) and static_reason is None,
+        "dynamic": bool(request.get("dynamic", True)) and (static_reason is None or bool(program.range_constraints)),
         "static_reason": static_reason,
         "decomposed": decomposed or bool(request.get("decompose")),
         "opened_modules": [],

@@ -161,7 +161,8 @@ Subject read_subject(const ConvertRequest& request, const PythonEnvironment& env
   report.trace_cache = subject.trace->was_cached ? "hit" : "miss";
   if (!subject.trace->note.empty()) report.notes.push_back(subject.trace->note);
   if (meta.contains("static_reason") && meta["static_reason"].is_string()) {
-    report.notes.push_back("static shapes: " + meta["static_reason"].get<std::string>());
+    const char* what = report.dynamic ? "only the first axes are dynamic: " : "static shapes: ";
+    report.notes.push_back(what + meta["static_reason"].get<std::string>());
   }
   add_versions(report, environment, meta);
   report.timings.trace = watch.seconds();

@@ -331,8 +331,20 @@ case("aten.cumsum.default", lambda x: torch.cumsum(x, 1), X, second=[floats(3, 5
 case("aten.cumsum.default", lambda x: torch.cumsum(x, 0, dtype=torch.float32), N)
 case("aten.cumprod.default", lambda x: torch.cumprod(x, -1), X)
 RUNS = torch.tensor([3, 3, 1, 1, 1, 3, 2])
-for runs in (RUNS, RUNS > 2, RUNS.float(), torch.zeros(0, dtype=torch.int64), torch.tensor([4]), RUNS[:6].reshape(2, 3)):
-    for what in ({}, {"return_inverse": True}, {"return_counts": True}, {"return_inverse": True, "return_counts": True}):
+for runs in (
+    RUNS,
+    RUNS > 2,
+    RUNS.float(),
+    torch.zeros(0, dtype=torch.int64),
+    torch.tensor([4]),
+    RUNS[:6].reshape(2, 3),
+):
+    for what in (
+        {},
+        {"return_inverse": True},
+        {"return_counts": True},
+        {"return_inverse": True, "return_counts": True},
+    ):
         case("aten.unique_consecutive.default", lambda x, w=what: torch.unique_consecutive(x, **w), runs)
 case("aten.unique_consecutive.default", lambda x: torch.unique_consecutive(x, dim=0), RUNS, second=[RUNS[:4]])
 for largest in (True, False):

@@ -1,6 +1,7 @@
 """Trace folders: the program, the places of its weights, the sample inputs."""
 
 import json
+import time
 import zipfile
 
 import numpy
@@ -138,19 +139,42 @@ class Data(torch.nn.Module):
         return x + 1 if float(x.sum()) > 0 else x - 1
 
 
-def test_dynamic_failure_falls_back_to_static(tiny, tmp_path, ask, monkeypatch):
+@pytest.mark.parametrize("failing", [("all",), ("all", "first")])
+def test_fewer_axes_where_dynamic_ones_fail(tiny, tmp_path, ask, monkeypatch, failing):
     from crossload import programs
 
     real = programs._export_once
 
-    def no_symbols(loaded, inputs, request, dynamic):
-        if dynamic:
+    def no_symbols(loaded, inputs, request, axes):
+        if axes in failing:
             raise RuntimeError("guards were violated.\nmore")
-        return real(loaded, inputs, request, dynamic)
+        return real(loaded, inputs, request, axes)
 
     monkeypatch.setattr(programs, "_export_once", no_symbols)
     result = ask(do="trace", model=tiny("bert"), out=tmp_path / "t")
-    assert not result["dynamic"] and result["static_reason"] == "RuntimeError: guards were violated"
+    assert result["dynamic"] == ("first" not in failing)
+    assert result["static_reason"] == "RuntimeError: guards were violated"
+    ranges = archive_json(tmp_path / "t" / "program.pt2", "models/model.json")["range_constraints"]
+    assert bool(ranges) == ("first" not in failing)
+
+
+def test_an_export_that_takes_too_long_is_given_up(tiny, tmp_path, ask, monkeypatch):
+    from crossload import programs
+
+    real = programs._export_once
+
+    def endless(loaded, inputs, request, axes):
+        while axes == "all":
+            try:
+                time.sleep(0.01)
+            except Exception:  # noqa: BLE001 (as PyTorch and SymPy catch)
+                continue
+        return real(loaded, inputs, request, axes)
+
+    monkeypatch.setattr(programs, "_export_once", endless)
+    monkeypatch.setattr(programs, "DYNAMIC_SECONDS", 5)
+    result = ask(do="trace", model=tiny("bert"), out=tmp_path / "t")
+    assert result["dynamic"] and result["static_reason"] == "TimeIsUp: not done in 5 s"
 
 
 def test_not_exportable_names_the_line(tmp_path, ask):
