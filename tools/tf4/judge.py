@@ -1,12 +1,12 @@
-"""Judges the weight names of src/names with the real classes of Transformers 4.46.
+"""Judges `crossload weights` with the real classes of Transformers 4.46.
 
     .venv-tf4/bin/python tools/tf4/judge.py [--only CLASS|TYPE…] [--jobs N] [--resume] [--keep FOLDER] [--docs]
 
-For every class: a PyTorch checkpoint with random weights becomes a tf_model.h5 by `names_plan` (build it first), the
-TensorFlow class loads that and computes the same; then all its weights change, it saves, and `names_plan`'s way back
-must load whole in the PyTorch class, every tensor bit for bit what Transformers' own mapping says. Each step runs in a
-process of its own, forked from one that has imported everything; a crash or a hang harms no other class. Results are
-lines of build/tf4/results.jsonl, the last line on a class counts; --docs makes docs/weights.md of them.
+For every class: a PyTorch model with random weights is saved as a folder, `crossload weights` (build it first) makes of it
+one for TensorFlow, whose class loads that and computes the same; then all its weights change, it saves, and what the
+command makes of that must load whole in the PyTorch class, every tensor bit for bit what Transformers' own mapping says.
+Each step runs in a process of its own, forked from one that has imported everything; a crash or a hang harms no other
+class. Results are lines of build/tf4/results.jsonl, the last line on a class counts; --docs makes docs/weights.md of them.
 """
 
 import argparse
@@ -27,7 +27,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 import class_table
-import numpy as np
 import repairs
 import stages
 import tiny_configs
@@ -73,78 +72,28 @@ def in_process(step, subject, folder):
     return json.loads(result.read_text()) if result.exists() else {"error": f"the process ended with {status}"}
 
 
-def planner():
-    """The program names_plan; of several builds the newest."""
+def program():
+    """The command; of several builds the newest."""
     if "CROSSLOAD_BUILD_DIR" in os.environ:
-        return Path(os.environ["CROSSLOAD_BUILD_DIR"]) / "names_plan"
-    programs = sorted((ROOT / "build").glob("*/names_plan"), key=lambda p: p.stat().st_mtime)
+        return Path(os.environ["CROSSLOAD_BUILD_DIR"]) / "crossload"
+    programs = sorted((ROOT / "build").glob("*/crossload"), key=lambda p: p.stat().st_mtime)
     if not programs:
-        sys.exit("error: build/*/names_plan: not built; run cmake with -DCROSSLOAD_TESTS=ON")
+        sys.exit("error: build/*/crossload: not built; run `./dev setup`")
     return programs[-1]
 
 
-def plan(to, config, tensors):
-    parts = {n: p["model_type"] for n, p in config.items() if isinstance(p, dict) and "model_type" in p}
-    model = {
-        "model_type": config["model_type"], "class": config["architectures"][0], "parts": parts,
-        "numbers": {n: v for n, v in config.items() if type(v) is int},
-        "tie_word_embeddings": config.get("tie_word_embeddings", True),
-    }  # fmt: skip
-    job = json.dumps({"to": to, "model": model, "tensors": tensors})
-    answer = subprocess.run([planner()], input=job + "\n", capture_output=True, text=True, check=True).stdout
-    return json.loads(answer)
+def convert(source, target):
+    """What `crossload weights` answers, folder to folder; {"error"} when it fails."""
+    finished = subprocess.run([program(), "weights", source, target, "--json", "--quiet"], capture_output=True, text=True)
+    if finished.returncode != 0:
+        return {"error": (finished.stderr.splitlines() or [f"exit code {finished.returncode}"])[0]}
+    if (target / "config.json").read_bytes() != (source / "config.json").read_bytes():
+        return {"error": "config.json is not what it was"}
+    return json.loads(finished.stdout)
 
 
-def filled(weight, arrays):
-    """The array of a planned weight."""
-    layout = weight["layout"]
-    if weight["source"]:
-        return moved(arrays[weight["source"]], layout)
-    values = np.asarray(weight["values"] or 0, layout["dtype"])
-    return values.reshape(layout["dims"]) if weight["values"] else np.full(layout["dims"], values)
-
-
-def moved(array, layout):
-    if layout["permutation"]:
-        array = array.transpose(layout["permutation"])
-    return np.ascontiguousarray(array.reshape(layout["dims"])).astype(layout["dtype"])
-
-
-def write_tf(folder):
-    """folder/tf from folder/pt, by our rules."""
-    from safetensors.numpy import load_file
-
-    tensors = load_file(folder / "pt/model.safetensors")
-    config = json.loads((folder / "pt/config.json").read_text())
-    found = plan("tf", config, [[n, a.dtype.name, list(a.shape)] for n, a in tensors.items()])
-    if "error" in found:
-        return found
-    (folder / "tf").mkdir()
-    shutil.copy(folder / "pt/config.json", folder / "tf")
-    weights = [(w["groups"], w["name"], filled(w, tensors)) for w in found["weights"]]
-    stages.write_h5(folder / "tf/tf_model.h5", found["layer_names"], weights)
-    return found
-
-
-def write_back(folder):
-    """folder/back from folder/changed, by our rules."""
-    from safetensors.numpy import save_file
-
-    weights = stages.read_h5(folder / "changed/tf_model.h5")
-    config = json.loads((folder / "changed/config.json").read_text())
-    found = plan("pt", config, [[g, n, a.dtype.name, list(a.shape)] for g, n, a in weights])
-    if "error" in found:
-        return found
-    arrays = {n: a for _, n, a in weights}
-    tensors = {w["name"]: filled(w, arrays) for w in found["weights"]}
-    (folder / "back").mkdir()
-    shutil.copy(folder / "changed/config.json", folder / "back")
-    save_file(tensors, folder / "back/model.safetensors", metadata={"format": "pt"})
-    return found
-
-
-def reported(notes):
-    return [n["name"] for n in notes if n["reported"]]
+def unfit(written):
+    return written["weights"]["unused"] + written["weights"]["missing"]
 
 
 def judge(subject, folder):
@@ -152,7 +101,7 @@ def judge(subject, folder):
     made = in_process(stages.make, subject, folder)
     if "error" in made:
         return {"to_tf": "not built: " + made["error"], "to_pt": "not built"}
-    to_tf = write_tf(folder)
+    to_tf = convert(folder / "pt", folder / "tf")
     if "error" in to_tf:
         return {"to_tf": to_tf["error"], "to_pt": "no tf_model.h5"}
     loaded = in_process(stages.load, subject, folder)
@@ -165,7 +114,7 @@ def judge(subject, folder):
     result |= {k: loaded.get(k) for k in ("max_error", "errors", "variables", "note")}
     if "error" in loaded:
         return result
-    to_pt = write_back(folder)
+    to_pt = convert(folder / "changed", folder / "back")
     if "error" in to_pt:
         return result | {"to_pt": to_pt["error"]}
     returned = in_process(stages.back, subject, folder)
@@ -175,13 +124,13 @@ def judge(subject, folder):
     }  # fmt: skip
 
 
-def why_not_tf(planned, loaded):
+def why_not_tf(written, loaded):
     if "error" in loaded:
         return "TensorFlow: " + loaded["error"]
     for key in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if loaded[key]:
             return f"{key.split('_')[0]}: {', '.join(loaded[key][:3])} ({len(loaded[key])})"
-    if names := reported(planned["unused"] + planned["missing"]):
+    if names := unfit(written):
         return f"unused or missing: {', '.join(names[:3])} ({len(names)})"
     if loaded["max_error"] is None:
         return "no output to compare"
@@ -190,14 +139,14 @@ def why_not_tf(planned, loaded):
     return None
 
 
-def why_not_pt(planned, returned, is_computing_alike):
+def why_not_pt(written, returned, is_computing_alike):
     """Outputs are judged where both classes compute the same from the same weights, see why_not_tf."""
     if "error" in returned:
         return "PyTorch: " + returned["error"]
     for key in ("missing_keys", "unexpected_keys", "mismatched_keys", "different"):
         if returned[key]:
             return f"{key.split('_')[0]}: {', '.join(returned[key][:3])} ({len(returned[key])})"
-    if names := reported(planned["unused"] + planned["missing"]):
+    if names := unfit(written):
         return f"unused or missing: {', '.join(names[:3])} ({len(names)})"
     if names := [n for n in returned["computed"] if not COMPUTED.search(n)]:
         return f"not compared: {', '.join(names[:3])} ({len(names)})"
@@ -284,7 +233,7 @@ def main():
         "--results", type=Path, default=RESULTS, metavar="FILE", help="default: build/tf4/results.jsonl"
     )
     options = parser.parse_args()
-    planner()
+    program()
     # What children find loaded. Nothing that computes as it is imported (some models' modules do): TensorFlow's threads
     # would be missing after a fork.
     import torch

@@ -7,7 +7,8 @@ TEXT = """# Weights of the TensorFlow classes of Transformers 4.46
 <!-- Written by tools/tf4/judge.py --docs; see there. -->
 
 For every class in Transformers' TensorFlow auto maps, and a few that no map has, a tiny model with weights at trained
-scale was converted both ways by the rules in `src/names`, and the real classes of Transformers 4.46.3 judged it.
+scale was converted both ways by `crossload weights`, folder to folder, and the real classes of Transformers 4.46.3 judged
+it.
 
 - **To TensorFlow**: `from_pretrained` of the TensorFlow class loads the `tf_model.h5` with no missing and no unexpected
   names but those that the class itself hides, and its outputs are PyTorch's within {limit}. The number is the largest
