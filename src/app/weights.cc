@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "app/companions.h"
+#include "app/config_dtype.h"
 #include "app/stopwatch.h"
 #include "base/error.h"
 #include "base/float_cast.h"
@@ -237,6 +238,18 @@ void copy_missing_companions(const fs::path& from, const fs::path& present, cons
   }
 }
 
+// The carried config.json of a folder says the dtype that the weights were cast to.
+void say_dtype(const fs::path& folder, const std::string& dtype) {
+  const fs::path path = folder / "config.json";
+  std::ifstream in(path, std::ios::binary);
+  if (dtype.empty() || !in) return;
+  const std::string text((std::istreambuf_iterator<char>(in)), {});
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  out << with_dtype(text, dtype, path.string());
+  out.close();
+  if (!out) fail(ErrorKind::kEnvironment, "{}: cannot be written; check space and permissions", path.string());
+}
+
 WrittenFiles write(const fs::path& folder, bool is_h5, Plan plan, uint64_t max_shard_size,
                    const std::function<void(uint64_t, uint64_t)>& on_progress) {
   const uint64_t all = size_of(plan.tensors);
@@ -336,6 +349,7 @@ WeightsResult convert_weights(const WeightsRequest& request,
     out.require_free_space(bytes + kRoomForHeaders);
     const WrittenFiles written = write(out.path(), is_h5, std::move(plan), max_shard_size, on_progress);
     if (carries) copy_companions(source.folder, out.path());
+    say_dtype(out.path(), request.dtype);
     out.commit();
     return finish(written);
   }
@@ -356,6 +370,7 @@ WeightsResult convert_weights(const WeightsRequest& request,
     written.names = {name};
   }
   if (carries) copy_missing_companions(source.folder, folder, out.path());
+  say_dtype(out.path(), request.dtype);
   out.commit(outdated);
   return finish(written);
 }

@@ -205,6 +205,33 @@ def test_casts(bert, weights, tmp_path, name):
     assert names_and_bytes(back(tmp_path / "out", tmp_path / "back")) == names_and_bytes(expected)
 
 
+@pytest.mark.parametrize("key", ["torch_dtype", "dtype"])
+def test_cast_weights_have_a_configuration_that_says_so(model, tmp_path, key):
+    """Transformers would cast them back to what it says."""
+    config = json.loads((model / "config.json").read_text())
+    config = {name: value for name, value in config.items() if "dtype" not in name} | {key: "float32"}
+    (model / "config.json").write_text(json.dumps(config, indent=3))
+    converted(model, tmp_path / "cast", "--to", "safetensors", "--dtype", "bfloat16")
+    text = (tmp_path / "cast/config.json").read_text()
+    assert text == (model / "config.json").read_text().replace("float32", "bfloat16")
+    from transformers import AutoModel
+
+    assert AutoModel.from_pretrained(tmp_path / "cast").dtype == torch.bfloat16
+    converted(model, tmp_path / "tf", "--dtype", "float16")
+    assert json.loads((tmp_path / "tf/config.json").read_text())[key] == "float16"
+    # What says how other weights are stays.
+    before = (model / "config.json").read_bytes()
+    converted(model, model, "--to", "h5", "--dtype", "float16")
+    assert (model / "config.json").read_bytes() == before
+
+
+def test_no_dtype_is_added(model, tmp_path):
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({n: v for n, v in config.items() if "dtype" not in n}))
+    converted(model, tmp_path / "out", "--dtype", "float16")
+    assert (tmp_path / "out/config.json").read_bytes() == (model / "config.json").read_bytes()
+
+
 def test_safetensors_of_tensorflow(tf_model, weights, tmp_path):
     layers = keras_files.read(tf_model / "tf_model.h5")
     (tf_model / "tf_model.h5").unlink()
