@@ -6,6 +6,7 @@
 #include <charconv>
 #include <fstream>
 #include <optional>
+#include <utility>
 
 #include "app/companions.h"
 #include "app/config_dtype.h"
@@ -88,6 +89,22 @@ names::Model model_of(const fs::path& folder) {
     if (part.is_object() && !text_at(part, "model_type").empty()) model.parts[key] = text_at(part, "model_type");
   }
   return model;
+}
+
+// Whole numbers of another width. TensorFlow's classes keep tables of indices in 32 bits, PyTorch's in 64.
+template <typename From, typename To>
+Tensor resized(const StridedTensor& tensor, const std::string& where) {
+  const Tensor whole = tensor.to_tensor();
+  std::vector<To> numbers(static_cast<std::size_t>(whole.count()));
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const From value = whole.at<From>(static_cast<int64_t>(i));
+    if (!std::in_range<To>(value)) {
+      bad_input("{} holds {}, which does not fit the {} bits of TensorFlow's class; restore the file", where, value,
+                8 * sizeof(To));
+    }
+    numbers[i] = static_cast<To>(value);
+  }
+  return Tensor::of<To>(sizeof(To) == 4 ? DType::kInt32 : DType::kInt64, whole.dims(), numbers);
 }
 
 // What is to be written, before any weight is read.
@@ -182,8 +199,15 @@ class Planner {
         return Tensor::copy_of(dtype, dims, zeros);
       };
     } else {
-      made.source = [&from = source_.checkpoint.strided(source), permutation = layout.permutation] {
-        return from.permuted(permutation);
+      made.source = [&from = source_.checkpoint.strided(source), permutation = layout.permutation,
+                     where = fmt::format("{}: tensor `{}`", source_.file.string(), source),
+                     dtype = layout.dtype]() -> StridedTensor {
+        const StridedTensor permuted = from.permuted(permutation);
+        if (permuted.dtype() == DType::kInt64 && dtype == DType::kInt32)
+          return resized<int64_t, int32_t>(permuted, where);
+        if (permuted.dtype() == DType::kInt32 && dtype == DType::kInt64)
+          return resized<int32_t, int64_t>(permuted, where);
+        return permuted;
       };
     }
     return made;

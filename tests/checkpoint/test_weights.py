@@ -225,6 +225,43 @@ def test_cast_weights_have_a_configuration_that_says_so(model, tmp_path, key):
     assert (model / "config.json").read_bytes() == before
 
 
+@pytest.fixture(scope="module")
+def swin(tmp_path_factory):
+    """A tiny Swin, which has tables of indices."""
+    from transformers import SwinConfig, SwinModel
+
+    torch.manual_seed(0)
+    config = SwinConfig(image_size=32, patch_size=4, embed_dim=8, depths=[2], num_heads=[2], window_size=4)
+    folder = tmp_path_factory.mktemp("swin") / "model"
+    SwinModel(config).save_pretrained(folder)
+    return folder
+
+
+def test_tables_of_indices_are_32_bits_wide_in_tensorflow(swin, tmp_path):
+    weights = load_file(swin / "model.safetensors")
+    tables = [name for name, value in weights.items() if value.dtype == torch.int64]
+    assert tables
+    converted(swin, tmp_path / "out")
+    found = {n: v for w in keras_files.read(tmp_path / "out/tf_model.h5").values() for n, v in w.items()}
+    narrow = [value for name, value in found.items() if "relative_position_index" in name]
+    assert len(narrow) == len(tables)
+    for value in narrow:
+        assert value.dtype == np.int32
+        np.testing.assert_array_equal(value, weights[tables[0]].numpy())
+    assert names_and_bytes(back(tmp_path / "out", tmp_path / "back")) == names_and_bytes(weights)
+
+
+def test_indices_past_32_bits(swin, tmp_path):
+    source = shutil.copytree(swin, tmp_path / "model")
+    weights = load_file(source / "model.safetensors")
+    table = next(name for name, value in weights.items() if value.dtype == torch.int64)
+    weights[table][0, 0] = 2**31
+    save_file(weights, source / "model.safetensors", metadata={"format": "pt"})
+    finished = run("weights", source, tmp_path / "out")
+    assert finished.code == 2 and f"tensor `{table}` holds 2147483648" in finished.error
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
 def test_no_dtype_is_added(model, tmp_path):
     config = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(json.dumps({n: v for n, v in config.items() if "dtype" not in n}))

@@ -116,7 +116,8 @@ class OldNames:
             variable.name, start_prefix_to_remove=self.prefix, tf_weight_shape=variable.shape, name_scope=""
         )
         for tf_part, pt_part in MISSED.items():
-            name = name.replace(tf_part, pt_part)
+            if name not in self.known:
+                name = name.replace(tf_part, pt_part)
         rename = getattr(self.model, "tf_to_pt_weight_rename", lambda n: (n,))
         return next((self.known[n] for n in rename(name) if n in self.known), None), transpose
 
