@@ -8,10 +8,12 @@ import repairs
 import samples
 
 
-def classes(subject):
+def classes(subject, repaired=True):
+    """The TensorFlow class of a subject and the PyTorch one."""
     import transformers
 
-    repairs.repair(subject["type"])
+    if repaired:
+        repairs.repair(subject["type"])
     return getattr(transformers, subject["class"]), getattr(transformers, subject["class"][2:])
 
 
