@@ -262,14 +262,14 @@ void copy_missing_companions(const fs::path& from, const fs::path& present, cons
   }
 }
 
-// The carried config.json of a folder says the dtype that the weights were cast to.
-void say_dtype(const fs::path& folder, const std::string& dtype) {
+// The carried config.json of a folder says the dtype that the weights were cast to. source: where it came from.
+void say_dtype(const fs::path& folder, const std::string& dtype, const fs::path& source) {
   const fs::path path = folder / "config.json";
   std::ifstream in(path, std::ios::binary);
   if (dtype.empty() || !in) return;
   const std::string text((std::istreambuf_iterator<char>(in)), {});
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  out << with_dtype(text, dtype, path.string());
+  out << with_dtype(text, dtype, (source / "config.json").string());
   out.close();
   if (!out) fail(ErrorKind::kEnvironment, "{}: cannot be written; check space and permissions", path.string());
 }
@@ -373,7 +373,7 @@ WeightsResult convert_weights(const WeightsRequest& request,
     out.require_free_space(bytes + kRoomForHeaders);
     const WrittenFiles written = write(out.path(), is_h5, std::move(plan), max_shard_size, on_progress);
     if (carries) copy_companions(source.folder, out.path());
-    say_dtype(out.path(), request.dtype);
+    say_dtype(out.path(), request.dtype, source.folder);
     out.commit();
     return finish(written);
   }
@@ -394,7 +394,7 @@ WeightsResult convert_weights(const WeightsRequest& request,
     written.names = {name};
   }
   if (carries) copy_missing_companions(source.folder, folder, out.path());
-  say_dtype(out.path(), request.dtype);
+  say_dtype(out.path(), request.dtype, source.folder);
   out.commit(outdated);
   return finish(written);
 }

@@ -267,6 +267,14 @@ def test_indices_past_32_bits(swin, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
 
 
+def test_a_configuration_that_cannot_be_changed(model, tmp_path):
+    text = '{"torch_dtype": "float32", "model_type"'
+    (model / "config.json").write_text(text)
+    finished = run("weights", model, tmp_path / "out", "--to", "safetensors", "--dtype", "float16")
+    assert finished.code == 2 and f"{model}/config.json: {len(text)} bytes are no JSON object" in finished.error
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
 def test_no_dtype_is_added(model, tmp_path):
     config = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(json.dumps({n: v for n, v in config.items() if "dtype" not in n}))
