@@ -29,6 +29,9 @@ TEXT = """# `pt-to-tf`, class by class
 has, with weights at trained scale. The judge is the TensorFlow class of Transformers 4.46.3 as it is, with none of the
 repairs that [weights.md](weights.md) speaks of; the inputs are made up, and the limit is the usual 5e-5.
 
+`mismatch`, nothing written: the class computes something else, or does not cross-load. `bad-input`: refused, as the old
+command did, for a class that returns hidden states alone, or that takes more than text, pictures and sound.
+
 {totals}
 
 | class | verdict | outputs | hidden states | |
@@ -100,7 +103,8 @@ def totals(results):
     counts = {}
     for result in results:
         counts[result["verdict"]] = counts.get(result["verdict"], 0) + 1
-    return f"{len(results)} configurations: " + ", ".join(f"{n} {kind}" for kind, n in counts.items()) + "."
+    tried = f"{len(results)} of {sum(1 for _ in trials.subjects())} configurations were tried: "
+    return tried + ", ".join(f"{n} {kind}" for kind, n in counts.items()) + "."
 
 
 def line(result):
