@@ -29,9 +29,12 @@ def example_inputs(folder, config, model, dummy_inputs=()):
     cannot do without. kind bad-input when the folder's tokenizer or processor cannot be used.
     """
     parameters = inspect.signature(model.forward).parameters
+    task = type(model).__name__
     maker = _Maker(Path(folder), config, parameters)
     if "input_ids" in parameters:
         maker.add_text()
+    if task.endswith("ForMultipleChoice"):
+        maker.offer_choices()
     if "pixel_values" in parameters:
         maker.add_pictures()
     if "input_features" in parameters:
@@ -41,11 +44,14 @@ def example_inputs(folder, config, model, dummy_inputs=()):
     has_two_parts = getattr(config, "is_encoder_decoder", False) or (
         hasattr(model, "encoder") and hasattr(model, "decoder")
     )
-    if "decoder_input_ids" in dummy_inputs or (has_two_parts and "decoder_input_ids" in parameters):
+    makes_its_own = task.endswith(("ForSequenceClassification", "ForQuestionAnswering"))
+    if makes_its_own:
+        pass  # the text again, shifted: what is classified stands at its end
+    elif "decoder_input_ids" in dummy_inputs or (has_two_parts and "decoder_input_ids" in parameters):
         start = getattr(config, "decoder_start_token_id", None) or 0
         maker.found["decoder_input_ids"] = [[start], [start]]
     if not maker.found:
-        seen = f"{type(model).__name__} takes neither text nor pictures nor sound"
+        seen = f"{task} takes neither text nor pictures nor sound"
         raise WorkerError("unsupported", f"{folder}: {seen}; use `crossload weights`, which compares nothing")
     return {name: _array(value) for name, value in maker.found.items()}, maker.notes
 
@@ -70,6 +76,14 @@ class _Maker:
             self.notes.append("the tokenizer has no pad token; its eos token pads the shorter sentence")
         self._take(tokenizer(SENTENCES, padding=True, truncation=True, return_tensors="np"))
         return None
+
+    def offer_choices(self):
+        """Two questions with the two sentences as choices: [batch, choices, tokens]."""
+        import numpy
+
+        for name, value in self.found.items():
+            value = numpy.asarray(value)
+            self.found[name] = numpy.stack([value, value[::-1]], 1)
 
     def _add_made_up_text(self):
         import numpy
@@ -100,7 +114,7 @@ class _Maker:
         pictures = [picture.astype(numpy.uint8) for picture in pictures]
         if processor is not None:
             return self._take(processor(images=pictures, return_tensors="np"))
-        vision = getattr(self.config, "vision_config", self.config)
+        vision = getattr(self.config, "vision_config", getattr(self.config, "encoder", self.config))
         size = getattr(vision, "image_size", None) or 224
         height, width = size if isinstance(size, (list, tuple)) else (size, size)
         channels = int(getattr(vision, "num_channels", 3))

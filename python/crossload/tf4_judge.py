@@ -3,8 +3,11 @@
 Runs where Transformers 4 lies, beside PyTorch, TensorFlow and tf-keras.
 """
 
+import json
 import os
 import re
+import shutil
+import tempfile
 from pathlib import Path
 
 from .errors import WorkerError, first_line, last_lines
@@ -77,10 +80,10 @@ class _Subject:
         self.folder, self.weights = Path(request["model"]), Path(request["weights"])
         self.limit = request["max_error"]
         name = request.get("class") or "AutoModel"
-        self.pt_class = self._class(name)
-        self.tf_class = self._class(f"TF{name}")
         self.pt_name, self.tf_name = name, f"TF{name}"
-        self.config = transformers.AutoConfig.from_pretrained(str(self.folder), local_files_only=True)
+        self.pt_class = self._class(self.pt_name)
+        self.tf_class = self._class(self.tf_name)
+        self.config = self._read_config()
         modules = {"transformers": transformers, "torch": torch, "tensorflow": tensorflow}
         self.versions = {name: module.__version__ for name, module in modules.items()}
 
@@ -92,15 +95,60 @@ class _Subject:
             )
         return found
 
+    def _read_config(self):
+        # By the class's own: of parts of models, as BlipTextModel, AutoConfig knows nothing.
+        config_class = getattr(self.pt_class, "config_class", None) or self.transformers.AutoConfig
+        try:
+            return config_class.from_pretrained(str(self.folder), local_files_only=True)
+        except Exception as error:
+            seen = f"Transformers {self.transformers.__version__} cannot read it for `{self.pt_name}`"
+            raise WorkerError(
+                "bad-input", f"{self.folder}/config.json: {seen} ({first_line(error)}); check file and class"
+            ) from error
+
     def pytorch(self):
         """{output: array}; makes the inputs, and finds which axes of outputs the attention mask is about."""
         model = self._load(self.pt_class, self.folder)
         self.pt_name = type(model).__name__
+        self.notes = self._keep_what_loading_lost(model)
         dummy = self._dummy_inputs()
-        self.inputs, self.notes = example_inputs(self.folder, self.config, model, dummy)
+        self.inputs, notes = example_inputs(self.folder, self.config, model, dummy)
+        self.notes += notes
         found = self._run_pytorch(model, self.inputs)
         self.masked_axes = self._masked_axes(model, found)
         return found
+
+    def _keep_what_loading_lost(self, model):
+        """Where the PyTorch class does not take over what its files hold, gives both classes files that they read whole.
+
+        Some classes of Transformers 4 (AlbertForMaskedLM) set a bias to zero that a file holds under one of its two
+        names only, as Transformers itself saves it. Returns notes.
+        """
+        state, torch = model.state_dict(), self.torch
+        prefix = f"{model.base_model_prefix}."
+        lost = {}
+        for name, tensor in _stored(self.folder):
+            known = [n for n in (name, prefix + name, name.removeprefix(prefix)) if n in state]
+            if known and state[known[0]].shape == tensor.shape:
+                if not torch.equal(state[known[0]], tensor.to(state[known[0]].dtype)):
+                    lost[known[0]] = tensor
+        if not lost:
+            return []
+        with torch.no_grad():
+            for name, tensor in lost.items():
+                state[name].copy_(tensor)  # the model's own, tied or not
+        self.repaired = tempfile.TemporaryDirectory(prefix="crossload-")
+        folder = Path(self.repaired.name)
+        for file in self.folder.iterdir():
+            if file.is_file() and file.suffix not in (".safetensors", ".bin", ".h5", ".msgpack"):
+                if not file.name.endswith(".index.json"):
+                    shutil.copy(file, folder)
+        torch.save(model.state_dict(), folder / "pytorch_model.bin")
+        self.folder = folder
+        names = ", ".join(sorted(lost))
+        return [
+            f"Transformers {self.transformers.__version__} loses {names} while loading; both classes got them anyway"
+        ]
 
     def tensorflow(self, folder, **options):
         """({output: array}, what Transformers tells of loading)."""
@@ -222,6 +270,21 @@ class _Subject:
             sizes[0], sizes[axis] = shape[0], shape[axis]
             visible &= self.inputs["attention_mask"].reshape(sizes) > 0
         return visible
+
+
+def _stored(folder):
+    """(name, tensor) of all that the safetensors files of a folder hold."""
+    from safetensors import safe_open
+
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        files = sorted({folder / name for name in json.loads(index.read_text())["weight_map"].values()})
+    else:
+        files = [f for f in [folder / "model.safetensors"] if f.is_file()]
+    for file in files:
+        with safe_open(str(file), "pt") as opened:
+            for name in opened.keys():
+                yield name, opened.get_tensor(name)
 
 
 def _flat(value, name=""):

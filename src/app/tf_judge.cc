@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <fstream>
 #include <limits>
 #include <optional>
 
@@ -9,6 +10,8 @@
 #include "app/scratch_folder.h"
 #include "app/weights.h"
 #include "base/error.h"
+#include "base/float_cast.h"
+#include "checkpoint/checkpoint.h"
 
 namespace crossload::app {
 namespace fs = std::filesystem;
@@ -54,6 +57,31 @@ class TfClassJudge : public TfJudge {
   WorkerProcess worker_;
 };
 
+// A copy of a model's folder with its weights in float32, which Transformers 4 computed in whatever they were; empty
+// when they are that, and the configuration says nothing else.
+fs::path in_float32(const fs::path& folder, const fs::path& target) {
+  const auto file = find_weights(folder, Framework::kPyTorch);
+  if (!file) return {};
+  std::ifstream in(folder / "config.json");
+  const json config = json::parse(in, nullptr, false);
+  const auto says_float32 = [&](const char* key) {
+    const auto found = config.is_object() ? config.find(key) : config.end();
+    return found == config.end() || !found->is_string() || *found == "float32";
+  };
+  const Checkpoint checkpoint = open_checkpoint(*file);
+  const bool is_float32 = std::ranges::all_of(checkpoint.entries(), [](const Checkpoint::Entry& entry) {
+    return !can_cast(entry.dtype) || entry.dtype == DType::kFloat32;
+  });
+  if (is_float32 && says_float32("dtype") && says_float32("torch_dtype")) return {};
+  WeightsRequest ask;
+  ask.source = file->string();
+  ask.target = target;
+  ask.format = "safetensors";
+  ask.dtype = "float32";
+  convert_weights(ask, {});
+  return target;
+}
+
 // The SavedModel of PyTorch's weights, and that of the written ones brought back to PyTorch's names, both against the
 // same PyTorch model.
 class SavedModelJudge : public TfJudge {
@@ -76,6 +104,10 @@ class SavedModelJudge : public TfJudge {
     judgement.judge = "savedmodel";
     judgement.notes = python_.ask(inputs, progress).at("notes").get<std::vector<std::string>>();
 
+    if (const fs::path wide = in_float32(request.model.model, scratch.path() / "float32"); !wide.empty()) {
+      ask.model.model = wide.string();
+      judgement.notes.emplace_back("the weights are compared in float32");
+    }
     ask.out = scratch.path() / "crossload";
     const report::Report first = convert(ask, environment_, python_, progress);
     judgement.class_name = first.model_class;
@@ -86,7 +118,7 @@ class SavedModelJudge : public TfJudge {
     back.target = scratch.path() / "back";
     back.format = "safetensors";
     back.class_name = request.model.model_class;
-    if (request.was_cast) back.dtype = "float32";
+    back.dtype = "float32";
     const WeightsResult read = convert_weights(back, {});
     for (const auto& note : read.unused) {
       if (note.is_reported()) judgement.unused.push_back(note.name);

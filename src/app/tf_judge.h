@@ -42,7 +42,6 @@ struct JudgeRequest {
   ModelRequest model;             // `model` is the folder of the PyTorch weights, `model_class` of PyTorch or empty
   std::filesystem::path weights;  // folder with `tf_model.h5` or its shards, and `config.json`
   double limit = 0;
-  bool was_cast = false;  // the weights have another dtype than PyTorch's
 };
 
 class TfJudge {
@@ -57,7 +56,8 @@ class TfJudge {
 
 /// The TensorFlow class of Transformers 4 where an interpreter has one: that of `given`, or `.venv-tf4` beside its
 /// virtual environment or beside this program's. Else our SavedModel of the weights, by the machinery of `convert` in
-/// `environment`, whose worker is `python`. Both outlive the judge.
+/// `environment`, whose worker is `python`. Both outlive the judge. Either compares in float32, whatever the weights
+/// are in.
 std::unique_ptr<TfJudge> find_judge(const PythonEnvironment& given, const PythonEnvironment& environment,
                                     PythonSide& python);
 

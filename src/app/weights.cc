@@ -6,8 +6,10 @@
 #include <charconv>
 #include <fstream>
 #include <optional>
+#include <utility>
 
 #include "app/companions.h"
+#include "app/config_dtype.h"
 #include "app/stopwatch.h"
 #include "base/error.h"
 #include "base/float_cast.h"
@@ -87,6 +89,22 @@ names::Model model_of(const fs::path& folder) {
     if (part.is_object() && !text_at(part, "model_type").empty()) model.parts[key] = text_at(part, "model_type");
   }
   return model;
+}
+
+// Whole numbers of another width. TensorFlow's classes keep tables of indices in 32 bits, PyTorch's in 64.
+template <typename From, typename To>
+Tensor resized(const StridedTensor& tensor, const std::string& where) {
+  const Tensor whole = tensor.to_tensor();
+  std::vector<To> numbers(static_cast<std::size_t>(whole.count()));
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const From value = whole.at<From>(static_cast<int64_t>(i));
+    if (!std::in_range<To>(value)) {
+      bad_input("{} holds {}, which does not fit the {} bits of TensorFlow's class; restore the file", where, value,
+                8 * sizeof(To));
+    }
+    numbers[i] = static_cast<To>(value);
+  }
+  return Tensor::of<To>(sizeof(To) == 4 ? DType::kInt32 : DType::kInt64, whole.dims(), numbers);
 }
 
 // What is to be written, before any weight is read.
@@ -181,8 +199,15 @@ class Planner {
         return Tensor::copy_of(dtype, dims, zeros);
       };
     } else {
-      made.source = [&from = source_.checkpoint.strided(source), permutation = layout.permutation] {
-        return from.permuted(permutation);
+      made.source = [&from = source_.checkpoint.strided(source), permutation = layout.permutation,
+                     where = fmt::format("{}: tensor `{}`", source_.file.string(), source),
+                     dtype = layout.dtype]() -> StridedTensor {
+        const StridedTensor permuted = from.permuted(permutation);
+        if (permuted.dtype() == DType::kInt64 && dtype == DType::kInt32)
+          return resized<int64_t, int32_t>(permuted, where);
+        if (permuted.dtype() == DType::kInt32 && dtype == DType::kInt64)
+          return resized<int32_t, int64_t>(permuted, where);
+        return permuted;
       };
     }
     return made;
@@ -235,6 +260,18 @@ void copy_missing_companions(const fs::path& from, const fs::path& present, cons
       fail(ErrorKind::kEnvironment, "{}: cannot be copied: {}; check space and permissions", entry.path().string(),
            error.message());
   }
+}
+
+// The carried config.json of a folder says the dtype that the weights were cast to. source: where it came from.
+void say_dtype(const fs::path& folder, const std::string& dtype, const fs::path& source) {
+  const fs::path path = folder / "config.json";
+  std::ifstream in(path, std::ios::binary);
+  if (dtype.empty() || !in) return;
+  const std::string text((std::istreambuf_iterator<char>(in)), {});
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  out << with_dtype(text, dtype, (source / "config.json").string());
+  out.close();
+  if (!out) fail(ErrorKind::kEnvironment, "{}: cannot be written; check space and permissions", path.string());
 }
 
 WrittenFiles write(const fs::path& folder, bool is_h5, Plan plan, uint64_t max_shard_size,
@@ -336,6 +373,7 @@ WeightsResult convert_weights(const WeightsRequest& request,
     out.require_free_space(bytes + kRoomForHeaders);
     const WrittenFiles written = write(out.path(), is_h5, std::move(plan), max_shard_size, on_progress);
     if (carries) copy_companions(source.folder, out.path());
+    say_dtype(out.path(), request.dtype, source.folder);
     out.commit();
     return finish(written);
   }
@@ -356,6 +394,7 @@ WeightsResult convert_weights(const WeightsRequest& request,
     written.names = {name};
   }
   if (carries) copy_missing_companions(source.folder, folder, out.path());
+  say_dtype(out.path(), request.dtype, source.folder);
   out.commit(outdated);
   return finish(written);
 }

@@ -47,7 +47,8 @@ std::string fetch_weights(const WeightsRequest& request, PythonSide& python, con
 
 /// Reads SRC, writes the other framework's file or shards, and carries configuration and tokenizer files along. A new
 /// or empty folder appears whole or not at all; in one that holds other files each file is whole at any moment, and
-/// only companions that are missing there are added. Throws `kBadInput` for what cannot be read, for SRC that holds
+/// only companions that are missing there are added. Where floats were cast, the carried config.json says so, see
+/// `with_dtype`. Throws `kBadInput` for what cannot be read, for SRC that holds
 /// weights of both frameworks when no format was given, and for weights that are in DST already unless `force`;
 /// `kUnsupported` for a class without a counterpart in Transformers 4.46; `kEnvironment` when writing fails.
 /// on_progress: bytes written and bytes in all; may throw to stop.

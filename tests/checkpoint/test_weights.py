@@ -205,6 +205,83 @@ def test_casts(bert, weights, tmp_path, name):
     assert names_and_bytes(back(tmp_path / "out", tmp_path / "back")) == names_and_bytes(expected)
 
 
+@pytest.mark.parametrize("key", ["torch_dtype", "dtype"])
+def test_cast_weights_have_a_configuration_that_says_so(model, tmp_path, key):
+    """Transformers would cast them back to what it says."""
+    config = json.loads((model / "config.json").read_text())
+    config = {name: value for name, value in config.items() if "dtype" not in name} | {key: "float32"}
+    (model / "config.json").write_text(json.dumps(config, indent=3))
+    converted(model, tmp_path / "cast", "--to", "safetensors", "--dtype", "bfloat16")
+    text = (tmp_path / "cast/config.json").read_text()
+    assert text == (model / "config.json").read_text().replace("float32", "bfloat16")
+    from transformers import AutoModel
+
+    assert AutoModel.from_pretrained(tmp_path / "cast").dtype == torch.bfloat16
+    converted(model, tmp_path / "tf", "--dtype", "float16")
+    assert json.loads((tmp_path / "tf/config.json").read_text())[key] == "float16"
+    # What says how other weights are stays.
+    before = (model / "config.json").read_bytes()
+    converted(model, model, "--to", "h5", "--dtype", "float16")
+    assert (model / "config.json").read_bytes() == before
+
+
+@pytest.fixture(scope="module")
+def swin(tmp_path_factory):
+    """A tiny Swin with the tables of indices that Transformers 4 saved."""
+    from transformers import SwinConfig, SwinModel
+
+    torch.manual_seed(0)
+    config = SwinConfig(image_size=32, patch_size=4, embed_dim=8, depths=[2], num_heads=[2], window_size=4)
+    folder = tmp_path_factory.mktemp("swin") / "model"
+    SwinModel(config).save_pretrained(folder)
+    weights = load_file(folder / "model.safetensors")
+    for i in range(2):
+        table = torch.randperm(256).reshape(16, 16) % 49
+        weights[f"encoder.layers.0.blocks.{i}.attention.self.relative_position_index"] = table
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def test_tables_of_indices_are_32_bits_wide_in_tensorflow(swin, tmp_path):
+    weights = load_file(swin / "model.safetensors")
+    converted(swin, tmp_path / "out")
+    found = {n: v for w in keras_files.read(tmp_path / "out/tf_model.h5").values() for n, v in w.items()}
+    narrow = {name: value for name, value in found.items() if "relative_position_index" in name}
+    assert len(narrow) == 2
+    for name, value in narrow.items():
+        assert value.dtype == np.int32
+        block = 1 if "blocks.1" in name else 0
+        expected = weights[f"encoder.layers.0.blocks.{block}.attention.self.relative_position_index"]
+        np.testing.assert_array_equal(value, expected.numpy())
+    assert names_and_bytes(back(tmp_path / "out", tmp_path / "back")) == names_and_bytes(weights)
+
+
+def test_indices_past_32_bits(swin, tmp_path):
+    source = shutil.copytree(swin, tmp_path / "model")
+    weights = load_file(source / "model.safetensors")
+    table = next(name for name, value in weights.items() if value.dtype == torch.int64)
+    weights[table][0, 0] = 2**31
+    save_file(weights, source / "model.safetensors", metadata={"format": "pt"})
+    finished = run("weights", source, tmp_path / "out")
+    assert finished.code == 2 and f"tensor `{table}` holds 2147483648" in finished.error
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_configuration_that_cannot_be_changed(model, tmp_path):
+    text = '{"torch_dtype": "float32", "model_type"'
+    (model / "config.json").write_text(text)
+    finished = run("weights", model, tmp_path / "out", "--to", "safetensors", "--dtype", "float16")
+    assert finished.code == 2 and f"{model}/config.json: {len(text)} bytes are no JSON object" in finished.error
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
+def test_no_dtype_is_added(model, tmp_path):
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({n: v for n, v in config.items() if "dtype" not in n}))
+    converted(model, tmp_path / "out", "--dtype", "float16")
+    assert (tmp_path / "out/config.json").read_bytes() == (model / "config.json").read_bytes()
+
+
 def test_safetensors_of_tensorflow(tf_model, weights, tmp_path):
     layers = keras_files.read(tf_model / "tf_model.h5")
     (tf_model / "tf_model.h5").unlink()

@@ -147,6 +147,42 @@ def test_shards(command, own):
     assert finished.code == 2 and "--max-shard-size much" in finished.error
 
 
+def half(folder, dtype):
+    """The model's weights in another dtype, with a configuration that says so."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "model.safetensors")
+    narrow = {name: value.to(getattr(torch, dtype)) for name, value in weights.items()}
+    save_file(narrow, folder / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "dtype": dtype}))
+    return folder
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_weights_are_compared_in_float32(command, own, dtype):
+    """As Transformers 4 loaded all weights. The file keeps their dtype."""
+    import h5py
+
+    folder = half(own(BERT), dtype)
+    found = passed(command("--model-name", folder, "--no-pr", "--json"))
+    assert found["verdict"] == "verified" and found["max_error"] < 1e-5
+    assert any("compared in float32" in note for note in found["notes"])
+    sizes = set()
+    with h5py.File(folder / "tf_model.h5") as file:
+        file.visititems(lambda _, item: sizes.add(item.id.get_type().get_size()) if hasattr(item, "shape") else None)
+    assert sizes == {2} and left_over(folder) == []
+    assert json.loads((folder / "config.json").read_text())["dtype"] == dtype
+
+
+def test_cache_is_no_output_of_the_saved_model(command, own):
+    folder = own("GPT2Model")
+    finished = command("--model-name", folder, "--no-pr")
+    assert finished.code == 2 and "no output of a head" in finished.error and "counts caches too" in finished.error
+    assert weight_files(folder) == []
+
+
 def test_coarser_weights_as_far_as_is_allowed(command, own):
     folder = own(BERT)
     found = passed(
@@ -222,7 +258,8 @@ def test_default_place_is_nobody_elses(command):
     "name",
     [
         BERT, "GPT2LMHeadModel", "GPT2Model", "ViTForImageClassification", "Wav2Vec2ForCTC",
-        "WhisperForConditionalGeneration", "BartForConditionalGeneration",
+        "WhisperForConditionalGeneration", "BartForConditionalGeneration", "BertForMultipleChoice",
+        "BartForSequenceClassification",
     ],
 )  # fmt: skip
 def test_tensorflow_class_agrees(judged, tf4, own, name):
@@ -234,6 +271,34 @@ def test_tensorflow_class_agrees(judged, tf4, own, name):
     assert found["versions"]["transformers"].startswith("4.")
     # The same numbers went in, whoever loaded them.
     assert found["figures"]["crossload_output"] == pytest.approx(found["figures"]["conversion_output"], abs=1e-6)
+
+
+def test_tensorflow_class_takes_half_weights(judged, own):
+    found = passed(judged("--model-name", half(own(BERT), "bfloat16"), "--no-pr", "--json"))
+    assert found["verdict"] == "verified" and found["max_error"] < 1e-5
+
+
+def test_what_transformers_4_loses_while_loading(judged, own):
+    """Its AlbertForMaskedLM sets the bias of the head to zero that a file holds once for its two names."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    folder = own("AlbertForMaskedLM")
+    weights = load_file(folder / "model.safetensors")
+    weights["predictions.bias"] = torch.linspace(-1, 1, 99)
+    weights.pop("predictions.decoder.bias", None)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    found = passed(judged("--model-name", folder, "--no-pr", "--json"))
+    assert found["verdict"] == "verified" and found["figures"]["conversion_output"] < 5e-5
+    assert any("loses predictions.bias" in note for note in found["notes"])
+
+
+def test_configuration_that_transformers_4_does_not_know(judged, own):
+    folder = own(BERT)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "problem_type": "riddle"}))
+    finished = judged("--model-name", folder, "--no-pr")
+    assert finished.code in (2, 3) and "config.json" in finished.error and weight_files(folder) == []
 
 
 def test_tensorflow_class_by_flag(command, own, tf4):

@@ -34,6 +34,11 @@ def _config(name):
         return t.DistilBertConfig(
             dim=32, n_layers=2, n_heads=4, hidden_dim=37, vocab_size=99, max_position_embeddings=40
         )
+    if name.startswith("Albert"):
+        return t.AlbertConfig(
+            vocab_size=99, embedding_size=16, hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
+            intermediate_size=37, max_position_embeddings=40,
+        )  # fmt: skip
     if name.startswith("Bart"):
         return t.BartConfig(**two_parts, max_position_embeddings=40)
     if name.startswith("Whisper"):

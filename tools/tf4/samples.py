@@ -97,9 +97,12 @@ def ending(config, rng, found):
 
 def pictures(config, rng, found):
     size = config.vision_config.image_size
+    seen = np.ones([BATCH, LENGTH, 2], np.int32)
+    seen[0, :3, 1] = 0  # the second picture comes later in the text
+    seen[1, 0] = 0  # text before any picture
     return {
         "pixel_values": rng.standard_normal([BATCH, 2, 3, size, size]).astype(np.float32),
-        "image_attention_mask": np.ones([BATCH, LENGTH, 2], np.int32),
+        "image_attention_mask": seen,
     }
 
 

@@ -3,16 +3,17 @@
 import json
 import re
 
-import h5py
 import numpy as np
 import repairs
 import samples
 
 
-def classes(subject):
+def classes(subject, repaired=True):
+    """The TensorFlow class of a subject and the PyTorch one."""
     import transformers
 
-    repairs.repair(subject["type"])
+    if repaired:
+        repairs.repair(subject["type"])
     return getattr(transformers, subject["class"]), getattr(transformers, subject["class"][2:])
 
 
@@ -117,7 +118,8 @@ class OldNames:
             variable.name, start_prefix_to_remove=self.prefix, tf_weight_shape=variable.shape, name_scope=""
         )
         for tf_part, pt_part in MISSED.items():
-            name = name.replace(tf_part, pt_part)
+            if name not in self.known:
+                name = name.replace(tf_part, pt_part)
         rename = getattr(self.model, "tf_to_pt_weight_rename", lambda n: (n,))
         return next((self.known[n] for n in rename(name) if n in self.known), None), transpose
 
@@ -216,37 +218,3 @@ def back(subject, folder):
         "computed": [n for n in state if n not in changed and not any(n in group for group in ties)],
         "max_error": max(errors.values(), default=None),
     }
-
-
-def read_h5(file):
-    """[(group, variable name, array)] of a tf_model.h5."""
-    with h5py.File(file, "r") as h5:
-        groups = [*attribute(h5, "layer_names"), "top_level_model_weights"]
-        return [(g, n, np.asarray(h5[g][n])) for g in groups if g in h5 for n in attribute(h5[g], "weight_names")]
-
-
-def attribute(group, name):
-    """A list of names; Keras cuts long ones into pieces."""
-    if name in group.attrs:
-        return [n.decode() if isinstance(n, bytes) else n for n in group.attrs[name]]
-    found, i = [], 0
-    while f"{name}{i}" in group.attrs:
-        found += [n.decode() if isinstance(n, bytes) else n for n in group.attrs[f"{name}{i}"]]
-        i += 1
-    return found
-
-
-def write_h5(file, layer_names, weights):
-    """weights: [(groups, variable name, array)]"""
-    with h5py.File(file, "w") as h5:
-        h5.attrs["layer_names"] = [n.encode() for n in layer_names]
-        h5.attrs["backend"], h5.attrs["keras_version"] = b"tensorflow", b"2.21.0"
-        for group in [*layer_names, "top_level_model_weights"]:
-            own = [(n, a) for gs, n, a in weights if group in gs]
-            made = h5.create_group(group)
-            pieces = [own[i : i + 200] for i in range(0, len(own), 200)] or [[]]
-            for i, piece in enumerate(pieces):
-                key = "weight_names" if len(pieces) == 1 else f"weight_names{i}"
-                made.attrs[key] = np.asarray([n.encode() for n, _ in piece], dtype="S" if piece else "S1")
-            for name, array in own:
-                made.create_dataset(name, data=array)

@@ -2,19 +2,13 @@
 
 LIMIT = "1e-5"
 
-# Why a class fails that no repair helps, by its name.
-IDEFICS = (
-    "TensorFlow's class is that far from the same model in float64, PyTorch's a tenth of it; every weight is bit for bit"
-    " the same, so names have no part in it"
-)
-REASONS = {"TFIdeficsModel": IDEFICS, "TFIdeficsForVisionText2Text": IDEFICS}
-
 TEXT = """# Weights of the TensorFlow classes of Transformers 4.46
 
 <!-- Written by tools/tf4/judge.py --docs; see there. -->
 
 For every class in Transformers' TensorFlow auto maps, and a few that no map has, a tiny model with weights at trained
-scale was converted both ways by the rules in `src/names`, and the real classes of Transformers 4.46.3 judged it.
+scale was converted both ways by `crossload weights`, folder to folder, and the real classes of Transformers 4.46.3 judged
+it.
 
 - **To TensorFlow**: `from_pretrained` of the TensorFlow class loads the `tf_model.h5` with no missing and no unexpected
   names but those that the class itself hides, and its outputs are PyTorch's within {limit}. The number is the largest
@@ -84,8 +78,6 @@ def row(result, notes):
     changes = ", ".join(f"`{k}={v}`" for k, v in (result.get("changes") or {}).items())
     to_tf = result["to_tf"] or f"{result['max_error']:.1e}"
     to_pt = result["to_pt"] or f"{result['compared']} tensors"
-    if result["to_tf"] or result["to_pt"]:
-        to_tf += notes.mark(REASONS.get(name))
     if result.get("repair"):
         to_tf += notes.mark(f"With Transformers repaired: {result['repair']}.")
     if found := result.get("note"):
