@@ -190,7 +190,7 @@ class Inliner {
   std::string converted(const std::string& name, DType wanted, const Node& user) {
     const program::TensorType type = flat_.tensors.at(name);
     if (!is_floating(type.dtype) || type.dtype == DType::kFloat64 || type.dtype == wanted) return name;
-    const std::string result = new_name("_to_copy");
+    const std::string result = new_name("autocast");
     flat_.tensors[result] = {wanted, type.dims};
     Node cast{"aten._to_copy.default", result, {}, {}, user.place};
     cast.arguments = {{"self", TensorRef{name}}, {"dtype", program::ScalarType{wanted}}};

@@ -51,40 +51,50 @@ Exprs cond(Call& call) {
 
 // ---- Loops ----------------------------------------------------------------------------------------------------------
 
-/// A While under construction: values that a turn replaces, and values that it only reads.
+/// A While under construction. Its first two values are TensorFlow's own for loops, without which it has no gradient: the
+/// number of turns done, and the most turns, -1 for no limit. Then come the values that a turn replaces, whose shapes
+/// stay, and those that it only reads.
 class Loop {
  public:
-  /// Both functions take `changing`, whose shapes stay in a turn, and then `fixed`, where null handles stay null.
-  Loop(Builder& b, const Exprs& changing, const Exprs& fixed) : b_(b), functions_(b, 2), changing_(changing), fixed_(fixed) {
-    functions_.add_inputs(changing);
-    functions_.add_inputs(fixed);
+  /// Null handles among `fixed` stay null.
+  Loop(Builder& b, Expr most_turns, const Exprs& changing, const Exprs& fixed)
+      : b_(b), functions_(b, 2), given_{b.scalar(DType::kInt32, 0), most_turns} {
+    append(given_, changing);
+    first_fixed_ = given_.size();
+    append(given_, fixed);
+    functions_.add_inputs(given_);
   }
 
-  Builder& test_builder() { return functions_.builder(0); }
-  Builder& body_builder() { return functions_.builder(1); }
-  const Exprs& test_inputs() const { return functions_.inputs(0); }
-  const Exprs& body_inputs() const { return functions_.inputs(1); }
+  Builder& test() { return functions_.builder(0); }
+  Builder& body() { return functions_.builder(1); }
+  Expr turn(Builder& in) const { return inputs(in)[0]; }
+  Expr most_turns(Builder& in) const { return inputs(in)[1]; }
+  /// The changing and the fixed values, as `test` or `body` have them.
+  Exprs values(Builder& in) const { return {inputs(in).begin() + kOwn, inputs(in).end()}; }
 
   /// The changing values after the last turn.
-  Exprs run(Expr test, Exprs next) {
-    Exprs inputs = changing_;
-    append(inputs, without_nulls(fixed_));
-    append(inputs, functions_.capture());
+  Exprs run(Expr is_on, const Exprs& next) {
+    Exprs given = without_nulls(given_), after = {turn(body()) + body().scalar(DType::kInt32, 1), most_turns(body())};
+    append(given, functions_.capture());
+    append(after, next);
     const Exprs& in = functions_.inputs(1);
-    append(next, without_nulls(Exprs(in.begin() + static_cast<std::ptrdiff_t>(changing_.size()), in.end())));
-    append(next, functions_.captured(1));
-    functions_.add_outputs(0, {test});
-    functions_.add_outputs(1, next);
+    append(after, without_nulls({in.begin() + static_cast<std::ptrdiff_t>(first_fixed_), in.end()}));
+    append(after, functions_.captured(1));
+    functions_.add_outputs(0, {is_on});
+    functions_.add_outputs(1, after);
     const char* op = functions_.is_stateful() ? "While" : "StatelessWhile";
-    Exprs after = b_.tf_all(op, inputs, {{"cond", functions_.graph(0)}, {"body", functions_.graph(1)}});
-    after.resize(changing_.size());
-    return after;
+    const Exprs results = b_.tf_all(op, given, {{"cond", functions_.graph(0)}, {"body", functions_.graph(1)}});
+    return {results.begin() + kOwn, results.begin() + static_cast<std::ptrdiff_t>(first_fixed_)};
   }
 
  private:
+  static constexpr std::ptrdiff_t kOwn = 2;
+  const Exprs& inputs(const Builder& in) const { return functions_.inputs(&in == &functions_.builder(0) ? 0 : 1); }
+
   Builder& b_;
   Functions functions_;
-  const Exprs changing_, fixed_;
+  Exprs given_;
+  std::size_t first_fixed_;
 };
 
 Exprs while_loop(Call& call) {
@@ -92,61 +102,50 @@ Exprs while_loop(Call& call) {
   for (const Expr& value : carried) {
     if (!value) call.unsupported("a loop that carries a number; carry a tensor without axes instead");
   }
-  Loop loop(call.builder(), carried, call.operands("additional_inputs"));
-  Builder& test = loop.test_builder();
-  const Exprs tested = call.bodies().lower_body(call.body("cond_fn"), loop.test_inputs(), test);
-  const Exprs next = call.bodies().lower_body(call.body("body_fn"), loop.body_inputs(), loop.body_builder());
-  if (tested.size() != 1) call.unsupported("a loop whose condition is no tensor");
+  Builder& b = call.builder();
+  Loop loop(b, b.scalar(DType::kInt32, -1), carried, call.operands("additional_inputs"));
+  const auto lowered = [&](std::string_view name, Builder& into) {
+    return call.bodies().lower_body(call.body(name), loop.values(into), into);
+  };
+  const Exprs is_on = lowered("cond_fn", loop.test()), next = lowered("body_fn", loop.body());
+  if (is_on.size() != 1) call.unsupported("a loop whose condition is no tensor");
   if (next.size() != carried.size()) call.unsupported("a loop that returns something else than tensors");
-  return loop.run(test.cast(test.reshape(tested[0], {}), DType::kBool), next);
+  return loop.run(loop.test().cast(loop.test().reshape(is_on[0], {}), DType::kBool), next);
 }
 
-/// Runs `body` for each slice of `xs` along axis 0: it takes `carried`, the slices and `additional`, and returns the
+/// Runs `block` for each slice of `xs` along axis 0: it takes `carried`, the slices and `additional`, and returns the
 /// next carried values and a row of each result that is collected.
-Exprs for_each_slice(Call& call, const program::Block& body, const Exprs& carried, const Exprs& xs,
+Exprs for_each_slice(Call& call, const program::Block& block, const Exprs& carried, const Exprs& xs,
                      const Exprs& additional) {
   Builder& b = call.builder();
-  const std::size_t collected = call.result_count() - carried.size();
-  const Expr count = b.size(xs.at(0).dim(0));
-  Exprs changing = {b.scalar(DType::kInt32, 0)};
-  append(changing, carried);
+  Exprs changing = carried, fixed = xs;
   for (std::size_t i = carried.size(); i < call.result_count(); ++i) {
     const DType dtype = call.result_dtype(i);
     changing.push_back(b.fill(dtype, call.result_dims(i), b.scalar(dtype, 0)));
   }
-  Exprs fixed = {count};
-  append(fixed, xs);
   append(fixed, additional);
-  Loop loop(b, changing, fixed);
+  Loop loop(b, b.size(xs.at(0).dim(0)), changing, fixed);
 
-  Builder& turn = loop.body_builder();
-  const auto at = [&](std::size_t i) { return loop.body_inputs()[i]; };
-  const Expr index = at(0);
-  const std::size_t first_x = changing.size() + 1, first_additional = first_x + xs.size();
-  Exprs inputs;
-  for (std::size_t i = 0; i < carried.size(); ++i) inputs.push_back(at(1 + i));
+  Builder& body = loop.body();
+  const Expr turn = loop.turn(body);
+  Exprs values = loop.values(body);
   for (std::size_t i = 0; i < xs.size(); ++i) {
-    const Expr row = turn.gather(at(first_x + i), index, 0);
+    Expr& x = values[changing.size() + i];
+    x = body.gather(x, turn, 0);
     const SymDims& all = xs[i].dims();
-    turn.set_dims(row, SymDims(all.begin() + 1, all.end()));
-    inputs.push_back(row);
+    body.set_dims(x, SymDims(all.begin() + 1, all.end()));
   }
-  for (std::size_t i = 0; i < additional.size(); ++i) inputs.push_back(at(first_additional + i));
-  const Exprs made = call.bodies().lower_body(body, inputs, turn);
-  if (made.size() != call.result_count()) call.unsupported("a body that returns something else than tensors");
-
-  Exprs next = {turn.tf("AddV2", {index, turn.scalar(DType::kInt32, 1)})};
-  for (std::size_t i = 0; i < carried.size(); ++i) next.push_back(made[i]);
-  const Expr place = turn.reshape(index, {Sym(1), Sym(1)});
-  for (std::size_t i = 0; i < collected; ++i) {
-    const Expr row = turn.unsqueeze(made[carried.size() + i], 0);
-    next.push_back(turn.tf("TensorScatterUpdate", {at(1 + carried.size() + i), place, row}));
+  const auto collected = values.begin() + static_cast<std::ptrdiff_t>(carried.size());
+  Exprs inputs(values.begin(), collected);
+  inputs.insert(inputs.end(), values.begin() + static_cast<std::ptrdiff_t>(changing.size()), values.end());
+  Exprs next = call.bodies().lower_body(block, inputs, body);
+  if (next.size() != changing.size()) call.unsupported("a body that returns something else than tensors");
+  const Expr place = body.reshape(turn, {Sym(1), Sym(1)});
+  for (std::size_t i = carried.size(); i < next.size(); ++i) {
+    next[i] = body.tf("TensorScatterUpdate", {values[i], place, body.unsqueeze(next[i], 0)});
   }
-  Builder& test = loop.test_builder();
-  const Expr is_left = test.tf("Less", {loop.test_inputs()[0], loop.test_inputs()[changing.size()]});
-  Exprs results = loop.run(is_left, next);
-  results.erase(results.begin());  // the index
-  return results;
+  Builder& test = loop.test();
+  return loop.run(test.tf("Less", {loop.turn(test), loop.most_turns(test)}), next);
 }
 
 void require_tensors(Call& call, const Exprs& values) {
