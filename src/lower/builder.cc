@@ -258,21 +258,32 @@ Expr Builder::highest(DType dtype) {
 void Builder::bind(const std::string& symbol, Expr tensor, int axis) { symbols_[symbol] = {tensor, axis}; }
 void Builder::bind(const std::string& symbol, Expr scalar) { symbols_[symbol] = {scalar, -1}; }
 
+void Builder::capture(const std::string& symbol) {
+  if (std::ranges::find(captured_, symbol) != captured_.end()) return;
+  if (outer_ == nullptr) internal_error("sizes: symbol `{}` is bound to no tensor", symbol);
+  const graph::Origin origin = std::exchange(origin_, {});
+  const Expr value = input("size." + symbol, outer_->bound(symbol).dtype(), {});
+  origin_ = origin;
+  captured_.push_back(symbol);
+  if (!is_bound(symbol)) bind(symbol, value);
+}
+
+Expr Builder::bound(const std::string& symbol) {
+  if (!is_bound(symbol)) capture(symbol);
+  const auto [tensor, axis] = symbols_.at(symbol);
+  if (axis < 0) return reshape(tensor, {});
+  const Expr shape = tf("Shape", {tensor}, {{"out_type", DType::kInt32}});
+  const Expr one = tf("StridedSlice", {shape, int32s({axis}), int32s({axis + 1}), int32s({1})},
+                      {{"shrink_axis_mask", int64_t{1}}});
+  set_dims(one, {});
+  return one;
+}
+
 Expr Builder::size(const Sym& value, DType dtype) {
   using Op = Sym::Op;
   if (value.is_constant()) return scalar(dtype, value.constant());
   if (value.op() == Op::kFloat) return scalar(dtype, value.real_value());
-  if (value.is_symbol()) {
-    const auto found = symbols_.find(value.symbol_name());
-    if (found == symbols_.end()) internal_error("sizes: symbol `{}` is bound to no tensor", value.symbol_name());
-    const auto [tensor, axis] = found->second;
-    if (axis < 0) return cast(reshape(tensor, {}), dtype);
-    const Expr shape = tf("Shape", {tensor}, {{"out_type", DType::kInt32}});
-    const Expr one = tf("StridedSlice", {shape, int32s({axis}), int32s({axis + 1}), int32s({1})},
-                        {{"shrink_axis_mask", int64_t{1}}});
-    set_dims(one, {});
-    return cast(one, dtype);
-  }
+  if (value.is_symbol()) return cast(bound(value.symbol_name()), dtype);
   if (dtype == DType::kBool) return cast(size(value, DType::kInt32), dtype);
   const auto operand = [&](std::size_t i) { return size(value.operands()[i], dtype); };
   const auto folded = [&](std::string_view op) {

@@ -52,6 +52,9 @@ Expr operator+(double a, Expr b);
 class Builder {
  public:
   Builder() = default;
+  /// Builds a function that a node of `outer`'s graph will call. Sizes of which it knows only the symbol come from there,
+  /// as inputs, see `capture`.
+  explicit Builder(Builder& outer) : outer_(&outer), origin_(outer.origin_) {}
   Builder(const Builder&) = delete;
   Builder& operator=(const Builder&) = delete;
 
@@ -78,6 +81,13 @@ class Builder {
   bool is_bound(const std::string& symbol) const { return symbols_.contains(symbol); }
   void bind(const std::string& symbol, Expr tensor, int axis);
   void bind(const std::string& symbol, Expr scalar);
+  /// In a function: makes a symbol of the outer graph an input, once, and binds it unless it is bound already. Throws
+  /// `kInternal` where it is bound nowhere.
+  void capture(const std::string& symbol);
+  /// The captured symbols in the order of their inputs, which come after all others.
+  const std::vector<std::string>& captured() const { return captured_; }
+  /// What is bound to the symbol: a scalar that holds it at run time. Throws `kInternal` where it is bound to nothing.
+  Expr bound(const std::string& symbol);
   /// The value of an expression as a scalar of `dtype` (int32, int64, float…).
   Expr size(const Sym& value, DType dtype = DType::kInt32);
   /// A vector of sizes, int32: a constant where all are constant.
@@ -119,8 +129,10 @@ class Builder {
     int axis;  // -1: the value itself is the scalar
   };
 
+  Builder* outer_ = nullptr;
   graph::Graph graph_;
   graph::Origin origin_;
+  std::vector<std::string> captured_;
   std::unordered_map<std::string, int> by_content_;
   std::unordered_map<std::string, int> name_counts_;
   std::unordered_map<std::string, Binding> symbols_;

@@ -54,6 +54,11 @@ const Argument& Call::argument(std::string_view name) const {
   const SchemaArgument* declared = schema_.find(name);
   if (declared == nullptr) internal_error("lowering of `{}`: no argument `{}` in its schema", schema_.target, name);
   if (const Argument* given = node_.find(name)) return *given;
+  // Higher-order operations have arguments without names, in the schema's order.
+  const auto position = static_cast<std::size_t>(declared - schema_.arguments.data());
+  if (position < node_.arguments.size() && node_.arguments[position].name.empty()) {
+    return node_.arguments[position].value;
+  }
   if (!declared->has_default) internal_error("`{}`: argument `{}` is missing in the program", schema_.target, name);
   return declared->default_value;
 }
@@ -101,6 +106,17 @@ Exprs Call::tensors(std::string_view name) const {
     if (!e) internal_error("`{}`: argument `{}` holds None", schema_.target, name);
   }
   return out;
+}
+
+Exprs Call::operands(std::string_view name) const {
+  const auto* sizes = std::get_if<std::vector<Sym>>(&argument(name));
+  return sizes == nullptr ? optional_tensors(name) : Exprs(sizes->size());
+}
+
+const program::Block& Call::body(std::string_view name) const {
+  const auto* block = std::get_if<std::shared_ptr<const program::Block>>(&argument(name));
+  if (block == nullptr) internal_error("`{}`: argument `{}` is no graph", schema_.target, name);
+  return **block;
 }
 
 Sym Call::sym(std::string_view name) const {

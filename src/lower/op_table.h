@@ -21,13 +21,23 @@ class Unsupported : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// Lowers the bodies that a higher-order operation holds.
+class Bodies {
+ public:
+  virtual ~Bodies() = default;
+  /// The body's tensor outputs, computed in the graph of `into` from `inputs`, one entry for each input of the body; a
+  /// null handle stands for one that is no tensor. Throws Unsupported for an input too many or too few; where calls in
+  /// the body cannot be lowered they are reported, and what is thrown ends the lowering of this operation.
+  virtual Exprs lower_body(const program::Block& body, const Exprs& inputs, Builder& into) = 0;
+};
+
 /// One ATen node being lowered. Arguments are asked for by the schema's names; what the node leaves out has the
 /// schema's default. Asking for an argument that the schema does not have is an internal error.
 class Call {
  public:
   Call(Builder& builder, const Schema& schema, const program::Node& node, const program::Block& block,
-       const std::unordered_map<std::string, Expr>& values)
-      : builder_(builder), schema_(schema), node_(node), block_(block), values_(values) {}
+       const std::unordered_map<std::string, Expr>& values, Bodies& bodies)
+      : builder_(builder), schema_(schema), node_(node), block_(block), values_(values), bodies_(bodies) {}
 
   Builder& builder() const { return builder_; }
   const program::Node& node() const { return node_; }
@@ -49,6 +59,10 @@ class Call {
   bool flag(std::string_view name) const;
   std::string text(std::string_view name) const;
   std::optional<DType> dtype_or_null(std::string_view name) const;
+  /// The operands of a higher-order operation: null handles stand for what is no tensor.
+  Exprs operands(std::string_view name) const;
+  const program::Block& body(std::string_view name) const;
+  Bodies& bodies() const { return bodies_; }
   /// A Scalar argument as a constant (or size expression) of `dtype`.
   Expr scalar(std::string_view name, DType dtype) const;
   /// Whether a Scalar is a Python float (and not an integer or a boolean).
@@ -82,6 +96,7 @@ class Call {
   const program::Node& node_;
   const program::Block& block_;
   const std::unordered_map<std::string, Expr>& values_;
+  Bodies& bodies_;
 };
 
 /// A function that lowers a call to one value, or to several.

@@ -23,7 +23,9 @@ class Parser {
     if (colons == std::string::npos) error("a namespace");
     const std::string name = qualified.substr(colons + 2);
     const bool has_overload = name.find('.', 1) != std::string::npos;
-    schema.target = qualified.substr(0, colons) + "." + name + (has_overload ? "" : ".default");
+    const std::string space = qualified.substr(0, colons);
+    const bool has_no_overloads = space == "higher_order";
+    schema.target = space + "." + name + (has_overload || has_no_overloads ? "" : ".default");
     skip('(');
     while (!accept(')')) {
       if (accept('*')) {

@@ -29,7 +29,7 @@ struct TensorRef {
 };  // a tensor value of the same block
 struct TensorList {
   std::vector<std::optional<std::string>> names;
-};  // nullopt: None in an optional list
+};  // nullopt: None in an optional list, or a size among the operands of a higher-order operation
 struct ScalarType {
   DType dtype;
 };

@@ -150,6 +150,13 @@ class ProgramReader {
 
   // --- arguments ---
 
+  // An operand of a higher-order operation may be a size under a tensor's tag; the inner graph has its expression.
+  std::optional<std::string> operand(Json tensor, const Scope& scope) {
+    const std::string name(tensor.at("name").string());
+    if (!scope.defined.contains(name) && scope.block.syms.contains(name)) return std::nullopt;
+    return tensor_name(tensor, scope);
+  }
+
   std::string tensor_name(Json tensor, const Scope& scope) {
     const std::string_view name = tensor.at("name").string();
     if (!scope.defined.contains(name)) tensor.fail(fmt::format("reads `{}`, which no earlier node computes", name));
@@ -195,8 +202,7 @@ class ProgramReader {
     if (tag == "as_sym_int" || tag == "as_sym_bool" || tag == "as_sym_float") return sym(inner);
     if (tag == "as_sym_ints" || tag == "as_sym_bools" || tag == "as_sym_floats") return list_of<Sym>(inner, sym);
     if (tag == "as_tensors") {
-      return TensorList{
-          list_of<std::optional<std::string>>(inner, [&](Json v) { return std::optional(tensor_name(v, scope)); })};
+      return TensorList{list_of<std::optional<std::string>>(inner, [&](Json v) { return operand(v, scope); })};
     }
     if (tag == "as_optional_tensors") {
       return TensorList{list_of<std::optional<std::string>>(inner, [&](Json v) { return optional_tensor(v, scope); })};

@@ -61,6 +61,11 @@ std::vector<std::string> endpoints_of(const Node& node, const graph::TfOp& op) {
   return result;
 }
 
+/// If and While have the shapes of their outputs as an attribute: without it TensorFlow takes those of a loop's inputs.
+bool has_output_shapes(const graph::TfOp& op) {
+  return std::ranges::any_of(op.attrs, [](const graph::TfAttr& a) { return a.name == "output_shapes"; });
+}
+
 void describe_origin(const Node& node, const std::vector<graph::Value>& outputs, tf::NodeDef& def) {
   auto& info = *def.mutable_experimental_debug_info();
   info.add_original_func_names(node.origin.module);
@@ -152,6 +157,10 @@ class BodyWriter {
           std::find_if(op.attrs.begin(), op.attrs.end(), [&](const auto& a) { return a.name == name; });
       attrs[name] = to_tf(value, declared == op.attrs.end() ? std::string_view() : declared->type,
                           [&](const Graph& branch) { return branch_name(branch, node.name + "_" + name); });
+    }
+    if (has_output_shapes(op)) {
+      auto& shapes = *attrs["output_shapes"].mutable_list();
+      for (const graph::Value& output : node.outputs) *shapes.add_shape() = to_tf(output.shape);
     }
     if (node.op == "Const") attrs["dtype"] = type_attr(to_tf(node.outputs.at(0).dtype));
     describe_origin(node, node.outputs, def);
@@ -265,6 +274,11 @@ std::string FunctionLibrary::add_branch(const Graph& graph, const std::string& n
   const BranchName branches =
       add_once(unique, [this](const Graph& g, const std::string& n) { return add_branch(g, n); });
   tf::FunctionDef def = BodyWriter(graph, unique, nullptr).write(order, branches);
+  def.mutable_signature()->set_is_stateful(
+      std::ranges::any_of(graph.nodes, [](const Node& node) {
+        const graph::TfOp* op = graph::find_tf_op(node.op);
+        return op != nullptr && op->is_stateful;
+      }));
   *library_.add_function() = std::move(def);
   return unique;
 }

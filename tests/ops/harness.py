@@ -140,7 +140,8 @@ def targets_by_sample(exported, count):
         for path, _ in (node.meta.get("nn_module_stack") or {}).values():
             match = re.search(r"samples\.(\d+)$", path)
             if match:
-                found[int(match[1])].add(str(node.target))
+                is_higher = isinstance(node.target, torch._ops.HigherOrderOperator)
+                found[int(match[1])].add(f"higher_order.{node.target}" if is_higher else str(node.target))
     return found
 
 

@@ -10,6 +10,7 @@ void add_arithmetic_ops(OpTable& table);
 void add_attention_ops(OpTable& table);
 void add_cast_ops(OpTable& table);
 void add_comparison_ops(OpTable& table);
+void add_control_flow_ops(OpTable& table);
 void add_convolution_ops(OpTable& table);
 void add_creation_ops(OpTable& table);
 void add_embedding_ops(OpTable& table);
@@ -38,6 +39,7 @@ inline void add_all_families(OpTable& table) {
   add_attention_ops(table);
   add_cast_ops(table);
   add_comparison_ops(table);
+  add_control_flow_ops(table);
   add_convolution_ops(table);
   add_creation_ops(table);
   add_embedding_ops(table);

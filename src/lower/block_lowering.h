@@ -1,0 +1,96 @@
+// Lowers the nodes of one block in execution order: the program itself, or the body of a higher-order operation.
+#pragma once
+
+#include <functional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "lower/op_table.h"
+
+namespace crossload::lower {
+
+/// What could not be lowered, of all blocks of a program.
+class Failures {
+ public:
+  void add(const program::Node& node, const program::Place& place, const std::string& what);
+  std::size_t count() const { return details_.size(); }
+  /// Throws `kUnsupported` with all of them, if there are any.
+  void throw_all() const;
+
+ private:
+  std::set<std::string> targets_;
+  std::vector<std::string> details_;
+};
+
+/// Whether a node computes nothing that the graph needs: sizes are expressions, and what the exporter assumed holds.
+bool needs_no_lowering(const program::Node& node);
+
+class BlockLowering : public Bodies {
+ public:
+  /// Whether the graph's values are marked with the block's names: those of the program itself are, where it has them.
+  enum class Marks { kNone, kProgram };
+
+  /// `place` is where the block stands in the model, for nodes that do not say it themselves. Failures are collected;
+  /// what reads the result of a call that failed is passed over.
+  BlockLowering(Builder& builder, const program::Program& program, const program::Block& block, program::Place place,
+                Failures& failures, Marks marks)
+      : builder_(builder),
+        program_(program),
+        block_(block),
+        place_(std::move(place)),
+        failures_(failures),
+        marks_(marks) {}
+
+  /// Gives a value of the block that no node computes, when it is read first.
+  using Source = std::function<Expr(const std::string& name)>;
+  void set_source(Source source) { source_ = std::move(source); }
+  void define(const std::string& name, Expr value);
+  /// The same for a value from outside the block, which the block must not write to.
+  void define_outside(const std::string& name, Expr value);
+  void lower_nodes();
+  /// The value that the name has after all writes so far.
+  Expr value(const std::string& name);
+
+  Exprs lower_body(const program::Block& body, const Exprs& inputs, Builder& into) override;
+
+ private:
+  struct View {
+    std::string base;
+    const program::Node* node;  // null: the whole base under another name
+    std::size_t index;          // which result of the node
+    int version;                // the base's version that it was made from
+  };
+
+  void require(const std::string& name);
+  void refresh(const std::string& name);
+  void bind_symbols(Expr value);
+  program::Place place_of(const program::Node& node) const;
+  void fail(const program::Node& node, const std::string& what);
+  bool is_poisoned(const program::Node& node) const;
+  void lower_node(const program::Node& node);
+  Exprs call(const program::Node& node);
+  void define_results(const program::Node& node, const Schema& schema, const Exprs& results);
+  void define_result(const program::Node& node, const Schema& schema, const std::string& name, Expr value,
+                     std::size_t i);
+  void bind_result_symbol(const std::string& sym, Expr value);
+  std::string viewed_name(const program::Node& node, const Schema& schema, std::size_t i) const;
+  void write(const std::string& name, Expr value);
+  void poison(const program::Node& node);
+
+  Builder& builder_;
+  const program::Program& program_;
+  const program::Block& block_;
+  const program::Place place_;
+  Failures& failures_;
+  const Marks marks_;
+  Source source_;
+  program::Place current_;  // of the node that is being lowered
+  std::unordered_map<std::string, Expr> values_;
+  std::unordered_map<std::string, View> views_;
+  std::unordered_map<std::string, int> versions_;
+  std::set<std::string> outside_, poisoned_;
+};
+
+}  // namespace crossload::lower

@@ -1,0 +1,196 @@
+// Higher-order operations: their bodies become functions of TensorFlow's If and While, in the stateless form where
+// nothing in them draws random numbers.
+//
+// A loop over the slices of tensors (scan, map) counts i from 0 to n in a While. What it collects stands in a tensor of
+// n rows from the start, of which turn i writes row i; a While owns its values, so that is done in place.
+
+#include "base/error.h"
+#include "lower/functions.h"
+#include "lower/ops/families.h"
+
+namespace crossload::lower {
+namespace {
+
+void append(Exprs& to, const Exprs& more) { to.insert(to.end(), more.begin(), more.end()); }
+
+Exprs without_nulls(const Exprs& values) {
+  Exprs result;
+  for (const Expr& value : values) {
+    if (value) result.push_back(value);
+  }
+  return result;
+}
+
+// ---- cond -----------------------------------------------------------------------------------------------------------
+
+Expr condition(Call& call) {
+  Builder& b = call.builder();
+  if (const Expr given = call.tensor_or_null("pred")) return b.cast(b.reshape(given, {}), DType::kBool);
+  return b.size(call.sym("pred"), DType::kBool);
+}
+
+Exprs cond(Call& call) {
+  constexpr const char* kBranches[] = {"true_graph", "false_graph"};
+  Builder& b = call.builder();
+  const Expr is_true = condition(call);
+  const Exprs operands = call.operands("operands");
+  Functions branches(b, 2);
+  branches.add_inputs(operands);
+  Exprs results[2];
+  for (std::size_t i = 0; i < 2; ++i) {
+    results[i] = call.bodies().lower_body(call.body(kBranches[i]), branches.inputs(i), branches.builder(i));
+    if (results[i].size() != call.result_count()) call.unsupported("a branch that returns something else than tensors");
+  }
+  Exprs inputs = {is_true};
+  append(inputs, without_nulls(operands));
+  append(inputs, branches.capture());
+  for (std::size_t i = 0; i < 2; ++i) branches.add_outputs(i, results[i]);
+  const char* op = branches.is_stateful() ? "If" : "StatelessIf";
+  return b.tf_all(op, inputs, {{"then_branch", branches.graph(0)}, {"else_branch", branches.graph(1)}});
+}
+
+// ---- Loops ----------------------------------------------------------------------------------------------------------
+
+/// A While under construction. Its first two values are TensorFlow's own for loops, without which it has no gradient: the
+/// number of turns done, and the most turns, -1 for no limit. Then come the values that a turn replaces, whose shapes
+/// stay, and those that it only reads.
+class Loop {
+ public:
+  /// Null handles among `fixed` stay null.
+  Loop(Builder& b, Expr most_turns, const Exprs& changing, const Exprs& fixed)
+      : b_(b), functions_(b, 2), given_{b.scalar(DType::kInt32, 0), most_turns} {
+    append(given_, changing);
+    first_fixed_ = given_.size();
+    append(given_, fixed);
+    functions_.add_inputs(given_);
+  }
+
+  Builder& test() { return functions_.builder(0); }
+  Builder& body() { return functions_.builder(1); }
+  Expr turn(Builder& in) const { return inputs(in)[0]; }
+  Expr most_turns(Builder& in) const { return inputs(in)[1]; }
+  /// The changing and the fixed values, as `test` or `body` have them.
+  Exprs values(Builder& in) const { return {inputs(in).begin() + kOwn, inputs(in).end()}; }
+
+  /// The changing values after the last turn.
+  Exprs run(Expr is_on, const Exprs& next) {
+    Exprs given = without_nulls(given_), after = {turn(body()) + body().scalar(DType::kInt32, 1), most_turns(body())};
+    append(given, functions_.capture());
+    append(after, next);
+    const Exprs& in = functions_.inputs(1);
+    append(after, without_nulls({in.begin() + static_cast<std::ptrdiff_t>(first_fixed_), in.end()}));
+    append(after, functions_.captured(1));
+    functions_.add_outputs(0, {is_on});
+    functions_.add_outputs(1, after);
+    const char* op = functions_.is_stateful() ? "While" : "StatelessWhile";
+    const Exprs results = b_.tf_all(op, given, {{"cond", functions_.graph(0)}, {"body", functions_.graph(1)}});
+    return {results.begin() + kOwn, results.begin() + static_cast<std::ptrdiff_t>(first_fixed_)};
+  }
+
+ private:
+  static constexpr std::ptrdiff_t kOwn = 2;
+  const Exprs& inputs(const Builder& in) const { return functions_.inputs(&in == &functions_.builder(0) ? 0 : 1); }
+
+  Builder& b_;
+  Functions functions_;
+  Exprs given_;
+  std::size_t first_fixed_;
+};
+
+Exprs while_loop(Call& call) {
+  const Exprs carried = call.operands("carried_inputs");
+  for (const Expr& value : carried) {
+    if (!value) call.unsupported("a loop that carries a number; carry a tensor without axes instead");
+  }
+  Builder& b = call.builder();
+  Loop loop(b, b.scalar(DType::kInt32, -1), carried, call.operands("additional_inputs"));
+  const auto lowered = [&](std::string_view name, Builder& into) {
+    return call.bodies().lower_body(call.body(name), loop.values(into), into);
+  };
+  const Exprs is_on = lowered("cond_fn", loop.test()), next = lowered("body_fn", loop.body());
+  if (is_on.size() != 1) call.unsupported("a loop whose condition is no tensor");
+  if (next.size() != carried.size()) call.unsupported("a loop that returns something else than tensors");
+  return loop.run(loop.test().cast(loop.test().reshape(is_on[0], {}), DType::kBool), next);
+}
+
+/// Runs `block` for each slice of `xs` along axis 0: it takes `carried`, the slices and `additional`, and returns the
+/// next carried values and a row of each result that is collected.
+Exprs for_each_slice(Call& call, const program::Block& block, const Exprs& carried, const Exprs& xs,
+                     const Exprs& additional) {
+  Builder& b = call.builder();
+  Exprs changing = carried, fixed = xs;
+  for (std::size_t i = carried.size(); i < call.result_count(); ++i) {
+    const DType dtype = call.result_dtype(i);
+    changing.push_back(b.fill(dtype, call.result_dims(i), b.scalar(dtype, 0)));
+  }
+  append(fixed, additional);
+  Loop loop(b, b.size(xs.at(0).dim(0)), changing, fixed);
+
+  Builder& body = loop.body();
+  const Expr turn = loop.turn(body);
+  Exprs values = loop.values(body);
+  for (std::size_t i = 0; i < xs.size(); ++i) {
+    Expr& x = values[changing.size() + i];
+    x = body.gather(x, turn, 0);
+    const SymDims& all = xs[i].dims();
+    body.set_dims(x, SymDims(all.begin() + 1, all.end()));
+  }
+  const auto collected = values.begin() + static_cast<std::ptrdiff_t>(carried.size());
+  Exprs inputs(values.begin(), collected);
+  inputs.insert(inputs.end(), values.begin() + static_cast<std::ptrdiff_t>(changing.size()), values.end());
+  Exprs next = call.bodies().lower_body(block, inputs, body);
+  if (next.size() != changing.size()) call.unsupported("a body that returns something else than tensors");
+  const Expr place = body.reshape(turn, {Sym(1), Sym(1)});
+  for (std::size_t i = carried.size(); i < next.size(); ++i) {
+    next[i] = body.tf("TensorScatterUpdate", {values[i], place, body.unsqueeze(next[i], 0)});
+  }
+  Builder& test = loop.test();
+  return loop.run(test.tf("Less", {loop.turn(test), loop.most_turns(test)}), next);
+}
+
+void require_tensors(Call& call, const Exprs& values) {
+  if (values.empty()) call.unsupported("a loop over no tensor");
+  for (const Expr& value : values) {
+    if (!value) call.unsupported("a loop over something else than tensors");
+  }
+}
+
+// Backwards is forwards over reversed tensors: the program has a `flip` before and behind.
+Exprs scan(Call& call) {
+  if (call.node().arguments.size() != 4) {
+    call.unsupported(fmt::format("a scan with {} arguments, those of PyTorch 2.8 and newer are 4; export it anew",
+                                 call.node().arguments.size()));
+  }
+  const Exprs carried = call.operands("init"), xs = call.operands("xs");
+  require_tensors(call, carried);
+  require_tensors(call, xs);
+  return for_each_slice(call, call.body("combine_fn"), carried, xs, call.operands("additional_inputs"));
+}
+
+Exprs map_impl(Call& call) {
+  const Exprs xs = call.operands("xs");
+  require_tensors(call, xs);
+  return for_each_slice(call, call.body("f"), {}, xs, call.operands("pos_args"));
+}
+
+// Stands in the table so that it is known; lower/inline_wrappers.h takes these nodes away before.
+Exprs inlined(Call& call) { internal_error("`{}`: its body was not inlined", call.node().target); }
+
+constexpr OpRow kRows[] = {
+    {"higher_order::cond(Tensor pred, Graph true_graph, Graph false_graph, Tensor[] operands) -> Tensor[]", cond},
+    {"higher_order::map_impl(Graph f, Tensor[] xs, Tensor[] pos_args) -> Tensor[]", map_impl},
+    {"higher_order::scan(Graph combine_fn, Tensor[] init, Tensor[] xs, Tensor[] additional_inputs) -> Tensor[]", scan},
+    {"higher_order::while_loop(Graph cond_fn, Graph body_fn, Tensor[] carried_inputs, Tensor[] additional_inputs) -> "
+     "Tensor[]",
+     while_loop},
+    {"higher_order::wrap_with_autocast(str device_type, ScalarType? dtype, bool enabled, bool? cache_enabled, Graph "
+     "wrapped, Tensor[] args) -> Tensor[]",
+     inlined},
+    {"higher_order::wrap_with_set_grad_enabled(bool enabled, Graph wrapped, Tensor[] args) -> Tensor[]", inlined},
+};
+
+}  // namespace
+
+void add_control_flow_ops(OpTable& table) { table.add("control_flow", kRows); }
+
+}  // namespace crossload::lower
