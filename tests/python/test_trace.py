@@ -167,7 +167,7 @@ def test_an_export_that_takes_too_long_is_given_up(tiny, tmp_path, ask, monkeypa
         while axes == "all":
             try:
                 time.sleep(0.01)
-            except Exception:  # noqa: BLE001 (as PyTorch and SymPy catch)
+            except Exception:
                 continue
         return real(loaded, inputs, request, axes)
 
