@@ -154,7 +154,7 @@ def main():
     parser.add_argument("--heads", action="store_true")
     parser.add_argument("--heads-only", action="store_true")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--timeout", type=float, default=300)
+    parser.add_argument("--timeout", type=float, default=600)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--no-docs", action="store_true")
     options = parser.parse_args()

@@ -2,7 +2,8 @@
 // nothing in them draws random numbers.
 //
 // A loop over the slices of tensors (scan, map) counts i from 0 to n in a While. What it collects stands in a tensor of
-// n rows from the start, of which turn i writes row i; a While owns its values, so that is done in place.
+// n rows from the start, of which turn i writes row i. (TensorFlow copies that tensor in each turn; a list of tensors
+// would not be copied, but is a value of another kind, which the graph does not have.)
 
 #include "base/error.h"
 #include "lower/functions.h"

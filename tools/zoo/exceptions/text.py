@@ -695,4 +695,8 @@ EXCEPTIONS = {
             "attention_head_dim": 32,
         },
     },
+    "xlnet": {
+        "reason": "d_head is d_model / n_head",
+        "config": {"d_model": 64, "n_head": 4, "d_head": 16, "d_inner": 96},
+    },
 }
