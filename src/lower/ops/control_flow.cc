@@ -52,9 +52,9 @@ Exprs cond(Call& call) {
 
 // ---- Loops ----------------------------------------------------------------------------------------------------------
 
-/// A While under construction. Its first two values are TensorFlow's own for loops, without which it has no gradient: the
-/// number of turns done, and the most turns, -1 for no limit. Then come the values that a turn replaces, whose shapes
-/// stay, and those that it only reads.
+/// A While under construction. Its first two values are TensorFlow's own for loops, without which it has no gradient:
+/// the number of turns done, and the most turns, -1 for no limit. Then come the values that a turn replaces, whose
+/// shapes stay, and those that it only reads.
 class Loop {
  public:
   /// Null handles among `fixed` stay null.
