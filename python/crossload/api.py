@@ -71,7 +71,7 @@ class Conversion:
         for name, dtype in wanted.items():
             value = inputs[name]
             value = value.detach().cpu().numpy() if hasattr(value, "detach") else numpy.asarray(value)
-            arrays[name] = numpy.ascontiguousarray(value, dtype=dtype)
+            arrays[name] = numpy.asarray(value, dtype=dtype, order="C")  # keeps scalars, as ascontiguousarray does not
         return self._runner.run(arrays)
 
     def __repr__(self):

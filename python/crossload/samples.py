@@ -37,7 +37,7 @@ def read_npz(path):
         with numpy.load(path, allow_pickle=False) as file:
             if not hasattr(file, "files"):
                 raise ValueError("holds one array without a name")
-            return {name: torch.from_numpy(numpy.ascontiguousarray(file[name])) for name in file.files}
+            return {name: torch.from_numpy(numpy.asarray(file[name], order="C")) for name in file.files}
     except (OSError, ValueError, EOFError, AttributeError) as error:
         raise WorkerError("bad-input", f"{path}: cannot be read as npz ({error}); write it with numpy.savez") from error
     except Exception as error:

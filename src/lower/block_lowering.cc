@@ -200,8 +200,7 @@ void BlockLowering::define_results(const Node& node, const Schema& schema, const
 // A data-dependent scalar: its fresh symbol is the value itself.
 void BlockLowering::bind_result_symbol(const std::string& sym, Expr value) {
   const auto found = block_.syms.find(sym);
-  if (found != block_.syms.end() && found->second.is_symbol())
-    builder_.bind(found->second.symbol_name(), value);
+  if (found != block_.syms.end() && found->second.is_symbol()) builder_.bind(found->second.symbol_name(), value);
 }
 
 void BlockLowering::define_result(const Node& node, const Schema& schema, const std::string& name, Expr value,
@@ -242,9 +241,10 @@ std::string BlockLowering::viewed_name(const Node& node, const Schema& schema, s
 void BlockLowering::write(const std::string& name, Expr value) {
   if (values_.at(name).ref() == value.ref()) return;
   if (outside_.contains(name)) {
-    throw Unsupported(fmt::format(
-        "a write to `{}`, which comes from outside the body that it stands in; save the program after run_decompositions()",
-        name));
+    throw Unsupported(
+        fmt::format("a write to `{}`, which comes from outside the body that it stands in; save the program after "
+                    "run_decompositions()",
+                    name));
   }
   const auto found = views_.find(name);
   if (found != views_.end()) {
@@ -266,6 +266,5 @@ void BlockLowering::write(const std::string& name, Expr value) {
 void BlockLowering::poison(const Node& node) {
   for (const auto& result : node.results) poisoned_.insert(result.tensors.begin(), result.tensors.end());
 }
-
 
 }  // namespace crossload::lower

@@ -273,8 +273,8 @@ Expr Builder::bound(const std::string& symbol) {
   const auto [tensor, axis] = symbols_.at(symbol);
   if (axis < 0) return reshape(tensor, {});
   const Expr shape = tf("Shape", {tensor}, {{"out_type", DType::kInt32}});
-  const Expr one = tf("StridedSlice", {shape, int32s({axis}), int32s({axis + 1}), int32s({1})},
-                      {{"shrink_axis_mask", int64_t{1}}});
+  const Expr one =
+      tf("StridedSlice", {shape, int32s({axis}), int32s({axis + 1}), int32s({1})}, {{"shrink_axis_mask", int64_t{1}}});
   set_dims(one, {});
   return one;
 }

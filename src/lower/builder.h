@@ -52,8 +52,8 @@ Expr operator+(double a, Expr b);
 class Builder {
  public:
   Builder() = default;
-  /// Builds a function that a node of `outer`'s graph will call. Sizes of which it knows only the symbol come from there,
-  /// as inputs, see `capture`.
+  /// Builds a function that a node of `outer`'s graph will call. Sizes of which it knows only the symbol come from
+  /// there, as inputs, see `capture`.
   explicit Builder(Builder& outer) : outer_(&outer), origin_(outer.origin_) {}
   Builder(const Builder&) = delete;
   Builder& operator=(const Builder&) = delete;

@@ -22,27 +22,78 @@ constexpr std::string_view kAutocast = "higher_order.wrap_with_autocast";
 
 // What autocast does on CPUs, from PyTorch's autocast_mode.cpp. Operations that take the widest type of their operands
 // (cat, stack, index_copy) do so without it.
-constexpr std::array kInAutocastType = {
-    "_addmm_activation",  "_convolution",     "addbmm",           "addmm",
-    "baddbmm",            "bmm",              "conv1d",           "conv2d",
-    "conv3d",             "conv_tbc",         "conv_transpose1d", "conv_transpose2d",
-    "conv_transpose3d",   "linalg_vecdot",    "linear",           "matmul",
-    "mkldnn_rnn_layer",   "mm",               "scaled_dot_product_attention"};
-constexpr std::array kInFloat32 = {
-    "adaptive_avg_pool3d",  "adaptive_max_pool3d",  "avg_pool3d",         "binary_cross_entropy",
-    "cdist",                "cosine_embedding_loss", "cross_entropy_loss", "fft_fft",
-    "fft_fft2",             "fft_fftn",             "fft_hfft",           "fft_ifft",
-    "fft_ifft2",            "fft_ifftn",            "fft_ihfft",          "fft_irfft",
-    "fft_irfft2",           "fft_irfftn",           "fft_rfft",           "fft_rfft2",
-    "fft_rfftn",            "grid_sampler",         "grid_sampler_2d",    "grid_sampler_3d",
-    "hinge_embedding_loss", "huber_loss",           "kl_div",             "l1_loss",
-    "linalg_inv",           "linalg_solve",         "margin_ranking_loss", "max_pool3d",
-    "mse_loss",             "multi_margin_loss",    "nanquantile",        "nll_loss",
-    "nll_loss2d",           "poisson_nll_loss",     "polar",              "prelu",
-    "prod",                 "quantile",             "reflection_pad1d",   "reflection_pad2d",
-    "replication_pad1d",    "replication_pad2d",    "replication_pad3d",  "smooth_l1_loss",
-    "soft_margin_loss",     "stft",                 "trace",              "triplet_margin_loss",
-    "view_as_complex"};
+constexpr std::array kInAutocastType = {"_addmm_activation",
+                                        "_convolution",
+                                        "addbmm",
+                                        "addmm",
+                                        "baddbmm",
+                                        "bmm",
+                                        "conv1d",
+                                        "conv2d",
+                                        "conv3d",
+                                        "conv_tbc",
+                                        "conv_transpose1d",
+                                        "conv_transpose2d",
+                                        "conv_transpose3d",
+                                        "linalg_vecdot",
+                                        "linear",
+                                        "matmul",
+                                        "mkldnn_rnn_layer",
+                                        "mm",
+                                        "scaled_dot_product_attention"};
+constexpr std::array kInFloat32 = {"adaptive_avg_pool3d",
+                                   "adaptive_max_pool3d",
+                                   "avg_pool3d",
+                                   "binary_cross_entropy",
+                                   "cdist",
+                                   "cosine_embedding_loss",
+                                   "cross_entropy_loss",
+                                   "fft_fft",
+                                   "fft_fft2",
+                                   "fft_fftn",
+                                   "fft_hfft",
+                                   "fft_ifft",
+                                   "fft_ifft2",
+                                   "fft_ifftn",
+                                   "fft_ihfft",
+                                   "fft_irfft",
+                                   "fft_irfft2",
+                                   "fft_irfftn",
+                                   "fft_rfft",
+                                   "fft_rfft2",
+                                   "fft_rfftn",
+                                   "grid_sampler",
+                                   "grid_sampler_2d",
+                                   "grid_sampler_3d",
+                                   "hinge_embedding_loss",
+                                   "huber_loss",
+                                   "kl_div",
+                                   "l1_loss",
+                                   "linalg_inv",
+                                   "linalg_solve",
+                                   "margin_ranking_loss",
+                                   "max_pool3d",
+                                   "mse_loss",
+                                   "multi_margin_loss",
+                                   "nanquantile",
+                                   "nll_loss",
+                                   "nll_loss2d",
+                                   "poisson_nll_loss",
+                                   "polar",
+                                   "prelu",
+                                   "prod",
+                                   "quantile",
+                                   "reflection_pad1d",
+                                   "reflection_pad2d",
+                                   "replication_pad1d",
+                                   "replication_pad2d",
+                                   "replication_pad3d",
+                                   "smooth_l1_loss",
+                                   "soft_margin_loss",
+                                   "stft",
+                                   "trace",
+                                   "triplet_margin_loss",
+                                   "view_as_complex"};
 
 template <std::size_t N>
 bool holds(const std::array<const char*, N>& names, std::string_view name) {
@@ -134,7 +185,8 @@ class Inliner {
     }
   }
 
-  // Arguments: device, type, whether it is on, whether weights are cached. Other devices' autocast has no effect on CPUs.
+  // Arguments: device, type, whether it is on, whether weights are cached. Other devices' autocast has no effect on
+  // CPUs.
   static Mode mode_in(const Node& wrapper, const Mode& outside) {
     const auto& arguments = wrapper.arguments;
     const auto* device = arguments.empty() ? nullptr : std::get_if<std::string>(&arguments[0].value);
