@@ -54,12 +54,13 @@ TEST_CASE("every call without a lowering is reported, but none that only reads s
 }
 
 program::Program branches_of(const std::string& node) {
-  return program::parse_text("input p = %p : bool[]\ninput x = %x : float32[2, 3]\n%y = higher_order.cond(%p, {(%a : "
-                             "float32[2, 3])\n" +
-                             node +
-                             "  return [%b]}, {(%a : float32[2, 3])\n  %b = aten.sin.default(self=%a) : float32[2, 3]\n"
-                             "  return [%b]}, [%x]) : float32[2, 3]  # a.b Klass m.py:7\n"
-                             "%z = aten.relu.default(self=%y) : float32[2, 3]\noutput z = %z\n");
+  return program::parse_text(
+      "input p = %p : bool[]\ninput x = %x : float32[2, 3]\n%y = higher_order.cond(%p, {(%a : "
+      "float32[2, 3])\n" +
+      node +
+      "  return [%b]}, {(%a : float32[2, 3])\n  %b = aten.sin.default(self=%a) : float32[2, 3]\n"
+      "  return [%b]}, [%x]) : float32[2, 3]  # a.b Klass m.py:7\n"
+      "%z = aten.relu.default(self=%y) : float32[2, 3]\noutput z = %z\n");
 }
 
 std::vector<std::string> failures_of(const program::Program& program) {
