@@ -7,7 +7,7 @@ Reads the registry of the installed TensorFlow (written with 2.21.0), so nothing
     .venv/bin/python tools/tf_op_signatures.py --check    exit 1 when the table is stale
 
 An operation is in the table when it has a kernel for the CPU, is not deprecated, its arguments are plain tensors (no
-strings, resources, variants, references or quantized types), and no pattern of EXCLUDED matches its name. The types that
+strings, resources, references or quantized types, and variants only for LISTS of tensors), and no pattern of EXCLUDED matches its name. The types that
 an attribute allows are those that registration and some CPU kernel both allow.
 """
 
@@ -42,6 +42,9 @@ EXCLUDED = re.compile(
     )$""",
     re.VERBOSE,
 )
+
+
+LISTS = ("TensorListReserve", "TensorListSetItem", "TensorListStack")
 
 
 def load_registry():
@@ -79,9 +82,12 @@ class Unusable(Exception):
 
 class Printer:
     def __init__(self):
-        self.types = type_names()
+        from tensorflow.core.framework import types_pb2
 
-    def argument(self, arg):
+        self.types = type_names()
+        self.variant = types_pb2.DT_VARIANT
+
+    def argument(self, arg, op):
         if arg.is_ref:
             raise Unusable
         if arg.type_list_attr:
@@ -90,6 +96,8 @@ class Printer:
             of = arg.type_attr
         elif arg.type in self.types:
             of = self.types[arg.type]
+        elif op.name in LISTS and arg.type == self.variant:
+            of = "variant"
         else:
             raise Unusable
         return f"{arg.name}:{arg.number_attr}*{of}" if arg.number_attr else f"{arg.name}:{of}"
@@ -154,8 +162,8 @@ class Printer:
         return text
 
     def op(self, op, kernels):
-        inputs = ", ".join(self.argument(a) for a in op.input_arg)
-        outputs = ", ".join(self.argument(a) for a in op.output_arg)
+        inputs = ", ".join(self.argument(a, op) for a in op.input_arg)
+        outputs = ", ".join(self.argument(a, op) for a in op.output_arg)
         attrs = ", ".join(self.attribute(a, kernels) for a in op.attr)
         return f"{op.name}({inputs}) -> ({outputs}) {{{attrs}}}" + (" stateful" if op.is_stateful else "")
 

@@ -12,7 +12,7 @@ struct Row {
 };
 
 // In the order of the enumeration.
-constexpr std::array<Row, kDTypeCount> kRows = {{
+constexpr std::array<Row, kDTypeCount + 1> kRows = {{
     {1, "bool", "BOOL"},
     {1, "uint8", "U8"},
     {1, "int8", "I8"},
@@ -30,13 +30,14 @@ constexpr std::array<Row, kDTypeCount> kRows = {{
     {16, "complex128", "C128"},
     {1, "float8_e4m3fn", "F8_E4M3"},
     {1, "float8_e5m2", "F8_E5M2"},
+    {0, "variant", ""},
 }};
 
 const Row& row(DType dtype) { return kRows[static_cast<std::size_t>(dtype)]; }
 
 template <std::string_view Row::*Name>
 std::optional<DType> find(std::string_view name) {
-  for (std::size_t i = 0; i < kRows.size(); ++i) {
+  for (std::size_t i = 0; i < kDTypeCount; ++i) {
     if (kRows[i].*Name == name) return static_cast<DType>(i);
   }
   return std::nullopt;

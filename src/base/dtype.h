@@ -26,13 +26,17 @@ enum class DType : uint8_t {
   kComplex128,
   kFloat8E4M3,
   kFloat8E5M2,
+  kVariant,  // no element type: what TensorFlow passes around as one thing, such as a list of tensors. Only graphs have
+             // it
 };
+/// Of element types.
 inline constexpr int kDTypeCount = 17;
 
-/// Bytes of one element.
+/// Bytes of one element; 0 for kVariant.
 std::size_t size_of(DType dtype);
 /// `float32`, `int64`, `bool`, …: the name that PyTorch, NumPy and TensorFlow agree on.
 std::string_view name_of(DType dtype);
+/// Element types only.
 std::optional<DType> dtype_from_name(std::string_view name);
 /// safetensors' spelling: `F32`, `I64`, `BOOL`, …
 std::string_view safetensors_name_of(DType dtype);

@@ -81,7 +81,7 @@ class Scanner {
   }
   DType dtype() {
     const std::string name = word("_", "a type");
-    const auto type = dtype_from_name(name);
+    const auto type = value_type(name);
     if (!type) bad_input("graph text line {}: no type is called `{}`", line_.number, name);
     return *type;
   }

@@ -893,7 +893,7 @@ const std::unordered_map<std::string_view, Rule>& rules() {
     add(stated_by<2>, {"ScatterNd"});
     add(reshape, {"Reshape"});
     add(shape_of, {"Shape", "ShapeN"});
-    add(scalar, {"L2Loss", "Rank", "Size"});
+    add(scalar, {"L2Loss", "Rank", "Size", "TensorListReserve", "TensorListSetItem"});
     add(constant, {"Const"});
     add(range, {"Range"});
     add(lin_space, {"LinSpace"});

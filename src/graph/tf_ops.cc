@@ -99,7 +99,7 @@ class LineParser {
     if (arg.type_attr.empty()) return;
     const auto is_it = [&](const TfAttr& attr) { return attr.name == arg.type_attr; };
     if (std::any_of(op.attrs.begin(), op.attrs.end(), is_it)) return;
-    arg.type = dtype_from_name(arg.type_attr);
+    arg.type = value_type(arg.type_attr);
     if (!arg.type) broken();
     arg.type_attr.clear();
   }
@@ -423,6 +423,10 @@ const std::vector<TfOp>& all_tf_ops() {
     return parsed;
   }();
   return ops;
+}
+
+std::optional<DType> value_type(std::string_view name) {
+  return name == name_of(DType::kVariant) ? DType::kVariant : dtype_from_name(name);
 }
 
 const TfOp* find_tf_op(std::string_view name) {

@@ -41,6 +41,9 @@ struct TfOp {
   bool is_stateful = false;
 };
 
+/// The type that is called so: an element type, or `variant`.
+std::optional<DType> value_type(std::string_view name);
+
 /// The operation, or null when it is not in the table. The pointer stays valid for the life of the process.
 const TfOp* find_tf_op(std::string_view name);
 /// All operations of the table in the order of their names.

@@ -53,5 +53,39 @@ TEST_CASE("every call without a lowering is reported, but none that only reads s
   CHECK(missing.size() == 2);
 }
 
+program::Program branches_of(const std::string& node) {
+  return program::parse_text(
+      "input p = %p : bool[]\ninput x = %x : float32[2, 3]\n%y = higher_order.cond(%p, {(%a : "
+      "float32[2, 3])\n" +
+      node +
+      "  return [%b]}, {(%a : float32[2, 3])\n  %b = aten.sin.default(self=%a) : float32[2, 3]\n"
+      "  return [%b]}, [%x]) : float32[2, 3]  # a.b Klass m.py:7\n"
+      "%z = aten.relu.default(self=%y) : float32[2, 3]\noutput z = %z\n");
+}
+
+std::vector<std::string> failures_of(const program::Program& program) {
+  try {
+    lower(program);
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::kUnsupported);
+    return error.details();
+  }
+  return {};
+}
+
+TEST_CASE("a call without a lowering is found inside a body, and placed in the module that the body stands in") {
+  const auto program = branches_of("  %b = aten.no_such_op.default(self=%a) : float32[2, 3]  # m.py:8\n");
+  CHECK(failures_of(program) == std::vector<std::string>{"a.b (m.py:8): no lowering for `aten.no_such_op.default`"});
+  const auto missing = missing_ops(program);
+  REQUIRE(missing.size() == 1);
+  CHECK(missing[0] == std::pair<std::string, int>("aten.no_such_op.default", 1));
+}
+
+TEST_CASE("a body that writes to what comes from outside is refused") {
+  const auto found = failures_of(branches_of("  %b = aten.relu_.default(self=%a) : float32[2, 3]\n"));
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].find("a write to `a`, which comes from outside") != std::string::npos);
+}
+
 }  // namespace
 }  // namespace crossload::lower

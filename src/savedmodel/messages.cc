@@ -90,6 +90,7 @@ tf::DataType to_tf(DType dtype) {
     case DType::kComplex128: return tf::DT_COMPLEX128;
     case DType::kFloat8E4M3: return tf::DT_FLOAT8_E4M3FN;
     case DType::kFloat8E5M2: return tf::DT_FLOAT8_E5M2;
+    case DType::kVariant: return tf::DT_VARIANT;
   }
   internal_error("dtype {}: TensorFlow has no such type", static_cast<int>(dtype));
 }

@@ -47,4 +47,5 @@ def test_every_family_is_reached(operations):
     listed = json.loads(subprocess.run([COMMAND, "ops", "--json"], capture_output=True, text=True, check=True).stdout)
     family = {op["op"]: op["family"] for op in listed["ops"]}
     reached = {family[name] for name in operations if name in family}
-    assert set(family.values()) - reached == set()
+    # No model of Transformers has conditions or loops in its program; tests/models/test_control_flow.py has.
+    assert set(family.values()) - reached == {"control_flow"}

@@ -1,9 +1,8 @@
 // Higher-order operations: their bodies become functions of TensorFlow's If and While, in the stateless form where
 // nothing in them draws random numbers.
 //
-// A loop over the slices of tensors (scan, map) counts i from 0 to n in a While. What it collects stands in a tensor of
-// n rows from the start, of which turn i writes row i. (TensorFlow copies that tensor in each turn; a list of tensors
-// would not be copied, but is a value of another kind, which the graph does not have.)
+// A loop over the slices of tensors (scan, map) counts i from 0 to n in a While. Its results are lists of n tensors, of
+// which turn i sets the i-th, and which are stacked in the end. (A tensor of n rows would be copied in every turn.)
 
 #include "base/error.h"
 #include "lower/functions.h"
@@ -120,12 +119,16 @@ Exprs for_each_slice(Call& call, const program::Block& block, const Exprs& carri
                      const Exprs& additional) {
   Builder& b = call.builder();
   Exprs changing = carried, fixed = xs;
+  const Expr count = b.size(xs.at(0).dim(0));
+  const auto row_sizes = [&](std::size_t i) {
+    const SymDims& all = call.result_dims(i);
+    return b.sizes(SymDims(all.begin() + 1, all.end()));
+  };
   for (std::size_t i = carried.size(); i < call.result_count(); ++i) {
-    const DType dtype = call.result_dtype(i);
-    changing.push_back(b.fill(dtype, call.result_dims(i), b.scalar(dtype, 0)));
+    changing.push_back(b.tf("TensorListReserve", {row_sizes(i), count}, {{"element_dtype", call.result_dtype(i)}}));
   }
   append(fixed, additional);
-  Loop loop(b, b.size(xs.at(0).dim(0)), changing, fixed);
+  Loop loop(b, count, changing, fixed);
 
   Builder& body = loop.body();
   const Expr turn = loop.turn(body);
@@ -141,12 +144,15 @@ Exprs for_each_slice(Call& call, const program::Block& block, const Exprs& carri
   inputs.insert(inputs.end(), values.begin() + static_cast<std::ptrdiff_t>(changing.size()), values.end());
   Exprs next = call.bodies().lower_body(block, inputs, body);
   if (next.size() != changing.size()) call.unsupported("a body that returns something else than tensors");
-  const Expr place = body.reshape(turn, {Sym(1), Sym(1)});
   for (std::size_t i = carried.size(); i < next.size(); ++i) {
-    next[i] = body.tf("TensorScatterUpdate", {values[i], place, body.unsqueeze(next[i], 0)});
+    next[i] = body.tf("TensorListSetItem", {values[i], turn, next[i]});
   }
   Builder& test = loop.test();
-  return loop.run(test.tf("Less", {loop.turn(test), loop.most_turns(test)}), next);
+  Exprs results = loop.run(test.tf("Less", {loop.turn(test), loop.most_turns(test)}), next);
+  for (std::size_t i = carried.size(); i < results.size(); ++i) {
+    results[i] = b.tf("TensorListStack", {results[i], row_sizes(i)}, {{"element_dtype", call.result_dtype(i)}});
+  }
+  return results;
 }
 
 void require_tensors(Call& call, const Exprs& values) {
