@@ -29,11 +29,11 @@ def example_inputs(folder, config, model, dummy_inputs=()):
     cannot do without. kind bad-input when the folder's tokenizer or processor cannot be used.
     """
     parameters = inspect.signature(model.forward).parameters
-    task = type(model).__name__
+    class_name = type(model).__name__
     maker = _Maker(Path(folder), config, parameters)
     if "input_ids" in parameters:
         maker.add_text()
-    if task.endswith("ForMultipleChoice"):
+    if class_name.endswith("ForMultipleChoice"):
         maker.offer_choices()
     if "pixel_values" in parameters:
         maker.add_pictures()
@@ -44,14 +44,14 @@ def example_inputs(folder, config, model, dummy_inputs=()):
     has_two_parts = getattr(config, "is_encoder_decoder", False) or (
         hasattr(model, "encoder") and hasattr(model, "decoder")
     )
-    makes_its_own = task.endswith(("ForSequenceClassification", "ForQuestionAnswering"))
-    if makes_its_own:
-        pass  # the text again, shifted: what is classified stands at its end
-    elif "decoder_input_ids" in dummy_inputs or (has_two_parts and "decoder_input_ids" in parameters):
+    # Some take the text again, shifted: what is classified stands at its end.
+    makes_its_own = class_name.endswith(("ForSequenceClassification", "ForQuestionAnswering"))
+    takes_ids = "decoder_input_ids" in dummy_inputs or (has_two_parts and "decoder_input_ids" in parameters)
+    if takes_ids and not makes_its_own:
         start = getattr(config, "decoder_start_token_id", None) or 0
         maker.found["decoder_input_ids"] = [[start], [start]]
     if not maker.found:
-        seen = f"{task} takes neither text nor pictures nor sound"
+        seen = f"{class_name} takes neither text nor pictures nor sound"
         raise WorkerError("unsupported", f"{folder}: {seen}; use `crossload weights`, which compares nothing")
     return {name: _array(value) for name, value in maker.found.items()}, maker.notes
 

@@ -26,8 +26,7 @@ enum class DType : uint8_t {
   kComplex128,
   kFloat8E4M3,
   kFloat8E5M2,
-  kVariant,  // no element type: what TensorFlow passes around as one thing, such as a list of tensors. Only graphs have
-             // it
+  kVariant,  // no element type: one thing that TensorFlow passes around, such as a list of tensors; in graphs only
 };
 /// Of element types.
 inline constexpr int kDTypeCount = 17;

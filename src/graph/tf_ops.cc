@@ -435,6 +435,13 @@ const TfOp* find_tf_op(std::string_view name) {
   return it != ops.end() && it->name == name ? &*it : nullptr;
 }
 
+bool is_stateful(const Graph& graph) {
+  return std::ranges::any_of(graph.nodes, [](const Node& node) {
+    const TfOp* op = find_tf_op(node.op);
+    return op != nullptr && op->is_stateful;
+  });
+}
+
 std::string_view kind_of(const Attr& value) { return kKinds[value.index()]; }
 
 bool attr_fits(const TfAttr& attr, const Attr& value) { return attr.type == kind_of(value); }

@@ -46,6 +46,8 @@ std::optional<DType> value_type(std::string_view name);
 
 /// The operation, or null when it is not in the table. The pointer stays valid for the life of the process.
 const TfOp* find_tf_op(std::string_view name);
+/// Whether a node of the graph draws random numbers or does something else than compute.
+bool is_stateful(const Graph& graph);
 /// All operations of the table in the order of their names.
 const std::vector<TfOp>& all_tf_ops();
 

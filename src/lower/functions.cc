@@ -9,13 +9,6 @@
 namespace crossload::lower {
 namespace {
 
-bool is_stateful(const graph::Graph& graph) {
-  return std::ranges::any_of(graph.nodes, [](const graph::Node& node) {
-    const graph::TfOp* op = graph::find_tf_op(node.op);
-    return op != nullptr && op->is_stateful;
-  });
-}
-
 // Brings the inputs of the captured sizes, the last ones, into the order of `symbols`.
 void order_captured(Builder& builder, const std::vector<std::string>& symbols) {
   graph::Graph& graph = builder.graph();
@@ -84,7 +77,7 @@ std::shared_ptr<const graph::Graph> Functions::graph(std::size_t i) {
 }
 
 bool Functions::is_stateful() const {
-  return std::ranges::any_of(builders_, [](const auto& b) { return lower::is_stateful(b->graph()); });
+  return std::ranges::any_of(builders_, [](const auto& b) { return graph::is_stateful(b->graph()); });
 }
 
 }  // namespace crossload::lower

@@ -102,6 +102,19 @@ bool holds(const std::array<const char*, N>& names, std::string_view name) {
 
 bool is_wrapper(const Node& node) { return node.target == kSetGradEnabled || node.target == kAutocast; }
 
+// Replaces the name of each tensor that a node reads.
+template <typename F>
+void rename_operands(Node& node, F&& renamed) {
+  for (auto& argument : node.arguments) {
+    if (auto* one = std::get_if<TensorRef>(&argument.value)) one->name = renamed(one->name);
+    if (auto* list = std::get_if<program::TensorList>(&argument.value)) {
+      for (auto& item : list->names) {
+        if (item) item = renamed(*item);
+      }
+    }
+  }
+}
+
 bool has_wrapper(const Block& block) {
   return std::ranges::any_of(block.nodes, [](const Node& node) {
     return is_wrapper(node) || std::ranges::any_of(node.arguments, [](const program::NamedArgument& argument) {
@@ -198,13 +211,8 @@ class Inliner {
   }
 
   void add_node(Node node, const Names& names, const Mode& mode) {
+    rename_operands(node, [&](const std::string& name) { return names.at(name); });
     for (auto& argument : node.arguments) {
-      if (auto* one = std::get_if<TensorRef>(&argument.value)) one->name = names.at(one->name);
-      if (auto* list = std::get_if<program::TensorList>(&argument.value)) {
-        for (auto& item : list->names) {
-          if (item) item = names.at(*item);
-        }
-      }
       if (auto* body = std::get_if<Body>(&argument.value)) {
         *body = std::make_shared<const Block>(Inliner(**body).run(**body, mode));
       }
@@ -229,14 +237,7 @@ class Inliner {
     } else if (!holds(kInAutocastType, name)) {
       return;
     }
-    for (auto& argument : node.arguments) {
-      if (auto* one = std::get_if<TensorRef>(&argument.value)) one->name = converted(one->name, wanted, node);
-      if (auto* list = std::get_if<program::TensorList>(&argument.value)) {
-        for (auto& item : list->names) {
-          if (item) item = converted(*item, wanted, node);
-        }
-      }
-    }
+    rename_operands(node, [&](const std::string& operand) { return converted(operand, wanted, node); });
   }
 
   std::string converted(const std::string& name, DType wanted, const Node& user) {

@@ -274,10 +274,7 @@ std::string FunctionLibrary::add_branch(const Graph& graph, const std::string& n
   const BranchName branches =
       add_once(unique, [this](const Graph& g, const std::string& n) { return add_branch(g, n); });
   tf::FunctionDef def = BodyWriter(graph, unique, nullptr).write(order, branches);
-  def.mutable_signature()->set_is_stateful(std::ranges::any_of(graph.nodes, [](const Node& node) {
-    const graph::TfOp* op = graph::find_tf_op(node.op);
-    return op != nullptr && op->is_stateful;
-  }));
+  def.mutable_signature()->set_is_stateful(graph::is_stateful(graph));
   *library_.add_function() = std::move(def);
   return unique;
 }

@@ -8,7 +8,6 @@ command makes of that must load whole in the PyTorch class, every tensor bit for
 Results go to build/tf4/results.jsonl; --docs makes docs/weights.md of them.
 """
 
-import argparse
 import json
 import os
 import re
@@ -109,18 +108,5 @@ def settled(result):
     return {"to_tf": failure, "to_pt": failure, **result} if failure else result
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    trials.arguments(parser, "results.jsonl", "docs/weights.md")
-    options = parser.parse_args()
-    trials.program()
-    trials.import_all()
-    found = trials.run(options, judge, lambda result: print(weights_doc.line(settled(result)), flush=True))
-    results = [settled(result) for result in found]
-    print(weights_doc.summary(results))
-    if options.docs:
-        weights_doc.write(results, trials.ROOT / "docs/weights.md")
-
-
 if __name__ == "__main__":
-    main()
+    trials.main(judge, settled, weights_doc, __doc__.split("\n")[0], "results.jsonl", "docs/weights.md")

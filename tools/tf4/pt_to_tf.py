@@ -6,7 +6,6 @@ Each model is saved as a folder without tokenizer and processor, so the command 
 build/tf4/pt_to_tf.jsonl; --docs makes docs/pt_to_tf_classes.md of them.
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -18,8 +17,6 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 import stages
 import trials
-
-DOCS = trials.ROOT / "docs/pt_to_tf_classes.md"
 
 TEXT = """# `pt-to-tf`, class by class
 
@@ -42,16 +39,8 @@ command did, for a class that returns hidden states alone, or that takes more th
 
 def build(subject, folder):
     """Saves the PyTorch model as folder/model."""
-    import numpy as np
-    import torch
-
     _, pt_class = stages.classes(subject, repaired=False)
-    torch.manual_seed(0)
-    model = pt_class(stages.config_of(subject))
-    stages.randomize(model, np.random.default_rng(1))
-    model.tie_weights()
-    model.eval()
-    model.save_pretrained(folder / "model")
+    stages.pt_model(pt_class, stages.config_of(subject)).save_pretrained(folder / "model")
     return {}
 
 
@@ -66,8 +55,8 @@ def judge(subject, folder):
         answer = json.loads(finished.stdout)
     except json.JSONDecodeError:
         return {"verdict": "crashed", "reason": finished.stderr[-500:]}
-    left = sorted(p.name for p in folder.rglob("*tf_model*") if not p.name.startswith(".")) if "error" in answer else []
     if "error" in answer:
+        left = sorted(p.name for p in folder.rglob("*tf_model*") if not p.name.startswith("."))
         error = answer["error"]
         reason = error["message"].replace(f"{folder}/model", "model")
         if left:
@@ -99,12 +88,16 @@ def cell(text):
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def totals(results):
+def summary(results):
     counts = {}
     for result in results:
         counts[result["verdict"]] = counts.get(result["verdict"], 0) + 1
     tried = f"{len(results)} of {sum(1 for _ in trials.subjects())} configurations were tried: "
     return tried + ", ".join(f"{n} {kind}" for kind, n in counts.items()) + "."
+
+
+def write(results, path):
+    path.write_text(TEXT.format(totals=summary(results), rows="\n".join(row(r) for r in results)))
 
 
 def line(result):
@@ -117,18 +110,6 @@ def settled(result):
     return {**result, "verdict": "crashed", "reason": failure} if failure else result
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    trials.arguments(parser, "pt_to_tf.jsonl", "docs/pt_to_tf_classes.md")
-    options = parser.parse_args()
-    trials.program()
-    trials.import_all()
-    found = trials.run(options, judge, lambda result: print(line(settled(result)), flush=True))
-    results = [settled(result) for result in found]
-    print(totals(results))
-    if options.docs:
-        DOCS.write_text(TEXT.format(totals=totals(results), rows="\n".join(row(r) for r in results)))
-
-
 if __name__ == "__main__":
-    main()
+    page = sys.modules[__name__]
+    trials.main(judge, settled, page, __doc__.split("\n")[0], "pt_to_tf.jsonl", "docs/pt_to_tf_classes.md")

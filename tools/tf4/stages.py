@@ -67,17 +67,22 @@ def distance(a, b):
     return found
 
 
-def make(subject, folder):
-    """Writes a PyTorch checkpoint with random weights to folder/pt, inputs and outputs beside it."""
+def pt_model(pt_class, config):
+    """A PyTorch model with random weights at trained scale, in evaluation mode."""
     import torch
 
-    tf_class, pt_class = classes(subject)
-    config = config_of(subject)
     torch.manual_seed(0)
     model = pt_class(config)
     randomize(model, np.random.default_rng(1))
     model.tie_weights()
-    model.eval()  # now, since some keep what they compute from weights
+    return model.eval()  # now, since some keep what they compute from weights
+
+
+def make(subject, folder):
+    """Writes a PyTorch checkpoint with random weights to folder/pt, inputs and outputs beside it."""
+    tf_class, pt_class = classes(subject)
+    config = config_of(subject)
+    model = pt_model(pt_class, config)
     model.save_pretrained(folder / "pt")
     inputs = samples.samples(tf_class, tf_class(config), config)
     np.savez(folder / "inputs.npz", **inputs)

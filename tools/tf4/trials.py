@@ -4,6 +4,7 @@ Each step of a trial runs in a process forked from one that has imported everyth
 class. Results are lines of a file, the last line on a class counts.
 """
 
+import argparse
 import json
 import os
 import shutil
@@ -148,8 +149,10 @@ def run(options, judge, report):
     return [results[key(s)] for s in subjects() if key(s) in results]
 
 
-def arguments(parser, results, docs):
-    """Adds those of every judge. results: name of the file under build/tf4; docs: the page that --docs writes."""
+def main(judge, settled, page, description, results, docs):
+    """The command line of a judge. settled: makes a finished result of one whose trial did not end; page: `line(result)`,
+    `summary(results)` and `write(results, path)`; results: name of the file under build/tf4; docs: the page of --docs."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="of classes or model types")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--resume", action="store_true", help="only what has no result yet")
@@ -157,6 +160,13 @@ def arguments(parser, results, docs):
     parser.add_argument("--docs", action="store_true", help=f"write {docs}")
     path = ROOT / "build/tf4" / results
     parser.add_argument("--results", type=Path, default=path, metavar="FILE", help=f"default: build/tf4/{results}")
+    options = parser.parse_args()
+    program()
+    import_all()
+    found = [settled(result) for result in run(options, judge, lambda r: print(page.line(settled(r)), flush=True))]
+    print(page.summary(found))
+    if options.docs:
+        page.write(found, ROOT / docs)
 
 
 def import_all():

@@ -12,7 +12,7 @@ from transformers import (
 )
 from transformers.modeling_outputs import BaseModelOutput
 
-from .made import floats, ints, padded_mask
+from .made import floats, ints
 from .vision import HIERA_STAGES
 
 WORDS = 13
@@ -488,13 +488,7 @@ EXCEPTIONS = {
                 "image_text_hidden_size": 24,
             }
         },
-        "inputs_for": {
-            "Blip2ForImageTextRetrieval": lambda c: {
-                "pixel_values": picture(c.vision_config),
-                "input_ids": ints(100, 2, 13, low=5),
-                "attention_mask": padded_mask(2, 13),
-            }
-        },
+        "inputs_for": {"Blip2ForImageTextRetrieval": lambda c: {**prompt(), "pixel_values": picture(c.vision_config)}},
         "inputs": lambda c: {
             **prompt((c.image_token_index, c.num_query_tokens)),
             "pixel_values": picture(c.vision_config),

@@ -83,13 +83,15 @@ DETR = {
 RT_DETR = {"encoder_in_channels": [48, 64, 96], "decoder_in_channels": [64, 64, 64]}
 
 
+FOUR_LAYERS = "segmentation reads four layers"
+
+
 def depth_pro_vit():
     return transformers.Dinov2Config(
         hidden_size=64, num_hidden_layers=4, num_attention_heads=4, image_size=32, patch_size=8
     )
 
 
-FOUR_LAYERS = "segmentation reads four layers"
 EXCEPTIONS = {
     "align": {"reason": MANY_BLOCKS, "config": {"vision_config": EFFICIENTNET, "projection_dim": 80}},
     "align_vision_model": {"reason": MANY_BLOCKS, "config": EFFICIENTNET},
