@@ -26,31 +26,46 @@ def export_to(path, loaded, inputs, request, progress=lambda *a, **k: None):
     fixed.
     """
     reason = None
-    for axes in ("all", "first", "none") if request.get("dynamic", True) else ("none",):
+    if request.get("dynamic", True):
         try:
-            with _at_most(DYNAMIC_SECONDS if axes != "none" else None):
-                program = export_faithfully(
-                    loaded,
-                    functools.partial(_export_once, loaded, inputs, request, axes),
-                    request,
-                    isinstance(inputs, dict),
-                )
+            program, decomposed, saving = keep(_export(loaded, inputs, request, "all"), path, request, progress)
+            return program, None, decomposed, saving
         except (Exception, TimeIsUp) as error:
-            if axes != "none":
-                reason = reason or f"{first_line(error)}{_where(loaded, error)}"
-                progress("trace", "exporting again with fewer dynamic axes", None)
-                continue
-            more = [f"with dynamic axes: {reason}"] if reason else []
-            raise _cannot_export(loaded, error, inputs, request, more) from error
+            _raise_unless_exporting_failed(error)
+            reason = _reason(loaded, error)
+            progress("trace", "exporting again with fewer dynamic axes", None)
+    try:
+        static = _export(loaded, inputs, request, "none")  # what no attempt exports is best found out early
+    except Exception as error:
+        more = [f"with dynamic axes: {reason}"] if reason else []
+        raise _cannot_export(loaded, error, inputs, request, more) from error
+    if reason:
         try:
-            program, decomposed, saving = keep(program, path, request, progress)
-        except WorkerError as error:
-            if axes == "none" or error.kind != "unsupported":
-                raise
-            reason = reason or error.message
-            continue
-        return program, reason, decomposed, saving
-    raise AssertionError("one of the attempts returns or raises")
+            program, decomposed, saving = keep(_export(loaded, inputs, request, "first"), path, request, progress)
+            return program, reason, decomposed, saving
+        except (Exception, TimeIsUp) as error:
+            _raise_unless_exporting_failed(error)
+    program, decomposed, saving = keep(static, path, request, progress)
+    return program, reason, decomposed, saving
+
+
+def _export(loaded, inputs, request, axes):
+    """The program with those axes dynamic ("all", "first" or "none"), within the time that dynamic ones get."""
+    with _at_most(DYNAMIC_SECONDS if axes != "none" else None):
+        export = functools.partial(_export_once, loaded, inputs, request, axes)
+        return export_faithfully(loaded, export, request, isinstance(inputs, dict))
+
+
+def _reason(loaded, error):
+    if isinstance(error, WorkerError):
+        return error.message
+    return f"{first_line(error)}{_where(loaded, error)}"
+
+
+def _raise_unless_exporting_failed(error):
+    """Raise again what fewer dynamic axes do not mend, such as a full disk."""
+    if isinstance(error, WorkerError) and error.kind != "unsupported":
+        raise error
 
 
 class TimeIsUp(BaseException):
