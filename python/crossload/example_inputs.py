@@ -37,6 +37,8 @@ def example_inputs(folder, config, model, dummy_inputs=()):
         maker.offer_choices()
     if "pixel_values" in parameters:
         maker.add_pictures()
+    if "noise" in parameters and hasattr(config, "mask_ratio") and isinstance(config.patch_size, int):
+        maker.add_noise()
     if "input_features" in parameters:
         maker.add_features()
     elif "input_values" in parameters:
@@ -123,6 +125,15 @@ class _Maker:
         values = numpy.stack([numpy.stack([p[..., c % 3] for c in range(channels)]) for p in enlarged]) / 127.5 - 1
         self.notes.append("the folder holds no image processor; pictures were scaled to -1 .. 1")
         return self._take({"pixel_values": values})
+
+    def add_noise(self):
+        """Numbers by which ViTMAE picks the patches that it sees; left to itself, it draws others in every run."""
+        import numpy
+
+        _, _, height, width = numpy.shape(self.found["pixel_values"])
+        patch = int(self.config.patch_size)
+        shape = (len(self.found["pixel_values"]), (height // patch) * (width // patch))
+        self.found["noise"] = numpy.random.default_rng(20).random(shape)
 
     def add_waves(self):
         import numpy

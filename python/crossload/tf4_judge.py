@@ -41,6 +41,7 @@ def judge(request, progress):
     conversion, info = subject.tensorflow(subject.weights, use_safetensors=False)
     for found in (crossload, conversion):
         _split_stacked(found, pytorch)
+        _scalars_alike(found, pytorch)
         if set(found) != set(pytorch):
             raise WorkerError(
                 "mismatch",
@@ -299,6 +300,13 @@ def _flat(value, name=""):
     for key, item in items:
         found |= _flat(item, f"{name}.{key}" if name else str(key))
     return found
+
+
+def _scalars_alike(found, pytorch):
+    """A loss is a number to PyTorch, a vector of one to TensorFlow's classes."""
+    for name, value in found.items():
+        if name in pytorch and value.size == pytorch[name].size == 1:
+            found[name] = value.reshape(pytorch[name].shape)
 
 
 def _split_stacked(found, pytorch):

@@ -217,6 +217,16 @@ verify::Result compare(const ConvertRequest& request, const Subject& subject, co
   return verify::verify(ask, runtime);
 }
 
+// TensorFlow draws other numbers than PyTorch, as every run of either does.
+void tell_of_random_numbers(const program::Program& program, verify::Result& result) {
+  if (result.verdict != verify::Verdict::kMismatch) return;
+  for (const auto& [target, count] : lower::random_ops(program)) {
+    result.notes.push_back(
+        fmt::format("the model draws random numbers ({}, {} x), others in every run; what depends on them cannot be equal",
+                    target, count));
+  }
+}
+
 // Whether outputs are over the limit by so little that they may be no further from the truth than a float32 run of
 // PyTorch's is that was not made yet.
 bool may_be_noise(const verify::Result& result) {
@@ -233,6 +243,7 @@ verify::Result measure(const ConvertRequest& request, const Subject& subject, co
                        PythonSide& python, const Progress& progress) {
   verify::Result result =
       compare(request, subject, reference_in(usual_runs, usual_answer), saved_model, runtime, progress);
+  tell_of_random_numbers(subject.program, result);
   if (!may_be_noise(result)) return result;
   const ScratchFolder scratch;
   const json answer = ask_reference(request, subject, scratch.path(), Effort::kThorough, python, progress);

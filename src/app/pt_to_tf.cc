@@ -176,14 +176,10 @@ struct Figures {
 
 void require_agreement(const Judgement& judgement, const Subject& subject, double limit) {
   if (subject.is_class_known && std::ranges::all_of(judgement.outputs, &JudgedOutput::is_hidden)) {
-    // The TensorFlow class returns a decoder's cache as well, which the SavedModel does not.
-    const char* other_judge = judgement.judge == "savedmodel"
-                                  ? ", or have Transformers 4 judge it, which counts caches too (`--python`)"
-                                  : "";
     bad_input(
         "{}: no output of a head was found, all {} of `{}` are hidden states; choose a class with "
-        "--override-model-class{}",
-        subject.files.path.string(), judgement.outputs.size(), judgement.class_name, other_judge);
+        "--override-model-class",
+        subject.files.path.string(), judgement.outputs.size(), judgement.class_name);
   }
   std::vector<std::string> details;
   const JudgedOutput* worst = nullptr;

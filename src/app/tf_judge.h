@@ -12,6 +12,9 @@
 
 namespace crossload::app {
 
+/// Whether Transformers calls an output a hidden state; `last_hidden_state` is one as well.
+bool is_hidden_state(const std::string& output);
+
 /// One output at the example inputs. Figures are max |pt - tf|, absolute, at the positions that the attention mask
 /// leaves visible; infinite for other shapes or dtypes.
 struct JudgedOutput {
@@ -21,8 +24,7 @@ struct JudgedOutput {
   double padded = 0;        // the larger one at hidden positions
   bool is_excused = false;  // no further from float64 than PyTorch's own float32 runs
 
-  /// What Transformers calls a hidden state: `last_hidden_state` as well.
-  bool is_hidden() const { return name.find("hidden") != std::string::npos; }
+  bool is_hidden() const { return is_hidden_state(name); }
   /// Whether its noise floor may excuse it: inner states only, what a model is run for never.
   bool may_be_excused() const { return name.find("hidden_states") != std::string::npos; }
   bool is_over(double limit) const;

@@ -91,11 +91,15 @@ class Driver {
   std::unordered_map<std::string, const program::ProgramInput*> weights_;
 };
 
-void count_missing(const Block& block, std::map<std::string, int>& counts) {
+using Counts = std::map<std::string, int>;
+
+template <typename IsCounted>
+void count_targets(const Block& block, const IsCounted& is_counted, Counts& counts) {
   for (const Node& node : block.nodes) {
-    if (!needs_no_lowering(node) && OpTable::all().find(node.target) == nullptr) ++counts[node.target];
+    if (is_counted(node)) ++counts[node.target];
     for (const auto& argument : node.arguments) {
-      if (const auto* body = std::get_if<std::shared_ptr<const Block>>(&argument.value)) count_missing(**body, counts);
+      if (const auto* body = std::get_if<std::shared_ptr<const Block>>(&argument.value))
+        count_targets(**body, is_counted, counts);
     }
   }
 }
@@ -105,8 +109,21 @@ void count_missing(const Block& block, std::map<std::string, int>& counts) {
 graph::Graph lower(const Program& program) { return Driver(program).run(); }
 
 std::vector<std::pair<std::string, int>> missing_ops(const Program& program) {
-  std::map<std::string, int> counts;
-  count_missing(program.main, counts);
+  Counts counts;
+  const auto is_missing = [](const Node& node) {
+    return !needs_no_lowering(node) && OpTable::all().find(node.target) == nullptr;
+  };
+  count_targets(program.main, is_missing, counts);
+  return {counts.begin(), counts.end()};
+}
+
+std::vector<std::pair<std::string, int>> random_ops(const Program& program) {
+  Counts counts;
+  const auto draws = [](const Node& node) {
+    const auto* entry = OpTable::all().find(node.target);
+    return entry != nullptr && entry->family == std::string_view("random");
+  };
+  count_targets(program.main, draws, counts);
   return {counts.begin(), counts.end()};
 }
 

@@ -13,4 +13,7 @@ graph::Graph lower(const program::Program& program);
 /// The targets of the program that have no lowering, with the number of their uses.
 std::vector<std::pair<std::string, int>> missing_ops(const program::Program& program);
 
+/// The targets of the program that draw random numbers, with the number of their uses.
+std::vector<std::pair<std::string, int>> random_ops(const program::Program& program);
+
 }  // namespace crossload::lower

@@ -77,6 +77,12 @@ TEST_CASE("a call without a lowering is found inside a body, and placed in the m
   CHECK(missing[0] == std::pair<std::string, int>("aten.no_such_op.default", 1));
 }
 
+TEST_CASE("operations that draw random numbers are found, inside a body as well") {
+  const auto found = random_ops(branches_of("  %b = aten.rand_like.default(self=%a) : float32[2, 3]\n"));
+  CHECK(found == std::vector<std::pair<std::string, int>>{{"aten.rand_like.default", 1}});
+  CHECK(random_ops(branches_of("  %b = aten.sin.default(self=%a) : float32[2, 3]\n")).empty());
+}
+
 TEST_CASE("a body that writes to what comes from outside is refused") {
   const auto found = failures_of(branches_of("  %b = aten.relu_.default(self=%a) : float32[2, 3]\n"));
   REQUIRE(found.size() == 1);

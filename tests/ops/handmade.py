@@ -817,6 +817,13 @@ for right in (False, True):
         ints(7),
         torch.tensor([-5, 0, 0, 5]),
     )
+COUNTED = torch.tensor([3, 0, 3, 5, 1])
+for least in (0, 4, 9):
+    case("aten.bincount.default", lambda x, n=least: torch.bincount(x, minlength=n), COUNTED)
+    case("aten.bincount.default", lambda x, n=least: torch.bincount(x, minlength=n), COUNTED[:0])
+    case("aten.bincount.default", lambda x, w, n=least: torch.bincount(x, w, n), COUNTED, floats(5))
+case("aten.bincount.default", lambda x: torch.bincount(x), COUNTED.int(), second=[COUNTED.int()[:3]])
+case("aten.bincount.default", lambda x, w: torch.bincount(x, w), COUNTED, ints(5))
 case("aten.histc.default", lambda x: torch.histc(x, 8, 0, 7), torch.tensor([0.0, 1, 1, 7, 3, 8, -1, 5]))
 case("aten.histc.default", lambda x: torch.histc(x.float(), 8, 0, 7), ints(40, low=0, high=8))
 case(

@@ -74,6 +74,22 @@ def test_pictures_and_sound_are_fixed(tmp_path):
     assert abs(waves["input_values"][0].std() - 1) < 1e-3
 
 
+def test_noise_decides_which_patches_are_seen(tmp_path):
+    known = dict(image_size=24, num_channels=1, patch_size=8)
+    first, _ = inputs(tmp_path, "pixel_values", "noise", **known, mask_ratio=0.75)
+    again, _ = inputs(tmp_path, "pixel_values", "noise", **known, mask_ratio=0.75)
+    assert first["noise"].shape == (2, 9) and first["noise"].dtype == np.float32
+    assert (first["noise"] == again["noise"]).all() and len(set(first["noise"].ravel())) == 18
+    others, _ = inputs(tmp_path, "pixel_values", "noise", **known)  # noise that is something else
+    assert "noise" not in others
+
+
+def test_a_loss_is_a_number_or_a_vector_of_one():
+    found = {"loss": np.ones(1), "logits": np.ones((2, 1))}
+    tf4_judge._scalars_alike(found, {"loss": np.ones(()), "logits": np.ones((2, 1))})
+    assert found["loss"].shape == () and found["logits"].shape == (2, 1)
+
+
 def test_decoders_start(tmp_path):
     more = dict(TEXT, is_encoder_decoder=True, decoder_start_token_id=9)
     found, _ = inputs(tmp_path, "input_ids", "decoder_input_ids", **more)

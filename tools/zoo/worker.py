@@ -17,6 +17,7 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 import subjects
 
+FIXED_AXES = ("static shapes: ", "only the first axes are dynamic: ")  # how a report's note of it begins
 SECONDS = ("trace", "lower", "write", "verify", "total")
 
 
@@ -97,8 +98,10 @@ def convert_model(model, inputs, has_folder):
                 entry = failure(error)
             except Exception as error:  # noqa: BLE001 (one failure harms no other subject)
                 entry = {"step": "built", "verdict": None, "reason": f"{type(error).__name__}: {first_line(error)}"}
-            # A folder may fail because Transformers cannot load what it saved; the model itself is another matter.
-            if entry["step"] != "built" and entry.get("kind") != "environment":
+            # A folder may fail because Transformers cannot load what it saved, or for want of a package that loading asks
+            # for; the model itself is another matter. What PyTorch does not export it does not export from memory either.
+            kind = entry.get("kind")
+            if kind == "unsupported" or (entry["step"] != "built" and kind != "environment"):
                 break
         return entry
     finally:
@@ -137,7 +140,7 @@ def outcome(report):
             )
         if notes:
             reason = f"{reason}; {notes[0]}" if reason else notes[0]
-    static = next((n for n in report.get("notes") or [] if n.startswith("static shapes: ")), None)
+    static = next((n for n in report.get("notes") or [] if n.startswith(FIXED_AXES)), None)
     return {
         "step": "converted", "verdict": report["verdict"], "dynamic": report["dynamic"], "max_error": report["max_error"],
         "noise": max(noise, default=None), "shapes": len([s for s in report["shapes"] if s.get("max_error") is not None]),

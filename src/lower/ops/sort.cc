@@ -93,6 +93,22 @@ Expr histc(Call& call) {
   return b.cast(counts, call.result_dtype());
 }
 
+// How often, or with which weight, each number from 0 to the greatest one occurs.
+Expr bincount(Call& call) {
+  Builder& b = call.builder();
+  const Expr numbers = b.cast(call.tensor("self"), DType::kInt64);
+  const DType dtype = call.result_dtype();
+  const Expr amounts = call.is_none("weights") ? b.fill(dtype, numbers.dims(), b.scalar(dtype, 1))
+                                               : b.cast(call.tensor("weights"), dtype);
+  const Expr needed = b.reduce("Max", numbers, {0}, false) + 1.0;  // of no numbers: far below zero
+  const Expr size = b.tf("Maximum", {needed, b.scalar(DType::kInt64, call.integer("minlength"))});
+  const Expr counts = b.tf("UnsortedSegmentSum", {amounts, numbers, size});
+  const std::string name = "bins_of_" + std::to_string(counts.ref().node);
+  if (!b.is_bound(name)) b.bind(name, counts, 0);
+  b.set_dims(counts, {Sym::symbol(name)});
+  return counts;
+}
+
 // Whether an element is among others: compared with each of them.
 Expr isin(Call& call) {
   Builder& b = call.builder();
@@ -162,6 +178,7 @@ constexpr OpRow kRows[] = {
      "str? side=None, Tensor? sorter=None) -> Tensor",
      searchsorted},
     {"aten::histc(Tensor self, int bins=100, Scalar min=0, Scalar max=0) -> Tensor", histc},
+    {"aten::bincount(Tensor self, Tensor? weights=None, int minlength=0) -> Tensor", bincount},
     {"aten::isin.Tensor_Tensor(Tensor elements, Tensor test_elements, *, bool assume_unique=False, bool invert=False) "
      "-> Tensor",
      isin},
