@@ -43,13 +43,14 @@ def example_inputs(folder, config, model, dummy_inputs=()):
         maker.add_features()
     elif "input_values" in parameters:
         maker.add_waves()
-    has_two_parts = getattr(config, "is_encoder_decoder", False) or (
-        hasattr(model, "encoder") and hasattr(model, "decoder")
+    is_encoder_decoder = getattr(config, "is_encoder_decoder", False)
+    has_two_parts = is_encoder_decoder or any(
+        hasattr(model, f"{part}encoder") and hasattr(model, f"{part}decoder") for part in ("", "text_")
     )
     # Some take the text again, shifted: what is classified stands at its end.
-    makes_its_own = class_name.endswith(("ForSequenceClassification", "ForQuestionAnswering"))
+    shifts_its_text = is_encoder_decoder and class_name.endswith(("ForSequenceClassification", "ForQuestionAnswering"))
     takes_ids = "decoder_input_ids" in dummy_inputs or (has_two_parts and "decoder_input_ids" in parameters)
-    if takes_ids and not makes_its_own:
+    if takes_ids and not shifts_its_text:
         start = getattr(config, "decoder_start_token_id", None) or 0
         maker.found["decoder_input_ids"] = [[start], [start]]
     if not maker.found:

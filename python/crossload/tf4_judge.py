@@ -159,10 +159,17 @@ class _Subject:
             name: self.tensorflow_module.constant(value.astype("int32") if value.dtype.kind == "i" else value)
             for name, value in self.inputs.items()
         }
+        run = lambda: _flat(model(**tensors, output_hidden_states=True, training=False))  # noqa: E731
         try:
-            return _flat(model(**tensors, output_hidden_states=True, training=False)), info
+            found = run()
+            if not any("hidden_states" in name for name in found):
+                # Classes that lose the argument (TFCamembertForMultipleChoice gives it to another parameter) do what
+                # the configuration says.
+                model.config.output_hidden_states = True
+                found = run()
         except Exception as error:
             raise self._does_not_run(model, error) from error
+        return found, info
 
     def row(self, name, pytorch, crossload, conversion):
         visible = self._visible(name, pytorch.shape)

@@ -19,9 +19,10 @@ class Takes:
         self.forward.__signature__ = inspect.Signature(parameters)
 
 
-def inputs(folder, *names, dummy=(), parts=(), **config):
+def inputs(folder, *names, dummy=(), parts=(), class_name="Takes", **config):
     config = types.SimpleNamespace(**config)
-    return example_inputs.example_inputs(folder, config, Takes(*names, **dict.fromkeys(parts)), dummy)
+    model = type(class_name, (Takes,), {})(*names, **dict.fromkeys(parts))
+    return example_inputs.example_inputs(folder, config, model, dummy)
 
 
 TEXT = dict(vocab_size=50, pad_token_id=3, eos_token_id=7)
@@ -100,6 +101,19 @@ def test_decoders_start(tmp_path):
     assert found["decoder_input_ids"].tolist() == [[0], [0]]
     found, _ = inputs(tmp_path, "input_ids", "decoder_input_ids", **TEXT)
     assert "decoder_input_ids" not in found
+
+
+@pytest.mark.parametrize("task", ["ForSequenceClassification", "ForQuestionAnswering"])
+def test_what_shifts_its_own_text_needs_no_start(tmp_path, task):
+    known = dict(TEXT, class_name=task, dummy=["decoder_input_ids"])
+    found, _ = inputs(tmp_path, "input_ids", "decoder_input_ids", **known, is_encoder_decoder=True)
+    assert "decoder_input_ids" not in found
+    # A picture is asked about: the answer is a text of its own.
+    found, _ = inputs(tmp_path, "input_ids", "decoder_input_ids", **known)
+    assert found["decoder_input_ids"].tolist() == [[0], [0]]
+    known["dummy"] = []
+    found, _ = inputs(tmp_path, "input_ids", "decoder_input_ids", **known, parts=["text_encoder", "text_decoder"])
+    assert found["decoder_input_ids"].tolist() == [[0], [0]]
 
 
 def test_nothing_to_make(tmp_path):

@@ -98,6 +98,24 @@ def test_a_run_goes_on_where_it_stopped(tmp_path, monkeypatch):
     assert "base models: 3, built 3 (100.0 %), exported 2" in text
 
 
+def test_what_a_run_leaves_out_stays_in_the_documents(tmp_path):
+    def entry(key, verdict="verified"):
+        return {
+            **FakeWorker(None).convert({"type": "first"}, 1),
+            "type": key.split("/")[0],
+            "key": key,
+            "verdict": verdict,
+        }
+
+    coverage.write([entry("a/"), entry("gone/"), entry("a/Head")], tmp_path)
+    coverage.write([entry("a/", "within-noise")], tmp_path)
+    found = {e["key"]: e["verdict"] for e in json.loads((tmp_path / "coverage.json").read_text())}
+    assert found == {"a/": "within-noise", "a/Head": "verified"}
+    coverage.write([entry("a/Head", "within-noise")], tmp_path)
+    found = {e["key"]: e["verdict"] for e in json.loads((tmp_path / "coverage.json").read_text())}
+    assert found == {"a/": "within-noise", "a/Head": "within-noise"}
+
+
 def test_a_crash_and_a_hang_harm_no_other(tmp_path, monkeypatch):
     script = tmp_path / "worker.py"
     script.write_text(

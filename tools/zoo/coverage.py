@@ -48,9 +48,15 @@ def task_classes(entries):
 
 
 def write(entries, folder):
+    """Of base models and task classes, what the run left out stays as the folder has it."""
+    path = folder / "coverage.json"
+    before = json.loads(path.read_text()) if path.exists() else []
+    for part in (base_models, task_classes):
+        if not part(entries):
+            entries = entries + part(before)
     entries = sorted(entries, key=lambda e: (e["type"], e["key"]))
     kept = [{k: v for k, v in e.items() if k not in ("timings", "kind")} for e in entries]
-    (folder / "coverage.json").write_text(json.dumps(kept, indent=1) + "\n")
+    path.write_text(json.dumps(kept, indent=1) + "\n")
     (folder / "coverage.md").write_text(markdown(entries))
 
 

@@ -2,6 +2,7 @@
 
     --only NAME…   these model types
     --heads        task classes as well (one for every auto class that a type is in)
+    --heads-only   task classes alone; the documents keep what they say of base models, and the other way round
     --jobs N       workers at a time (default: the number of processors)
     --resume       keep what an earlier run that was cut short has found
     --no-docs      do not write docs/coverage.md and docs/coverage.json
