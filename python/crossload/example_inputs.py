@@ -118,7 +118,7 @@ class _Maker:
         if processor is not None:
             return self._take(processor(images=pictures, return_tensors="np"))
         vision = getattr(self.config, "vision_config", getattr(self.config, "encoder", self.config))
-        size = getattr(vision, "image_size", None) or 224
+        size = getattr(vision, "image_size", None) or getattr(vision, "input_size", None) or 224
         height, width = size if isinstance(size, (list, tuple)) else (size, size)
         channels = int(getattr(vision, "num_channels", 3))
         rows, columns = numpy.arange(int(height)) % 32, numpy.arange(int(width)) % 32

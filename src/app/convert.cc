@@ -221,9 +221,9 @@ verify::Result compare(const ConvertRequest& request, const Subject& subject, co
 void tell_of_random_numbers(const program::Program& program, verify::Result& result) {
   if (result.verdict != verify::Verdict::kMismatch) return;
   for (const auto& [target, count] : lower::random_ops(program)) {
-    result.notes.push_back(
-        fmt::format("the model draws random numbers ({}, {} x), others in every run; what depends on them cannot be equal",
-                    target, count));
+    result.notes.push_back(fmt::format(
+        "the model draws random numbers ({}, {} x), others in every run; what depends on them cannot be equal", target,
+        count));
   }
 }
 

@@ -194,10 +194,16 @@ void require_agreement(const Judgement& judgement, const Subject& subject, doubl
   const std::size_t count = details.size();
   for (const std::string& name : judgement.missing) details.push_back(fmt::format("missing: {}", name));
   for (const std::string& name : judgement.unused) details.push_back(fmt::format("unused: {}", name));
-  const char* advice = worst->crossload > limit ? "nothing was written or sent, see where with `crossload convert`"
-                       : subject.existing.empty()
-                           ? "nothing was written or sent"
-                           : "these TensorFlow weights are not PyTorch's, replace them with --new-weights";
+  const bool is_conversion_right = std::ranges::all_of(judgement.outputs, [&](const JudgedOutput& output) {
+    return output.conversion <= limit || (output.is_excused && output.may_be_excused());
+  });
+  const char* advice =
+      worst->crossload > limit && is_conversion_right ? "nothing was written or sent; the class loads PyTorch's "
+                                                        "weights wrongly by itself, with the converted ones it "
+                                                        "agrees: `crossload weights` writes them"
+      : worst->crossload > limit ? "nothing was written or sent, see where with `crossload convert`"
+      : subject.existing.empty() ? "nothing was written or sent"
+                                 : "these TensorFlow weights are not PyTorch's, replace them with --new-weights";
   throw Error(ErrorKind::kMismatch,
               fmt::format("{}: {} of {} outputs differ, `{}` most: max |pt - tf| is {}, limit {:.1e}; {}",
                           subject.files.path.string(), count, judgement.outputs.size(), worst->name,

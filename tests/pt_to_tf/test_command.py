@@ -332,6 +332,14 @@ def own_of(folder, architecture):
     return folder
 
 
+def test_tensorflow_class_that_cross_loads_wrongly(judged, own):
+    """TFDebertaV2's position projections have names by which Transformers does not find PyTorch's."""
+    folder = own("DebertaV2ForSequenceClassification")
+    finished = judged("--model-name", folder, "--no-pr")
+    assert finished.code == 1 and weight_files(folder) == []
+    assert "loads PyTorch's weights wrongly by itself, with the converted ones it agrees" in finished.error
+
+
 def test_tensorflow_class_of_auto_models(judged, own):
     folder = own("DistilBertModel")
     finished = judged("--model-name", folder, "--no-pr")

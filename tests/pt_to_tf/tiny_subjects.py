@@ -39,6 +39,11 @@ def _config(name):
             vocab_size=99, embedding_size=16, hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
             intermediate_size=37, max_position_embeddings=40,
         )  # fmt: skip
+    if name.startswith("DebertaV2"):
+        return t.DebertaV2Config(
+            vocab_size=99, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=37,
+            max_position_embeddings=40, relative_attention=True, pos_att_type=["c2p", "p2c"],
+        )  # fmt: skip
     if name.startswith("Bart"):
         return t.BartConfig(**two_parts, max_position_embeddings=40)
     if name.startswith("Whisper"):

@@ -15,6 +15,7 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
+import repairs
 import stages
 import trials
 
@@ -81,7 +82,9 @@ def row(result):
     name = f"`{result['class']}` ({result['type']})" + (f" {changes}" if changes else "")
     if "figures" in result:
         return f"| {name} | {result['verdict']} | {worst(result, 'output')} | {worst(result, 'hidden')} | |"
-    return f"| {name} | {result['verdict']} | | | {cell(result['reason'])} |"
+    fault = repairs.repaired(result)
+    reason = f"{fault} ({result['reason']})" if fault else result["reason"]
+    return f"| {name} | {result['verdict']} | | | {cell(reason)} |"
 
 
 def cell(text):
