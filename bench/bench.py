@@ -11,7 +11,9 @@ import sys
 
 import conversion
 import inference
+import weights
 
+PARTS = {"conversion": conversion, "inference": inference, "weights": weights}
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
@@ -21,7 +23,7 @@ def main():
     parser.add_argument("--model", type=pathlib.Path, required=True, help="a folder with model.safetensors")
     parser.add_argument("--rounds", type=int, default=9, help="rounds of each comparison, at least 5; default 9")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: all cores")
-    parser.add_argument("--only", choices=["conversion", "inference"], help="one half of it")
+    parser.add_argument("--only", choices=PARTS, help="one part of it")
     parser.add_argument("--json", action="store_true", help="one JSON document instead of the table")
     options = parser.parse_args()
     if options.rounds < 5:
@@ -35,10 +37,12 @@ def main():
     try:
         if options.only == "inference":
             conversion.run([options.command, "convert", options.model, folder / "out", "--no-verify"])
-        else:
+        if options.only in (None, "conversion"):
             found["conversion"] = conversion.measure(options.command, options.model, folder, options.rounds)
-        if options.only != "conversion":
+        if options.only in (None, "inference"):
             found["inference"] = inference.measure(options.model, folder / "out", options.rounds, options.threads)
+        if options.only in (None, "weights"):
+            found["weights"] = weights.measure(options.command, folder, options.rounds)
     except RuntimeError as error:
         print(f"error: bench: {error}", file=sys.stderr)
         return 1
@@ -51,7 +55,7 @@ def main():
     print(f"\n{found['machine']}")
     if found["load"] > 0.5 * (os.cpu_count() or 1):
         print("other programs were running when this began: do not trust these ratios, least of all PyTorch's times")
-    for part, module in (("conversion", conversion), ("inference", inference)):
+    for part, module in PARTS.items():
         if part in found:
             print(f"\n{module.table(found[part])}")
     return 0

@@ -27,26 +27,31 @@ def export_to(path, loaded, inputs, request, progress=lambda *a, **k: None):
     """
     reason = None
     if request.get("dynamic", True):
-        try:
-            program, decomposed, saving = keep(_export(loaded, inputs, request, "all"), path, request, progress)
+        kept, reason = _keep_dynamic(path, loaded, inputs, request, "all", progress)
+        if kept:
+            program, decomposed, saving = kept
             return program, None, decomposed, saving
-        except (Exception, TimeIsUp) as error:
-            _raise_unless_exporting_failed(error)
-            reason = _reason(loaded, error)
-            progress("trace", "exporting again with fewer dynamic axes", None)
+        progress("trace", "exporting again with fewer dynamic axes", None)
     try:
         static = _export(loaded, inputs, request, "none")  # what no attempt exports is best found out early
     except Exception as error:
         more = [f"with dynamic axes: {reason}"] if reason else []
         raise _cannot_export(loaded, error, inputs, request, more) from error
-    if reason:
-        try:
-            program, decomposed, saving = keep(_export(loaded, inputs, request, "first"), path, request, progress)
-            return program, reason, decomposed, saving
-        except (Exception, TimeIsUp) as error:
-            _raise_unless_exporting_failed(error)
-    program, decomposed, saving = keep(static, path, request, progress)
+    kept = _keep_dynamic(path, loaded, inputs, request, "first", progress)[0] if reason else None
+    program, decomposed, saving = kept or keep(static, path, request, progress)
     return program, reason, decomposed, saving
+
+
+def _keep_dynamic(path, loaded, inputs, request, axes, progress):
+    """(what `keep` returns, None) with "all" axes dynamic or the "first", or (None, why PyTorch cannot)."""
+    try:
+        return keep(_export(loaded, inputs, request, axes), path, request, progress), None
+    except WorkerError as error:
+        if error.kind != "unsupported":  # a full disk, which fewer axes do not mend
+            raise
+        return None, error.message
+    except (Exception, TimeIsUp) as error:  # noqa: BLE001 (PyTorch raises anything)
+        return None, f"{first_line(error)}{_where(loaded, error)}"
 
 
 def _export(loaded, inputs, request, axes):
@@ -54,18 +59,6 @@ def _export(loaded, inputs, request, axes):
     with _at_most(DYNAMIC_SECONDS if axes != "none" else None):
         export = functools.partial(_export_once, loaded, inputs, request, axes)
         return export_faithfully(loaded, export, request, isinstance(inputs, dict))
-
-
-def _reason(loaded, error):
-    if isinstance(error, WorkerError):
-        return error.message
-    return f"{first_line(error)}{_where(loaded, error)}"
-
-
-def _raise_unless_exporting_failed(error):
-    """Raise again what fewer dynamic axes do not mend, such as a full disk."""
-    if isinstance(error, WorkerError) and error.kind != "unsupported":
-        raise error
 
 
 class TimeIsUp(BaseException):
