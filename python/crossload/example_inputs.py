@@ -37,7 +37,7 @@ def example_inputs(folder, config, model, dummy_inputs=()):
         maker.offer_choices()
     if "pixel_values" in parameters:
         maker.add_pictures()
-    if "noise" in parameters and hasattr(config, "mask_ratio") and isinstance(config.patch_size, int):
+    if "noise" in parameters and hasattr(config, "mask_ratio") and isinstance(getattr(config, "patch_size", None), int):
         maker.add_noise()
     if "input_features" in parameters:
         maker.add_features()

@@ -159,7 +159,10 @@ class _Subject:
             name: self.tensorflow_module.constant(value.astype("int32") if value.dtype.kind == "i" else value)
             for name, value in self.inputs.items()
         }
-        run = lambda: _flat(model(**tensors, output_hidden_states=True, training=False))  # noqa: E731
+
+        def run():
+            return _flat(model(**tensors, output_hidden_states=True, training=False))
+
         try:
             found = run()
             if not any("hidden_states" in name for name in found):
