@@ -136,6 +136,21 @@ def test_a_crash_and_a_hang_harm_no_other(tmp_path, monkeypatch):
     assert found["hang"]["reason"] == "no answer in 5 s"
 
 
+def test_the_reason_names_what_noise_does_not_excuse():
+    import worker
+
+    def output(name, error, truth, noise):
+        return {"name": name, "max_error": error, "tf_truth": truth, "noise": noise}
+
+    report = {
+        "verdict": "mismatch", "dynamic": True, "max_error": 3e-5, "limit": 1e-5, "shapes": [], "timings_s": {},
+        "notes": ["only the first axes are dynamic: TimeIsUp"],
+        "outputs": [output("excused", 3e-5, 1e-5, 2e-5), output("wrong", 2e-5, 2e-5, 1e-5), output("fine", 1e-6, None, None)],
+    }  # fmt: skip
+    found = worker.outcome(report)
+    assert found["reason"].startswith("`wrong`: ") and found["static_reason"] == report["notes"][0]
+
+
 def test_shares_are_of_what_was_exported():
     entries = [
         {"key": "a/", "step": "unbuilt", "verdict": None},

@@ -131,7 +131,8 @@ def outcome(report):
     noise = [o["noise"] for o in outputs if isinstance(o.get("noise"), float)]
     reason = None
     if report["verdict"] not in ("verified",):
-        over = max(outputs, key=lambda o: number(o["max_error"]), default=None)
+        wrong = [o for o in outputs if number(o["max_error"]) > report["limit"] and not is_within_noise(o)]
+        over = max(wrong or outputs, key=lambda o: number(o["max_error"]), default=None)
         notes = report.get("notes") or []
         if over is not None:
             reason = (
@@ -146,6 +147,11 @@ def outcome(report):
         "noise": max(noise, default=None), "shapes": len([s for s in report["shapes"] if s.get("max_error") is not None]),
         "reason": reason, "static_reason": static, "timings": {k: report["timings_s"].get(k) for k in SECONDS},
     }  # fmt: skip
+
+
+def is_within_noise(output):
+    truth, noise = output.get("tf_truth"), output.get("noise")
+    return isinstance(truth, float) and isinstance(noise, float) and truth <= noise
 
 
 def number(value):
