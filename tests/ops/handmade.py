@@ -817,6 +817,28 @@ for right in (False, True):
         ints(7),
         torch.tensor([-5, 0, 0, 5]),
     )
+for bounds in (floats(2, 5), floats(5), ints(2, 5), floats(2, 5).double()):
+    case(
+        "aten.searchsorted.Tensor",
+        lambda s, x: torch.searchsorted(s, x, sorter=torch.argsort(s, dim=-1, stable=True)),
+        bounds,
+        bounds.flip(-1),
+    )
+case("aten.bucketize.Tensor", lambda x, b: torch.bucketize(x, b), floats(7).double(), floats(5).double().sort().values)
+case("aten.arange.start_step", lambda x: x + torch.arange(-0.9, 2.1, 2.0, dtype=torch.int32), ints(2))
+case("aten.linspace.default", lambda x: x + torch.linspace(4.3, -3, 50, dtype=torch.int64), ints(50))
+for alpha in (False, True):
+    case("aten.add.Tensor", lambda x, y, a=alpha: torch.add(x, y, alpha=a), ints(9) > 0, ints(9).flip(0) > 1)
+case("aten.einsum.default", lambda a, b: torch.einsum("...ik,...j->ij", a, b), floats(3, 2, 4), floats(3))
+case("aten.einsum.default", lambda a, b: torch.einsum("...ik,...j->ij", a, b), floats(3, 2, 4), floats(3, 5))
+case("aten.einsum.default", lambda a: torch.einsum("...k->k", a), floats(3, 2, 4))
+case(
+    "aten.embedding_bag.padding_idx",
+    lambda w, i, o: torch.nn.functional.embedding_bag(i, w, o, mode="sum", padding_idx=-1),
+    floats(5, 5),
+    torch.tensor([4, 1, 1, 0, 4, 4]),
+    torch.tensor([0, 3]),
+)
 COUNTED = torch.tensor([3, 0, 3, 5, 1])
 for least in (0, 4, 9):
     case("aten.bincount.default", lambda x, n=least: torch.bincount(x, minlength=n), COUNTED)

@@ -9,25 +9,25 @@
 namespace crossload::lower {
 namespace {
 
-Expr scaled_other(Call& call) {
-  const DType dtype = call.result_dtype();
-  const Expr other = call.operand("other", dtype);
+Expr times_alpha(Call& call, Expr x) {
   const bool is_one = !call.is_float_scalar("alpha") ? call.sym("alpha") == Sym(1) : call.number("alpha") == 1;
-  return is_one ? other : other * call.scalar("alpha", dtype);
+  if (is_one) return x;
+  const Expr alpha = call.scalar("alpha", x.dtype());
+  return x.dtype() == DType::kBool ? call.tf("LogicalAnd", {x, alpha}) : x * alpha;
 }
+
+Expr scaled_other(Call& call) { return times_alpha(call, call.operand("other", call.result_dtype())); }
 
 Expr add(Call& call) {
   const Expr self = call.operand("self", call.result_dtype());
-  if (self.dtype() == DType::kBool) return call.tf("LogicalOr", {self, call.operand("other", DType::kBool)});
+  if (self.dtype() == DType::kBool) return call.tf("LogicalOr", {self, scaled_other(call)});
   return self + scaled_other(call);
 }
 
 Expr sub(Call& call) { return call.operand("self", call.result_dtype()) - scaled_other(call); }
 Expr rsub(Call& call) {
   const DType dtype = call.result_dtype();
-  const Expr self = call.operand("self", dtype);
-  const bool is_one = !call.is_float_scalar("alpha") ? call.sym("alpha") == Sym(1) : call.number("alpha") == 1;
-  return call.operand("other", dtype) - (is_one ? self : self * call.scalar("alpha", dtype));
+  return call.operand("other", dtype) - times_alpha(call, call.operand("self", dtype));
 }
 
 Expr mul(Call& call) {

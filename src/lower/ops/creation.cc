@@ -30,6 +30,10 @@ Expr arange(Call& call, const char* start, const char* end, const char* step) {
   const DType computed = dtype == DType::kInt64 ? dtype : DType::kInt32;
   const Expr from = start != nullptr ? call.scalar(start, computed) : b.scalar(computed, 0);
   const Expr by = step != nullptr ? call.scalar(step, computed) : b.scalar(computed, 1);
+  const auto is_float = [&](const char* name) { return name != nullptr && call.is_float_scalar(name); };
+  if (is_float(start) || is_float(end) || is_float(step)) {  // how many there are PyTorch finds out before it truncates
+    return b.cast(from + b.range(call.result_dims().at(0), computed) * by, dtype);
+  }
   const Expr result = b.tf("Range", {from, call.scalar(end, computed), by});
   b.set_dims(result, call.result_dims());
   return b.cast(result, dtype);
@@ -44,7 +48,7 @@ Expr linspace(Call& call) {
   const DType dtype = call.result_dtype();
   const DType computed = is_floating(dtype) ? computed_dtype(dtype) : DType::kFloat64;
   const Sym count = call.result_dims().at(0);
-  const Expr start = call.operand("start", computed), end = call.operand("end", computed);
+  const Expr start = b.cast(call.operand("start", dtype), computed), end = b.cast(call.operand("end", dtype), computed);
   if (count == Sym(1)) return b.cast(b.reshape(start, {Sym(1)}), dtype);
   const Expr last = b.size(count - Sym(1), computed);
   const Expr step = (end - start) / last;

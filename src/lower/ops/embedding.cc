@@ -25,8 +25,9 @@ Exprs embedding_bag(Call& call) {
   const Expr begun = b.tf("UpperBound", {b.unsqueeze(b.cast(offsets, index), 0), places}, {{"out_type", index}});
   const Expr bag = b.reshape(begun, {count}) - b.scalar(index, 1);
   Expr counted = b.fill(weight.dtype(), {count}, b.scalar(weight.dtype(), 1));
-  if (!call.is_none("padding_idx") && call.integer("padding_idx") >= 0) {
-    const Expr padding = call.scalar("padding_idx", indices.dtype());
+  if (!call.is_none("padding_idx")) {
+    const int64_t place = call.integer("padding_idx");
+    const Expr padding = b.size(place < 0 ? weight.dim(0) + Sym(place) : Sym(place), indices.dtype());
     counted = b.cast(b.tf("NotEqual", {indices, padding}), weight.dtype());
   }
   Expr factor = counted;

@@ -2,6 +2,7 @@
 // TensorFlow's CPU kernels fuse.
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 
 #include "lower/ops/families.h"
@@ -105,6 +106,27 @@ std::string with_result(const std::string& equation) {
   return equation + "->" + result;
 }
 
+// TensorFlow does not sum over an ellipsis that the result lacks: its axes get letters of their own, from the last one on.
+void name_summed_ellipsis(Call& call, std::vector<std::string>& terms, const Exprs& operands) {
+  std::string all, unused;
+  for (const std::string& term : terms) all += term;
+  for (char c = 'A'; c <= 'z'; c = c == 'Z' ? 'a' : static_cast<char>(c + 1)) {
+    if (all.find(c) == std::string::npos) unused += c;
+  }
+  std::map<char, Sym> sizes;
+  for (std::size_t i = 0; i < terms.size(); ++i) {
+    const std::size_t place = terms[i].find("...");
+    if (place == std::string::npos) continue;
+    const auto axes = static_cast<std::size_t>(operands[i].rank()) + 3 - terms[i].size();
+    std::string letters(unused.rend() - static_cast<std::ptrdiff_t>(axes), unused.rend());
+    for (std::size_t axis = 0; axis < axes; ++axis) {
+      const Sym size = operands[i].dim(static_cast<int>(place + axis));
+      if (sizes.emplace(letters[axis], size).first->second != size) call.unsupported("einsum over broadcast axes");
+    }
+    terms[i].replace(place, 3, letters);
+  }
+}
+
 // TensorFlow's Einsum speaks the same language, of one or two operands: more are multiplied from left to right, keeping
 // the subscripts that are still needed.
 Expr einsum(Call& call) {
@@ -122,13 +144,14 @@ Expr einsum(Call& call) {
   }
   Exprs operands;
   for (const Expr& x : call.tensors("tensors")) operands.push_back(call.builder().cast(x, call.result_dtype()));
-  if (operands.size() > 2 && equation.find('.') != std::string::npos) {
+  if (output.find('.') == std::string::npos) name_summed_ellipsis(call, terms, operands);
+  if (operands.size() > 2 && output.find('.') != std::string::npos) {
     call.unsupported("einsum of more than two operands with an ellipsis");
   }
   const auto multiply = [&](Expr a, const std::string& ta, Expr b, const std::string& tb, const std::string& result) {
     return call.tf_widened("Einsum", {a, b}, {{"equation", ta + "," + tb + "->" + result}});
   };
-  if (operands.size() == 1) return call.tf_widened("Einsum", operands, {{"equation", equation}});
+  if (operands.size() == 1) return call.tf_widened("Einsum", operands, {{"equation", terms[0] + "->" + output}});
   Expr left = operands[0];
   std::string term = terms[0];
   for (std::size_t i = 1; i < operands.size(); ++i) {

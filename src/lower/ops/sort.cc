@@ -36,36 +36,46 @@ Exprs sort(Call& call) {
 }
 Expr argsort(Call& call) { return sort(call)[1]; }
 
-// The number of bounds below each value, or not above it with `right`.
-Expr places_among(Call& call, Expr values, Expr bounds, bool right) {
-  Builder& b = call.builder();
-  const DType dtype = is_floating(values.dtype()) || is_floating(bounds.dtype()) ? DType::kFloat32 : DType::kInt64;
-  if (values.dtype() == DType::kFloat64 || bounds.dtype() == DType::kFloat64)
-    call.unsupported("bounds in double precision");
-  const Expr flat = b.reshape(b.cast(values, dtype), {Sym(1), product(values.dims())});
-  const Expr found = b.tf(right ? "UpperBound" : "LowerBound", {b.unsqueeze(b.cast(bounds, dtype), 0), flat},
-                          {{"out_type", call.result_dtype()}});
-  return b.reshape(found, call.result_dims());
-}
-Expr bucketize(Call& call) {
-  return places_among(call, call.tensor("self"), call.tensor("boundaries"), call.flag("right"));
+// The dtype in which values are compared with bounds: one that both fit into.
+DType compared_dtype(Expr values, Expr bounds) {
+  if (values.dtype() == DType::kFloat64 || bounds.dtype() == DType::kFloat64) return DType::kFloat64;
+  return is_floating(values.dtype()) || is_floating(bounds.dtype()) ? DType::kFloat32 : DType::kInt64;
 }
 
-// Rows of sorted bounds, and values for each row; or one row of bounds for all values.
-Expr searchsorted(Call& call) {
+// The number of bounds below each value, or not above it with `right`: values and bounds in rows.
+Expr places_among(Call& call, Expr values, Expr bounds, bool right) {
   Builder& b = call.builder();
-  const Expr bounds = call.tensor("sorted_sequence"), values = call.tensor("self");
-  if (!call.is_none("sorter")) call.unsupported("searchsorted with a sorter");
-  const bool right = call.flag("right") || (!call.is_none("side") && call.text("side") == "right");
-  if (bounds.rank() == 1) return places_among(call, values, bounds, right);
-  const DType dtype = is_floating(values.dtype()) || is_floating(bounds.dtype()) ? DType::kFloat32 : DType::kInt64;
-  SymDims front(bounds.dims().begin(), bounds.dims().end() - 1);
-  const Sym rows = product(front);
-  const Expr found = b.tf(right ? "UpperBound" : "LowerBound",
-                          {b.reshape(b.cast(bounds, dtype), {rows, bounds.dim(-1)}),
-                           b.reshape(b.cast(values, dtype), {rows, values.dim(-1)})},
+  const DType dtype = compared_dtype(values, bounds);
+  const Expr found = b.tf(right ? "UpperBound" : "LowerBound", {b.cast(bounds, dtype), b.cast(values, dtype)},
                           {{"out_type", call.result_dtype()}});
   return b.reshape(found, call.result_dims());
+}
+
+Expr in_one_row(Builder& b, Expr x) { return b.reshape(x, {Sym(1), product(x.dims())}); }
+
+Expr bucketize(Call& call) {
+  Builder& b = call.builder();
+  return places_among(call, in_one_row(b, call.tensor("self")), in_one_row(b, call.tensor("boundaries")),
+                      call.flag("right"));
+}
+
+// Rows of sorted bounds, and values for each row; or one row of bounds for all values. A sorter says in which order
+// bounds that are not sorted are.
+Expr searchsorted(Call& call) {
+  Builder& b = call.builder();
+  const Expr given = call.tensor("sorted_sequence"), values = call.tensor("self");
+  const bool right = call.flag("right") || (!call.is_none("side") && call.text("side") == "right");
+  const bool is_one_row = given.rank() == 1;
+  SymDims front(given.dims().begin(), given.dims().end() - 1);
+  const auto in_rows = [&](Expr x) { return b.reshape(x, {product(front), x.dim(-1)}); };
+  Expr bounds = in_rows(given);
+  if (!call.is_none("sorter")) {
+    const SymDims dims = bounds.dims();
+    bounds = b.tf("GatherV2", {bounds, in_rows(call.tensor("sorter")), b.scalar(DType::kInt32, 1)},
+                  {{"batch_dims", int64_t{1}}});
+    b.set_dims(bounds, dims);
+  }
+  return places_among(call, is_one_row ? in_one_row(b, values) : in_rows(values), bounds, right);
 }
 
 // Counts in `bins` equal parts of [min, max], both ends included; what lies outside is not counted.
