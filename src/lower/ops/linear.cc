@@ -106,7 +106,8 @@ std::string with_result(const std::string& equation) {
   return equation + "->" + result;
 }
 
-// TensorFlow does not sum over an ellipsis that the result lacks: its axes get letters of their own, from the last one on.
+// TensorFlow does not sum over an ellipsis that the result lacks: its axes get letters of their own, from the last one
+// on.
 void name_summed_ellipsis(Call& call, std::vector<std::string>& terms, const Exprs& operands) {
   std::string all, unused;
   for (const std::string& term : terms) all += term;
