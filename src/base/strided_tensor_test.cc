@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 
 namespace crossload {
 namespace {
@@ -91,8 +92,7 @@ TEST_CASE("a part along an axis, before and after its axes change places") {
   const StridedTensor whole(Tensor::of<int32_t>(DType::kInt32, {2, 3}, values));
   const auto is = [](const StridedTensor& t, const Dims& dims, const std::vector<int32_t>& expected) {
     const Tensor tensor = t.to_tensor();
-    return tensor.dims() == dims && tensor.bytes().size() == expected.size() * 4 &&
-           std::memcmp(tensor.bytes().data(), expected.data(), expected.size() * 4) == 0;
+    return tensor.dims() == dims && std::ranges::equal(tensor.bytes(), std::as_bytes(std::span(expected)));
   };
   CHECK(is(whole.sliced(0, 1, 2), {1, 3}, {4, 5, 6}));
   CHECK(whole.sliced(0, 1, 2).is_contiguous());
