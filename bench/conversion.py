@@ -5,7 +5,7 @@ import os
 import pathlib
 import shutil
 
-from measure import MIB, Ratio, programs_started, run, watch_memory
+from measure import MIB, Ratio, in_turns, programs_started, run, watch_memory
 
 
 def measure(command, model, folder, rounds):
@@ -36,17 +36,11 @@ def measure(command, model, folder, rounds):
     timed("cached")
     timed("cp")
 
-    runs = {"cp": [], "cached": []}
-    for _ in range(rounds):
-        for kind, list_ in runs.items():
-            list_.append(timed(kind))
+    runs = in_turns(timed, ("cp", "cached"), rounds)
     said = json.loads(runs["cached"][-1].output)
     if said["trace_cache"] != "hit":
         raise RuntimeError("the trace cache was filled and still missed; the cached numbers would mean nothing")
-    cold = {"cp": [], "cold": []}
-    for _ in range(5):
-        for kind, list_ in cold.items():
-            list_.append(timed(kind))
+    cold = in_turns(timed, ("cp", "cold"), 5)
 
     prepare("cached")
     watched = [watch_memory(convert, environment("cached")) for _ in range(3)]

@@ -69,6 +69,15 @@ def run(command, env=None):
     return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, output)
 
 
+def in_turns(timed, kinds, rounds):
+    """{kind: what `timed(kind)` returned in each round}; each round has all kinds, one after the other."""
+    found = {kind: [] for kind in kinds}
+    for _ in range(rounds):
+        for kind in kinds:
+            found[kind].append(timed(kind))
+    return found
+
+
 def watch_memory(command, env=None):
     """Runs a command and polls its /proc/PID/status twice a millisecond."""
     child = subprocess.Popen(

@@ -5,7 +5,7 @@ import math
 import os
 import shutil
 
-from measure import MIB, Ratio, run, watch_memory
+from measure import MIB, Ratio, in_turns, run, watch_memory
 
 GIB = 4.1
 WIDTH, WORDS = 2048, 30522
@@ -29,17 +29,14 @@ def compare(command, file, source, target, copy, rounds):
         copy.unlink(missing_ok=True)
         os.sync()  # what the previous run left to write is not this one's time
 
-    def timed(what):
-        prepare()
-        return run(what).seconds
-
     commands = {"cp": ["cp", str(file), str(copy)], "weights": convert}
-    seconds = {kind: [] for kind in commands}
-    for number in range(rounds + 1):
-        for kind, what in commands.items():
-            took = timed(what)
-            if number:  # the first fills the page cache
-                seconds[kind].append(took)
+
+    def timed(kind):
+        prepare()
+        return run(commands[kind]).seconds
+
+    in_turns(timed, commands, 1)  # fills the page cache
+    seconds = in_turns(timed, commands, rounds)
     prepare()
     memory = watch_memory(convert)
     return {

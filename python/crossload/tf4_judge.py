@@ -116,6 +116,7 @@ class _Subject:
         self.inputs, notes = example_inputs(self.folder, self.config, model, dummy)
         self.notes += notes
         found = self._run_pytorch(model, self.inputs)
+        self.has_hidden_states = any("hidden_states" in name for name in found)
         self.masked_axes = self._masked_axes(model, found)
         return found
 
@@ -165,7 +166,7 @@ class _Subject:
 
         try:
             found = run()
-            if not any("hidden_states" in name for name in found):
+            if self.has_hidden_states and not any("hidden_states" in name for name in found):
                 # Classes that lose the argument (TFCamembertForMultipleChoice gives it to another parameter) do what
                 # the configuration says.
                 model.config.output_hidden_states = True

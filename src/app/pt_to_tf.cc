@@ -174,6 +174,19 @@ struct Figures {
   }
 };
 
+// What to do about outputs of which `worst` is over the limit most.
+const char* advice_for(const JudgedOutput& worst, const Judgement& judgement, const Subject& subject, double limit) {
+  if (worst.crossload <= limit) {
+    return subject.existing.empty() ? "nothing was written or sent"
+                                    : "these TensorFlow weights are not PyTorch's, replace them with --new-weights";
+  }
+  const auto is_conversion_over = [&](const JudgedOutput& output) { return output.is_conversion_over(limit); };
+  if (std::ranges::any_of(judgement.outputs, is_conversion_over))
+    return "nothing was written or sent, see where with `crossload convert`";
+  return "nothing was written or sent; the class loads PyTorch's weights wrongly by itself, with the converted ones it "
+         "agrees: `crossload weights` writes them";
+}
+
 void require_agreement(const Judgement& judgement, const Subject& subject, double limit) {
   if (subject.is_class_known && std::ranges::all_of(judgement.outputs, &JudgedOutput::is_hidden)) {
     bad_input(
@@ -194,20 +207,10 @@ void require_agreement(const Judgement& judgement, const Subject& subject, doubl
   const std::size_t count = details.size();
   for (const std::string& name : judgement.missing) details.push_back(fmt::format("missing: {}", name));
   for (const std::string& name : judgement.unused) details.push_back(fmt::format("unused: {}", name));
-  const bool is_conversion_right = std::ranges::all_of(judgement.outputs, [&](const JudgedOutput& output) {
-    return output.conversion <= limit || (output.is_excused && output.may_be_excused());
-  });
-  const char* advice =
-      worst->crossload > limit && is_conversion_right ? "nothing was written or sent; the class loads PyTorch's "
-                                                        "weights wrongly by itself, with the converted ones it "
-                                                        "agrees: `crossload weights` writes them"
-      : worst->crossload > limit ? "nothing was written or sent, see where with `crossload convert`"
-      : subject.existing.empty() ? "nothing was written or sent"
-                                 : "these TensorFlow weights are not PyTorch's, replace them with --new-weights";
   throw Error(ErrorKind::kMismatch,
               fmt::format("{}: {} of {} outputs differ, `{}` most: max |pt - tf| is {}, limit {:.1e}; {}",
                           subject.files.path.string(), count, judgement.outputs.size(), worst->name,
-                          number(error_of(*worst)), limit, advice),
+                          number(error_of(*worst)), limit, advice_for(*worst, judgement, subject, limit)),
               details);
 }
 

@@ -204,6 +204,10 @@ bool JudgedOutput::is_over(double limit) const {
   return std::max(crossload, conversion) > limit && !(is_excused && may_be_excused());
 }
 
+bool JudgedOutput::is_conversion_over(double limit) const {
+  return conversion > limit && !(is_excused && may_be_excused());
+}
+
 bool has_tf_classes(const PythonEnvironment& environment) {
   std::error_code ignored;
   return environment.version_of("transformers").starts_with("4.") && !environment.version_of("torch").empty() &&

@@ -28,6 +28,7 @@ struct JudgedOutput {
   /// Whether its noise floor may excuse it: inner states only, what a model is run for never.
   bool may_be_excused() const { return name.find("hidden_states") != std::string::npos; }
   bool is_over(double limit) const;
+  bool is_conversion_over(double limit) const;
 };
 
 struct Judgement {

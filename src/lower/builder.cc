@@ -258,6 +258,11 @@ Expr Builder::highest(DType dtype) {
 void Builder::bind(const std::string& symbol, Expr tensor, int axis) { symbols_[symbol] = {tensor, axis}; }
 void Builder::bind(const std::string& symbol, Expr scalar) { symbols_[symbol] = {scalar, -1}; }
 
+Sym Builder::found_size(const std::string& symbol, Expr found) {
+  if (!is_bound(symbol)) bind(symbol, found, 0);
+  return Sym::symbol(symbol);
+}
+
 void Builder::capture(const std::string& symbol) {
   if (std::ranges::find(captured_, symbol) != captured_.end()) return;
   if (outer_ == nullptr) internal_error("sizes: symbol `{}` is bound to no tensor", symbol);

@@ -81,6 +81,9 @@ class Builder {
   bool is_bound(const std::string& symbol) const { return symbols_.contains(symbol); }
   void bind(const std::string& symbol, Expr tensor, int axis);
   void bind(const std::string& symbol, Expr scalar);
+  /// The symbol of a size that is known at run time only, that of the first axis of `found`; where the symbol is bound
+  /// already it stays as it is.
+  Sym found_size(const std::string& symbol, Expr found);
   /// In a function: makes a symbol of the outer graph an input, once, and binds it unless it is bound already. Throws
   /// `kInternal` where it is bound nowhere.
   void capture(const std::string& symbol);

@@ -104,27 +104,28 @@ void count_targets(const Block& block, const IsCounted& is_counted, Counts& coun
   }
 }
 
+template <typename IsCounted>
+std::vector<std::pair<std::string, int>> targets_of(const Program& program, const IsCounted& is_counted) {
+  Counts counts;
+  count_targets(program.main, is_counted, counts);
+  return {counts.begin(), counts.end()};
+}
+
 }  // namespace
 
 graph::Graph lower(const Program& program) { return Driver(program).run(); }
 
 std::vector<std::pair<std::string, int>> missing_ops(const Program& program) {
-  Counts counts;
-  const auto is_missing = [](const Node& node) {
+  return targets_of(program, [](const Node& node) {
     return !needs_no_lowering(node) && OpTable::all().find(node.target) == nullptr;
-  };
-  count_targets(program.main, is_missing, counts);
-  return {counts.begin(), counts.end()};
+  });
 }
 
 std::vector<std::pair<std::string, int>> random_ops(const Program& program) {
-  Counts counts;
-  const auto draws = [](const Node& node) {
+  return targets_of(program, [](const Node& node) {
     const auto* entry = OpTable::all().find(node.target);
     return entry != nullptr && entry->family == std::string_view("random");
-  };
-  count_targets(program.main, draws, counts);
-  return {counts.begin(), counts.end()};
+  });
 }
 
 }  // namespace crossload::lower

@@ -16,24 +16,22 @@ Expr fill_scalar(Call& call) { return filled(call, call.scalar("value", call.res
 Expr fill_tensor(Call& call) { return filled(call, call.tensor("value")); }
 
 // Floats are start + i * step in double precision, as PyTorch makes them: TensorFlow's Range adds up its step's error.
+// Integers made from floats are as well, in integers: how many there are PyTorch finds out before it truncates.
 Expr arange(Call& call, const char* start, const char* end, const char* step) {
   Builder& b = call.builder();
   const DType dtype = call.result_dtype();
   const auto is = [&](const char* name, int64_t value) { return name == nullptr || call.sym(name) == Sym(value); };
   if (is(start, 0) && is(step, 1)) return b.range(call.result_dims().at(0), dtype);
-  if (is_floating(dtype)) {
-    const DType wide = DType::kFloat64;
-    const Expr places = b.range(call.result_dims().at(0), wide);
-    const Expr steps = is(step, 1) ? places : places * call.scalar(step, wide);
-    return b.cast(call.scalar(start, wide) + steps, dtype);
-  }
-  const DType computed = dtype == DType::kInt64 ? dtype : DType::kInt32;
-  const Expr from = start != nullptr ? call.scalar(start, computed) : b.scalar(computed, 0);
-  const Expr by = step != nullptr ? call.scalar(step, computed) : b.scalar(computed, 1);
+  const DType whole = dtype == DType::kInt64 ? dtype : DType::kInt32;
+  const DType computed = is_floating(dtype) ? DType::kFloat64 : whole;
   const auto is_float = [&](const char* name) { return name != nullptr && call.is_float_scalar(name); };
-  if (is_float(start) || is_float(end) || is_float(step)) {  // how many there are PyTorch finds out before it truncates
-    return b.cast(from + b.range(call.result_dims().at(0), computed) * by, dtype);
+  if (is_floating(dtype) || is_float(start) || is_float(end) || is_float(step)) {
+    const Expr places = b.range(call.result_dims().at(0), computed);
+    const Expr steps = is(step, 1) ? places : places * call.scalar(step, computed);
+    return b.cast(call.scalar(start, computed) + steps, dtype);
   }
+  const Expr from = call.scalar(start, computed);
+  const Expr by = step != nullptr ? call.scalar(step, computed) : b.scalar(computed, 1);
   const Expr result = b.tf("Range", {from, call.scalar(end, computed), by});
   b.set_dims(result, call.result_dims());
   return b.cast(result, dtype);

@@ -45,13 +45,12 @@ Indexing indexing(Call& call, Expr x) {
       is_mask.push_back(false);
       continue;
     }
-    // How many elements a mask shows is known at run time only: a size of its own stands for it.
     const Expr where = call.tf("Where", {item});
     const std::string count = "shown_by_" + std::to_string(item.ref().node) + "_" + std::to_string(item.ref().output);
-    if (!b.is_bound(count)) b.bind(count, where, 0);
+    const Sym shown = b.found_size(count, where);
     for (int i = 0; i < item.rank(); ++i) {
       const Expr column = b.gather(where, b.scalar(DType::kInt32, i), 1);
-      b.set_dims(column, {Sym::symbol(count)});
+      b.set_dims(column, {shown});
       indices.push_back(column);
       is_mask.push_back(true);
     }

@@ -74,8 +74,7 @@ Expr masked_scatter(Call& call) {
   const Expr source = call.tensor("source");
   const Expr where = call.tf("Where", {mask});
   const std::string count = "shown_by_" + std::to_string(mask.ref().node) + "_" + std::to_string(mask.ref().output);
-  if (!b.is_bound(count)) b.bind(count, where, 0);
-  const Sym shown = Sym::symbol(count);
+  const Sym shown = b.found_size(count, where);
   const Expr updates = b.slice(b.reshape(source, {product(source.dims())}), 0, Sym(0), shown);
   b.set_dims(updates, {shown});
   return scattered("TensorScatterUpdate", x, where, updates);

@@ -113,9 +113,7 @@ Expr bincount(Call& call) {
   const Expr needed = b.reduce("Max", numbers, {0}, false) + 1.0;  // of no numbers: far below zero
   const Expr size = b.tf("Maximum", {needed, b.scalar(DType::kInt64, call.integer("minlength"))});
   const Expr counts = b.tf("UnsortedSegmentSum", {amounts, numbers, size});
-  const std::string name = "bins_of_" + std::to_string(counts.ref().node);
-  if (!b.is_bound(name)) b.bind(name, counts, 0);
-  b.set_dims(counts, {Sym::symbol(name)});
+  b.set_dims(counts, {b.found_size("bins_of_" + std::to_string(counts.ref().node), counts)});
   return counts;
 }
 
@@ -152,9 +150,7 @@ Exprs unique_consecutive(Call& call) {
   const Expr is_first = b.slice(b.concat({b.fill(DType::kBool, {Sym(1)}, b.scalar(DType::kBool, 1)), differs}, 0), 0,
                                 Sym(0), count);  // none where there is nothing
   const Expr where = b.tf("Where", {is_first});
-  const std::string name = "runs_of_" + std::to_string(where.ref().node);
-  if (!b.is_bound(name)) b.bind(name, where, 0);
-  const Sym run_count = Sym::symbol(name);
+  const Sym run_count = b.found_size("runs_of_" + std::to_string(where.ref().node), where);
   const Expr starts = b.gather(where, b.scalar(DType::kInt32, 0), 1);
   b.set_dims(starts, {run_count});
   const Expr none = b.fill(DType::kInt64, {Sym(0)}, b.scalar(DType::kInt64, 0));
