@@ -21,10 +21,12 @@ from transformers.exporters.configs import DynamoConfig
 from transformers.exporters.exporter_dynamo import DynamoExporter
 from transformers.exporters.runners.base import ModelRunner
 
-from . import native, programs
+from . import native
 from .api import as_attributes, convert_exported, tensorflow_folder
 from .errors import CrossloadError
+from .program.pytree_names import output_names
 from .session import Loaded
+from .trace.export import export_faithfully
 
 REPORT = "assets.extra/crossload.json"
 FILES = ("saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001", REPORT)
@@ -95,7 +97,7 @@ class TensorFlowExporter(DynamoExporter):
             return program
 
         with _evaluating(model):
-            program = programs.export_faithfully(Loaded(model, type(model).__name__), export, {"output_flags": flags})
+            program = export_faithfully(Loaded(model, type(model).__name__), export, {"output_flags": flags})
             metadata = recorded[-1]
             _record_constants(program, metadata)
             return _converted(model, program, flags, config), metadata
@@ -157,7 +159,7 @@ class TensorFlowModelRunner(ModelRunner):
         self.program = program
         # This signature takes and gives int64 as PyTorch does.
         self._engine = native.engine().Runner(str(program.path), str(tensorflow_folder()), "int64_serving")
-        names = programs.pytree_names.output_names(self.out_spec)
+        names = output_names(self.out_spec)
         self._outputs = [name for index, name in enumerate(names) if index not in self.out_constants]
 
     @property

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from .errors import WorkerError
+
 
 @dataclass
 class Loaded:
@@ -42,8 +44,6 @@ class Session:
 
 def require_torch():
     """Import torch; a missing one is the environment's fault."""
-    from .errors import WorkerError
-
     try:
         import torch
 
@@ -56,8 +56,6 @@ def require_torch():
 
 def require_transformers():
     """Import transformers with its progress bars and advice switched off."""
-    from .errors import WorkerError
-
     require_torch()
     try:
         import transformers

@@ -9,8 +9,8 @@ import sys
 import threading
 import traceback
 
-from . import hub
 from .errors import WorkerError, first_line, keep_secret, without_secrets
+from .hub import client
 from .session import Session
 
 
@@ -38,56 +38,56 @@ def handle(request, progress, memory):
 
 
 def _trace(request, progress, memory):
-    from .tracer import trace
+    from .trace.request import trace
 
     return trace(request, progress, memory)
 
 
 def _reference(request, progress, memory):
-    from .reference import reference
+    from .reference.request import reference
 
     return reference(request, progress, memory)
 
 
 def _resolve(request, progress, memory):
-    from .fetch import resolve
+    from .hub.fetch import resolve
 
     progress("fetch", f"looking for {request['model']}", None)
     return resolve(request, progress)
 
 
 def _push(request, progress, memory):
-    from .push import push
+    from .hub.push import push
 
     return push(request, progress)
 
 
 def _push_weights(request, progress, memory):
-    from .push import push_weights
+    from .hub.push import push_weights
 
     return push_weights(request, progress)
 
 
 def _example_inputs(request, progress, memory):
-    from .pt_to_tf import write_example_inputs
+    from .pt_to_tf.requests import write_example_inputs
 
     return write_example_inputs(request, progress, memory)
 
 
 def _class_of(request, progress, memory):
-    from .pt_to_tf import class_of
+    from .pt_to_tf.requests import class_of
 
     return class_of(request, progress)
 
 
 def _judge_tf4(request, progress, memory):
-    from .tf4_judge import judge
+    from .pt_to_tf.tf4_judge import judge
 
     return judge(request, progress)
 
 
 def _versions(request, progress, memory):
-    from .tracer import versions
+    from .trace.request import versions
 
     return versions()
 
@@ -137,7 +137,7 @@ def main():
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     silence()
-    hub.owns_process = True
+    client.owns_process = True
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     signal_came, wake = os.pipe()

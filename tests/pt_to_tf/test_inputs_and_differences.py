@@ -5,8 +5,8 @@ import types
 
 import numpy as np
 import pytest
-from crossload import example_inputs, tf4_judge
 from crossload.errors import WorkerError
+from crossload.pt_to_tf import example_inputs, tf4_judge
 
 
 class Takes:

@@ -6,8 +6,8 @@ import zipfile
 
 import pytest
 import torch
-from crossload.archive import open_program
 from crossload.errors import WorkerError
+from crossload.program.archive import open_program
 from safetensors.torch import load_file
 
 

@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 import torch
-from crossload.cases import is_mask, tiled
+from crossload.inputs.cases import is_mask, tiled
 from crossload.session import Session
 from safetensors.torch import load_file
 
@@ -59,7 +59,7 @@ def test_thorough_runs_differ_in_rounding_only(traced, tmp_path, ask):
 
 @pytest.mark.parametrize("shape", [(6, 11), (6, 11, 9)])
 def test_convolutions_as_products(shape):
-    from crossload.interpret import convolution_by, product_in_sequence
+    from crossload.reference.interpret import convolution_by, product_in_sequence
 
     random = torch.Generator().manual_seed(1)
     x = torch.randn(2, *shape, generator=random)
@@ -150,7 +150,7 @@ def test_tiling_and_masks():
 
 def test_lengths_of_caches_and_masks_change_together():
     """What a decoder attends to is what its cache holds and what is new: other lengths keep the difference."""
-    from crossload.cases import make_cases
+    from crossload.inputs.cases import make_cases
 
     class Decoder(torch.nn.Module):
         def forward(self, ids, attention_mask, cache):

@@ -141,16 +141,16 @@ class Data(torch.nn.Module):
 
 @pytest.mark.parametrize("failing", [("all",), ("all", "first")])
 def test_fewer_axes_where_dynamic_ones_fail(tiny, tmp_path, ask, monkeypatch, failing):
-    from crossload import programs
+    from crossload.trace import export
 
-    real = programs._export_once
+    real = export._export_once
 
     def no_symbols(loaded, inputs, request, axes):
         if axes in failing:
             raise RuntimeError("guards were violated.\nmore")
         return real(loaded, inputs, request, axes)
 
-    monkeypatch.setattr(programs, "_export_once", no_symbols)
+    monkeypatch.setattr(export, "_export_once", no_symbols)
     result = ask(do="trace", model=tiny("bert"), out=tmp_path / "t")
     assert result["dynamic"] == ("first" not in failing)
     assert result["static_reason"] == "RuntimeError: guards were violated"
@@ -159,9 +159,9 @@ def test_fewer_axes_where_dynamic_ones_fail(tiny, tmp_path, ask, monkeypatch, fa
 
 
 def test_an_export_that_takes_too_long_is_given_up(tiny, tmp_path, ask, monkeypatch):
-    from crossload import programs
+    from crossload.trace import export
 
-    real = programs._export_once
+    real = export._export_once
 
     def endless(loaded, inputs, request, axes):
         while axes == "all":
@@ -171,8 +171,8 @@ def test_an_export_that_takes_too_long_is_given_up(tiny, tmp_path, ask, monkeypa
                 continue
         return real(loaded, inputs, request, axes)
 
-    monkeypatch.setattr(programs, "_export_once", endless)
-    monkeypatch.setattr(programs, "DYNAMIC_SECONDS", 5)
+    monkeypatch.setattr(export, "_export_once", endless)
+    monkeypatch.setattr(export, "DYNAMIC_SECONDS", 5)
     result = ask(do="trace", model=tiny("bert"), out=tmp_path / "t")
     assert result["dynamic"] and result["static_reason"] == "TimeIsUp: not done in 5 s"
 
@@ -225,8 +225,8 @@ def test_npz_and_text(minilm, tiny, tmp_path, ask):
 
 
 def test_flags_add_outputs(tiny, tmp_path, ask):
-    from crossload.archive import open_program
-    from crossload.programs import output_names
+    from crossload.program.archive import open_program
+    from crossload.program.signature import output_names
 
     flags = {"hidden_states": True, "attentions": True, "cache": True}
     ask(do="trace", model=tiny("gpt2", "GPT2LMHeadModel"), out=tmp_path / "t", **flags)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import worker
-from crossload import programs
+from crossload.trace import export
 
 COMMAND = os.environ.get("CROSSLOAD") or Path(sys.executable).parent / "crossload"
 # Quick ones, so that every family of operations and every kind of input is there.
@@ -22,7 +22,7 @@ SAMPLE = [
 @pytest.fixture(scope="module")
 def operations():
     """The operations of all programs that were converted, filled as the tests run."""
-    found, save = set(), programs.save
+    found, save = set(), export.save
 
     def noting(program, path):
         for module in program.graph_module.modules():
@@ -30,9 +30,9 @@ def operations():
                 found.add(str(node.target))
         return save(program, path)
 
-    programs.save = noting
+    export.save = noting
     yield found
-    programs.save = save
+    export.save = save
 
 
 @pytest.mark.parametrize("model_type", SAMPLE)

@@ -65,8 +65,8 @@ def build(model_type, model_class=None):
 
 def attempt(model_type, model_class, known, keep_widths):
     import torch
+    from crossload.inputs.synthetic import Synthetic
     from crossload.session import Loaded
-    from crossload.synthetic import Synthetic
 
     step = "config"
     try:

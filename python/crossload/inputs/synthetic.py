@@ -8,9 +8,14 @@ import inspect
 import itertools
 import re
 
+from ..errors import WorkerError, first_line
 from . import media
-from .errors import WorkerError, first_line
-from .samples import BATCH, CHOICES, DECODER_LENGTH, LENGTH, SENTENCES
+from .sizes import BATCH, CHOICES, DECODER_LENGTH, LENGTH
+
+SENTENCES = [
+    "A conversion is only worth something when it is checked, number by number.",
+    "The cat sat on the mat.",
+]
 
 # What a model says whose text holds too few or too many places for the features of its pictures or its sound.
 _MISMATCH = re.compile(r"tokens:? (\d+),? (?:and )?features:? (?:torch\.Size\(\[)?(\d+)", re.IGNORECASE)

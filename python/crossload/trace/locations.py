@@ -8,7 +8,7 @@ import json
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from .errors import WorkerError
+from ..errors import WorkerError
 from .tensor_file import DTYPES, raw_bytes
 
 

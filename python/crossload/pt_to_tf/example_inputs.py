@@ -8,7 +8,7 @@ import inspect
 import sys
 from pathlib import Path
 
-from .errors import WorkerError, first_line
+from ..errors import WorkerError, first_line
 
 # Those of transformers-cli, so that figures can be compared with those in older pull requests.
 SENTENCES = ["Hi there!", "I am a batch with more than one row and different input lengths."]

@@ -1,14 +1,21 @@
-"""The request `reference`: what PyTorch computes, for the verifier (see README.md for the files)."""
+"""The request `reference`: what PyTorch computes, for the verifier (see ../README.md for its files)."""
 
 import contextlib
 import functools
 import time
 from pathlib import Path
 
-from . import programs
-from .cases import make_cases
-from .errors import WorkerError, first_line
-from .guards import guards_of
+from ..errors import WorkerError, first_line
+from ..inputs.cases import make_cases
+from ..inputs.samples import from_metadata, read_npz
+from ..model.flags import attention, flags_set, is_transformers_model
+from ..model.loading import load
+from ..program.archive import SUFFIX, file_identity, open_program
+from ..program.guards import guards_of
+from ..program.pytree_names import output_names as names_of_outputs
+from ..program.signature import output_names, user_inputs
+from ..session import require_torch
+from ..trace.tensor_file import TensorFile
 from .interpret import (
     Run,
     arguments,
@@ -18,8 +25,6 @@ from .interpret import (
     shuffled_product,
     to_double,
 )
-from .loading import load
-from .tensor_file import TensorFile
 
 SEED = 20
 THOROUGH_ADDITIONS = 4_000_000_000  # of one product, in float32 runs that are asked for when others are not enough
@@ -57,7 +62,7 @@ class _Subject:
         self.program, self.state, self.sample, self.guards = program, state, sample, guards
         self.loaded, self.request = loaded, request or {}
         self.double = double_graph(program.graph_module)
-        self.names = programs.output_names(program)
+        self.names = output_names(program)
 
     def text_limit(self):
         config = getattr(getattr(self.loaded, "model", None), "config", None)
@@ -72,18 +77,18 @@ class _Subject:
         specs = [s for s in self.program.graph_signature.input_specs if s.kind.name == "USER_INPUT"]
         leaves = [
             inputs[name].clone() if node is not None else getattr(spec.arg, "value", None)
-            for spec, (name, node) in zip(specs, programs.user_inputs(self.program), strict=True)
+            for spec, (name, node) in zip(specs, user_inputs(self.program), strict=True)
         ]
         in_spec = self.program.module_call_graph[0].signature.in_spec
         args, kwargs = torch.utils._pytree.tree_unflatten(leaves, in_spec)
-        with torch.no_grad(), programs.flags_set(model, self.request):
+        with torch.no_grad(), flags_set(model, self.request):
             torch.manual_seed(SEED)
             result = model(*args, **kwargs)
         leaves, spec = torch.utils._pytree.tree_flatten(result)
         if len(leaves) == len(self.names):
             return self.named(leaves)
         # Sizes that a cache keeps are outputs of a program, but mere numbers in the eager model's.
-        found = dict(zip(programs.pytree_names.output_names(spec), leaves, strict=True))
+        found = dict(zip(names_of_outputs(spec), leaves, strict=True))
         if not set(found) < set(self.names):
             raise ValueError(f"{len(leaves)} outputs where the exported program has {len(self.names)}")
         return self.named([found.get(name) for name in self.names])
@@ -111,26 +116,22 @@ class _Subject:
 def _subject(request, progress, session):
     model = request.get("model")
     if request.get("trace") is None:
-        if not str(model).endswith(programs.SUFFIX):
+        if not str(model).endswith(SUFFIX):
             raise WorkerError("bad-input", "request: `trace` is missing; trace the model first, or give a `.pt2` file")
         return _archive_subject(model, request)
     folder = Path(request["trace"])
     loaded = load(request, session, progress)
-    from .session import require_torch
-
     require_torch()
     if not (folder / "program.pt2").is_file():
         raise WorkerError("bad-input", f"{folder}: no `program.pt2`; trace the model first")
-    if session.program_key != programs.file_identity(folder / "program.pt2"):
+    if session.program_key != file_identity(folder / "program.pt2"):
         progress("reference", "loading the traced program", 0.0)
-        from .archive import open_program
-
-        if programs.is_transformers_model(loaded.model):
+        if is_transformers_model(loaded.model):
             from transformers.exporters.exporter_dynamo import register_cache_pytrees_for_model
 
             register_cache_pytrees_for_model(loaded.model)
         session.program = open_program(folder / "program.pt2")
-        session.program_key = programs.file_identity(folder / "program.pt2")
+        session.program_key = file_identity(folder / "program.pt2")
     from safetensors.torch import load_file
 
     sample = load_file(folder / "sample.safetensors")
@@ -139,10 +140,6 @@ def _subject(request, progress, session):
 
 
 def _archive_subject(path, request):
-    from .archive import open_program
-    from .samples import from_metadata, read_npz
-    from .session import require_torch
-
     require_torch()
     program = open_program(path)
     given = read_npz(request["inputs"]) if request.get("inputs") else {}
@@ -223,7 +220,7 @@ def _runs(subject, case, first, of_program):
 
 
 def _eager_attention(subject, case):
-    with programs.attention(subject.loaded.model, "eager") as changed:
+    with attention(subject.loaded.model, "eager") as changed:
         return subject.eager(case.inputs) if changed else None
 
 

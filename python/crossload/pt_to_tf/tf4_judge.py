@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from .errors import WorkerError, first_line, last_lines
+from ..errors import WorkerError, first_line, last_lines
 from .example_inputs import example_inputs
 
 PADDING_ADDED = 3  # tokens; the axes that grow with them are those that the attention mask is about

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from ..errors import WorkerError
 from .byte_meter import ByteMeter
-from .errors import WorkerError
 from .fetch import git_hash
 
 
@@ -86,7 +86,7 @@ def differs(data, remote):
 
 
 def send(hub, branch, change, pull_request, progress):
-    """Make the change; returns what was done, see README.md. Nothing to do makes no commit.
+    """Make the change; returns what was done, see ../README.md. Nothing to do makes no commit.
 
     Raises huggingface_hub's exceptions, and WorkerError where only this function knows what they mean.
     """

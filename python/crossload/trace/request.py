@@ -1,14 +1,19 @@
-"""The request `trace`: export a model and write a trace folder (see README.md for its files)."""
+"""The request `trace`: export a model and write a trace folder (see ../README.md for its files)."""
 
 import json
 import platform
 import time
 from pathlib import Path
 
-from . import __version__, programs
-from .errors import WorkerError
-from .loading import load
-from .weights import find_places
+from .. import __version__
+from ..errors import WorkerError
+from ..inputs import samples
+from ..model.loading import load
+from ..program.archive import file_identity
+from ..program.signature import weight_names
+from .export import export_to, keep
+from .locations import find_places
+from .tensor_file import TensorFile
 
 FORMAT = 1
 
@@ -19,8 +24,6 @@ def trace(request, progress, session):
     Returns the content of trace.json plus `note` (how the class was guessed, or null). Fails with WorkerError of kind
     bad-input, unsupported or environment; then the folder's content is of no use.
     """
-    from . import samples
-
     out = Path(request["out"])
     if not out.is_dir():
         raise WorkerError("bad-input", f"{out}: no such folder; create it first")
@@ -28,23 +31,21 @@ def trace(request, progress, session):
     loaded = load(request, session, progress)
     start = time.time()
     if session.exported is not None:
-        program, decomposed, saving = programs.keep(session.exported, out / "program.pt2", request, progress)
+        program, decomposed, saving = keep(session.exported, out / "program.pt2", request, progress)
         static_reason = None
     else:
         inputs = samples.sample_inputs(loaded, request, session)
         progress("trace", f"exporting {loaded.class_name}", 0.3)
         start = time.time()
-        program, static_reason, decomposed, saving = programs.export_to(
-            out / "program.pt2", loaded, inputs, request, progress
-        )
+        program, static_reason, decomposed, saving = export_to(out / "program.pt2", loaded, inputs, request, progress)
     session.seconds["export"] = round(time.time() - start - saving, 3)
     start = time.time() - saving
     named = samples.named_tensors(program)
     _write_tensors(named, out / "sample.safetensors")
-    places = find_places(loaded, programs.weight_names(program))
+    places = find_places(loaded, weight_names(program))
     _write_tensors(places.carried, out / "carried.safetensors")
     session.seconds["save"] = round(time.time() - start, 3)
-    session.program, session.program_key = program, programs.file_identity(out / "program.pt2")
+    session.program, session.program_key = program, file_identity(out / "program.pt2")
     result = {
         "format": FORMAT,
         "class": loaded.class_name,
@@ -98,8 +99,6 @@ def hidden_state_modules(model):
 
 
 def _write_tensors(tensors, path):
-    from .tensor_file import TensorFile
-
     with TensorFile(path, tensors) as file:
         for name, tensor in tensors.items():
             file.write(name, tensor)

@@ -6,9 +6,9 @@ import os
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from ..errors import WorkerError
 from .byte_meter import ByteMeter
-from .errors import WorkerError
-from .hub import Hub
+from .client import Hub
 
 # In the repository's top folder; weights apart.
 COMPANIONS = ["*.json", "*.txt", "*.model", "*.spm", "*.jinja", "*.tiktoken", "*.bpe", "bpe.codes", "vocab.*"]

@@ -10,12 +10,13 @@ import ast
 import errno
 import io
 import json
+import os
 import re
 import tempfile
 import zipfile
 from pathlib import Path
 
-from .errors import WorkerError, first_line, last_lines
+from ..errors import WorkerError, first_line, last_lines
 
 _TARGET = re.compile(
     r"torch\.ops\.(?!load)[A-Za-z]\w*\.(?:(?!__)\w+|__i?(?:and|or|xor|lshift|rshift)__)(\.(?!__)\w+)?"
@@ -24,6 +25,7 @@ _TARGET = re.compile(
     r"|torch\.sym_\w+|torch\._sym_\w+|math\.(?!__)\w+"
 )
 _MAX_JSON = 1 << 30
+SUFFIX = ".pt2"
 
 
 def open_program(path):
@@ -56,6 +58,12 @@ def open_program(path):
                 "this version",
                 last_lines(error),
             ) from error
+
+
+def file_identity(path):
+    """What tells one program file from another, also after a rename of its folder."""
+    found = os.stat(path)
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def _register_types(copy):

@@ -4,8 +4,8 @@ import json
 import time
 from pathlib import Path
 
-from .errors import WorkerError, first_line, last_lines
-from .session import Loaded, require_transformers
+from ..errors import WorkerError, first_line, last_lines
+from ..session import Loaded, require_transformers
 
 
 def model_folder(request):
@@ -21,7 +21,7 @@ def model_folder(request):
     looks_local = path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1
     if looks_local:
         raise WorkerError("bad-input", f"{name}: no such folder; give a model folder, a Hub id or a `.pt2` file")
-    from .fetch import resolve
+    from ..hub.fetch import resolve
 
     return Path(resolve(request)["path"])
 

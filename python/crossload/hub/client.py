@@ -4,7 +4,7 @@ import re
 import time
 from collections import Counter
 
-from .errors import WorkerError, first_line, keep_secret, without_secrets
+from ..errors import WorkerError, first_line, keep_secret, without_secrets
 
 # Answers that may be another one when asked again.
 TRANSIENT = (408, 429, 500, 502, 503, 504)
@@ -35,7 +35,7 @@ class Hub:
                 "environment",
                 f"python: cannot import huggingface_hub ({error}); run `pip install 'huggingface_hub>=1.31'`",
             ) from error
-        from . import __version__
+        from .. import __version__
 
         self.library, self.say = library, say
         self.endpoint = without_secrets(library.constants.ENDPOINT)

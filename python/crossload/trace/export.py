@@ -1,4 +1,4 @@
-"""Exported programs: making them, storing them without weights, naming their inputs and outputs."""
+"""From a PyTorch model to an exported program, stored without its weights."""
 
 import contextlib
 import functools
@@ -9,10 +9,9 @@ import signal
 import threading
 import time
 
-from . import pytree_names
-from .errors import WorkerError, first_line, last_lines
+from ..errors import WorkerError, first_line, last_lines
+from ..model.flags import flags_set, is_transformers_model, output_flags
 
-SUFFIX = ".pt2"
 DYNAMIC_SECONDS = 300  # sizes of windows within windows become expressions that SymPy never finishes with
 
 
@@ -167,105 +166,6 @@ def _computes_the_same(loaded, program, request):
             if a.numel() and bool((a - b).abs().max() > 1e-2 * (1 + a.abs().max())):
                 return False
     return True
-
-
-def file_identity(path):
-    """What tells one program file from another, also after a rename of its folder."""
-    found = os.stat(path)
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
-
-
-def is_transformers_model(module):
-    """Whether Transformers' exporter can take the module."""
-    from .session import require_torch
-
-    require_torch()
-    try:
-        from transformers import PreTrainedModel
-    except ImportError:
-        return False
-    return isinstance(module, PreTrainedModel)
-
-
-def output_flags(request):
-    """The output flags of a request, as Transformers' forward and config call them."""
-    flags = {"use_cache": bool(request.get("cache"))}
-    if request.get("hidden_states"):
-        flags["output_hidden_states"] = True
-    if request.get("attentions"):
-        flags["output_attentions"] = True
-    return flags
-
-
-@contextlib.contextmanager
-def flags_set(model, request):
-    """The model with the request's output flags in its config, and the attention that can return its weights.
-
-    A request for a program that was exported already has `output_flags`, those that it was exported with.
-    """
-    if not is_transformers_model(model):
-        yield
-        return
-    if "output_flags" in request:
-        from transformers.exporters.exporter_dynamo import patch_model_config
-
-        with patch_model_config(model, request["output_flags"]), _caches_as_exported():
-            yield
-        return
-    with contextlib.ExitStack() as stack:
-        if request.get("attentions"):
-            stack.enter_context(attention(model, "eager"))
-        stack.enter_context(_config_flags(model, {**output_flags(request), "return_dict": True}))
-        yield
-
-
-@contextlib.contextmanager
-def _caches_as_exported():
-    """Transformers' caches as its exporter replaces them: those of a sliding window keep every position."""
-    from transformers.exporters import utils
-
-    entries = [entry for entry in utils._PATCHES["dynamo"] if entry[0].startswith("transformers.cache_utils.")]
-    owners = [(utils.import_dotted_path(owner), attribute, factory) for owner, attribute, factory in entries]
-    with utils.patch_attributes(owners):
-        yield
-
-
-@contextlib.contextmanager
-def _config_flags(model, flags):
-    """Flags set in the model's config and, since parts of a model may have copies of it, in those of its modules.
-
-    `use_cache` is only ever switched off in the parts: an encoder refuses it.
-    """
-    configs = {id(c): c for c in (getattr(m, "config", None) for m in model.modules()) if c is not None}
-    before = []
-    for config in configs.values():
-        for name, value in flags.items():
-            if hasattr(config, name) and not (value and name == "use_cache" and config is not model.config):
-                before.append((config, name, getattr(config, name)))
-                setattr(config, name, value)
-    try:
-        yield
-    finally:
-        for config, name, value in reversed(before):
-            setattr(config, name, value)
-
-
-@contextlib.contextmanager
-def attention(model, name):
-    """The model with another attention implementation; yields False where it has no such choice."""
-    before = getattr(getattr(model, "config", None), "_attn_implementation", None)
-    changed = False
-    if before != name and hasattr(model, "set_attn_implementation"):
-        try:
-            model.set_attn_implementation(name)
-            changed = model.config._attn_implementation == name
-        except Exception:  # noqa: BLE001 (models without that implementation refuse in many ways)
-            changed = False
-    try:
-        yield changed
-    finally:
-        if changed:
-            model.set_attn_implementation(before)
 
 
 def _export_once(loaded, inputs, request, axes):
@@ -450,58 +350,3 @@ def _symbolic_operations():
         return serialize._SYM_OPS
     except (ImportError, AttributeError):
         return set()
-
-
-def weight_names(program):
-    """FQNs of parameters and persistent buffers, in the order of the graph's inputs."""
-    signature = program.graph_signature
-    fixed = set(signature.non_persistent_buffers)
-    found = []
-    for spec in signature.input_specs:
-        if spec.kind.name == "PARAMETER" or (spec.kind.name == "BUFFER" and spec.target not in fixed):
-            found.append(spec.target)
-    return found
-
-
-def user_inputs(program):
-    """[(name, placeholder node or None)] of the tensor inputs in order; None for a constant (None, bool, int, str).
-
-    Names are torch.export's forward_arg_names, and below a nested input the path of its leaf.
-    """
-    nodes = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
-    specs = [s for s in program.graph_signature.input_specs if s.kind.name == "USER_INPUT"]
-    call = program.module_call_graph[0].signature
-    names = pytree_names.input_names(call.in_spec, call.forward_arg_names)
-    if len(names) != len(specs):
-        names = [getattr(s.arg, "name", f"input_{i}") for i, s in enumerate(specs)]
-    return [
-        (name, nodes.get(spec.arg.name) if type(spec.arg).__name__ == "TensorArgument" else None)
-        for name, spec in zip(names, specs, strict=True)
-    ]
-
-
-def output_names(program):
-    """Names of the user outputs, in order (also of those that are not tensors)."""
-    return pytree_names.output_names(program.module_call_graph[0].signature.out_spec)
-
-
-def input_axes(program):
-    """{input name: [size or sympy expression of each axis]} of the tensor inputs."""
-    found = {}
-    for name, node in user_inputs(program):
-        if node is not None and node.meta.get("val") is not None:
-            shape = node.meta["val"].shape
-            found[name] = [s.node.expr if hasattr(s, "node") and not isinstance(s, int) else int(s) for s in shape]
-    return found
-
-
-def ranges(program):
-    """{symbol name: (least, greatest size)} of the program's symbols; greatest is math.inf when open."""
-    found = {}
-    for symbol, bounds in program.range_constraints.items():
-        least, greatest = (
-            int(bound) if getattr(bound, "is_Integer", isinstance(bound, int)) else None
-            for bound in (bounds.lower, bounds.upper)
-        )
-        found[str(symbol)] = (least or 0, math.inf if greatest is None or greatest >= 2**62 else greatest)
-    return found

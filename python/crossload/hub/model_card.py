@@ -21,7 +21,7 @@ def conversion_description(report):
 
 def weights_description(request):
     """The description of a commit of TF weights, from the fields of the request `push_weights`."""
-    from . import __version__
+    from .. import __version__
 
     figures = request["figures"]
     rows = [

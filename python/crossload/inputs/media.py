@@ -5,7 +5,7 @@
 
 import contextlib
 
-from .samples import AUDIO_SAMPLES, BATCH
+from .sizes import AUDIO_SAMPLES, BATCH
 
 PICTURES = ("pixel_values", "pixel_values_images", "image", "pixel_values_videos", "flattened_patches", "hidden_states")
 SOUND = ("input_values", "input_features", "audio_values")

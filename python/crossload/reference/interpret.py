@@ -4,6 +4,8 @@ import contextlib
 import functools
 import threading
 
+from ..program.signature import user_inputs
+
 _default_dtype = threading.RLock()
 
 
@@ -164,8 +166,6 @@ def double_default():
 def arguments(program, state, inputs):
     """{placeholder name: value} of a program: weights from `state` (FQN -> tensor; the program's own where absent),
     constants, and `inputs` (input name -> tensor)."""
-    from .programs import user_inputs
-
     named = iter(user_inputs(program))
     values = {}
     for spec in program.graph_signature.input_specs:

@@ -3,7 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from .guards import broken_guard
+from ..program.guards import broken_guard
+from ..program.signature import input_axes, ranges
 
 
 @dataclass
@@ -28,8 +29,6 @@ def make_cases(program, sample, text_limit=None, guards=()):
     Text beside pictures or sound goes on with its last token instead, as its placeholders must stay as many.
     With nested inputs, such as caches, their lengths and those of masks change together.
     """
-    from .programs import input_axes, ranges
-
     axes = input_axes(program)
     roles = _roles(axes, sample)
     cases = [Case(sample, _label(roles, {r: r[0] for r in roles}, axes, sample), True)]

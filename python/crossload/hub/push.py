@@ -4,9 +4,9 @@ import json
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from ..errors import WorkerError, first_line
 from . import model_card
-from .errors import WorkerError, first_line
-from .hub import Hub
+from .client import Hub
 from .upload import Branch, Change, differs, full_name, look_at, send
 
 VERDICTS = ("verified", "within-noise", "mismatch", "unverified")

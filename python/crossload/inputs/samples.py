@@ -1,16 +1,8 @@
 """Sample inputs: what a model is exported with, and the other shapes at which it is compared."""
 
-from .errors import WorkerError
-
-BATCH = 2
-LENGTH = 13
-CHOICES = 3
-DECODER_LENGTH = 7
-SENTENCES = [
-    "A conversion is only worth something when it is checked, number by number.",
-    "The cat sat on the mat.",
-]
-AUDIO_SAMPLES = 8037
+from ..errors import WorkerError
+from ..program.signature import user_inputs
+from .synthetic import Synthetic
 
 
 def sample_inputs(loaded, request, session):
@@ -23,8 +15,6 @@ def sample_inputs(loaded, request, session):
         return session.sample_inputs
     if request.get("inputs"):
         return read_npz(request["inputs"])
-    from .synthetic import Synthetic
-
     return Synthetic(loaded, request.get("text")).inputs()
 
 
@@ -48,8 +38,6 @@ def named_tensors(program):
     """{input name: tensor} of a program's example inputs."""
     import torch
 
-    from .programs import user_inputs
-
     args, kwargs = program.example_inputs
     leaves = torch.utils._pytree.tree_leaves((args, kwargs))
     names = [name for name, _ in user_inputs(program)]
@@ -66,8 +54,6 @@ def from_metadata(program):
     Whole numbers are 0 or 1 (right for ids, masks and types alike), floats normal, booleans true; all fixed.
     """
     import torch
-
-    from .programs import user_inputs
 
     random = torch.Generator().manual_seed(20)
     found = {}

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .errors import WorkerError, first_line
+from ..errors import WorkerError, first_line
 from .example_inputs import example_inputs
 
 
@@ -10,7 +10,7 @@ def write_example_inputs(request, progress, session):
     """Write the example inputs of the request's model to the file `out` (.npz); returns {"notes"}."""
     import numpy
 
-    from .loading import load
+    from ..model.loading import load
 
     loaded = load(request, session, progress)
     inputs, notes = example_inputs(loaded.folder, loaded.model.config, loaded.model)

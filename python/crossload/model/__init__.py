@@ -1,0 +1,1 @@
+"""PyTorch models: loading them, and the configuration flags that choose their outputs."""
