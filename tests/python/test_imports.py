@@ -43,7 +43,9 @@ def imports(name):
     found = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            assert not any(alias.name.split(".")[0] == "crossload" for alias in node.names), f"{name}: import relatively"
+            assert not any(alias.name.split(".")[0] == "crossload" for alias in node.names), (
+                f"{name}: import relatively"
+            )
         if not isinstance(node, ast.ImportFrom):
             continue
         assert node.level or node.module.split(".")[0] != "crossload", f"{name}: import relatively"
