@@ -56,8 +56,13 @@ def write(entries, folder):
             entries = entries + part(before)
     entries = sorted(entries, key=lambda e: (e["type"], e["key"]))
     kept = [{k: v for k, v in e.items() if k not in ("timings", "kind")} for e in entries]
-    path.write_text(json.dumps(kept, indent=1) + "\n")
+    path.write_text(one_a_line(kept))
     (folder / "coverage.md").write_text(markdown(entries))
+
+
+def one_a_line(entries):
+    """A JSON array with an entry a line, so that a change of one reads as a change of one."""
+    return "[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]\n"
 
 
 def markdown(entries):
