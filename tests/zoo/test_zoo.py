@@ -16,6 +16,13 @@ def test_every_model_type_is_there_once():
     assert sorted(types) == sorted(set(CONFIG_MAPPING.keys()))
 
 
+def test_exceptions_are_of_types_that_there_are_and_stand_in_one_table():
+    import exceptions
+
+    listed = [model_type for table in exceptions.TABLES for model_type in table.EXCEPTIONS]
+    assert len(listed) == len(set(listed)) and set(listed) <= set(classes.model_types())
+
+
 def test_heads_have_classes_of_their_own():
     names = {c.__name__: mappings for c, mappings in classes.head_classes("bert").items()}
     assert "BertForTokenClassification" in names and "BertModel" not in names
@@ -114,6 +121,14 @@ def test_what_a_run_leaves_out_stays_in_the_documents(tmp_path):
     coverage.write([entry("a/Head", "within-noise")], tmp_path)
     found = {e["key"]: e["verdict"] for e in json.loads((tmp_path / "coverage.json").read_text())}
     assert found == {"a/": "within-noise", "a/Head": "within-noise"}
+
+
+def test_the_data_has_a_line_for_each_entry(tmp_path):
+    entries = [{"key": f"{t}/", "type": t, "step": "unbuilt", "verdict": None, "reason": "a\nb"} for t in ("a", "b")]
+    coverage.write(entries, tmp_path)
+    first, *lines, last = (tmp_path / "coverage.json").read_text().splitlines()
+    assert (first, last) == ("[", "]")
+    assert [json.loads(line.removesuffix(",")) for line in lines] == entries
 
 
 def test_a_crash_and_a_hang_harm_no_other(tmp_path, monkeypatch):

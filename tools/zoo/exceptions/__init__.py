@@ -13,9 +13,9 @@ An entry may hold:
     unbuilt      why no tiny model can be had here; nothing else is looked at then
 """
 
-from . import audio, multimodal, parts, text, vision
+from . import audio, documents, multimodal, omni, parts, segmentation, series, text, video, vision
 
-TABLES = (text, vision, audio, multimodal, parts)
+TABLES = (text, documents, series, vision, segmentation, audio, video, multimodal, omni, parts)
 
 
 def exception(model_type):

@@ -1,20 +1,11 @@
-"""Exceptions of the zoo's rules; see __init__.py for what an entry may hold."""
+"""Exceptions for models of audio. See __init__.py for what an entry may hold."""
 
 import torch
 import transformers
+from inputs.audio import rows_a_codebook, spoken_text
+from inputs.tensors import floats, ints, padded_mask
 
-from .made import floats, ints, ones, padded_mask, zeros
 from .vision import SLOW_WIDTHS
-
-
-def spoken_text(token, *places):
-    """Text of two rows: a word, a row of places for the features of a sound, 12 words; the second row ends padded."""
-    length = 13 + max(places)
-    ids, mask = ints(90, 2, length, low=10), ones(2, length)
-    for row, count in enumerate(places):
-        ids[row, 1 : 1 + count] = token
-    mask[1, 13 + places[1] - 4 :] = 0
-    return {"input_ids": ids, "attention_mask": mask}
 
 
 def bark_fine_acoustics(config):
@@ -29,26 +20,14 @@ def gemma4_unified_audio_embedder(config):
     return Gemma4UnifiedMultimodalEmbedder(config, transformers.Gemma4UnifiedTextConfig(hidden_size=48))
 
 
-def nemotron_h_omni_inputs(config):
-    """A picture of 4 by 6 patches and one of 2 by 4, a sound of 104 frames and one of 70, and text with them."""
-    patch, found = config.vision_config.patch_size, spoken_text(config.audio_token_id, 13, 9)
-    ids = found["input_ids"]
-    ids[0, 16:22], ids[1, 12:14] = config.image_token_id, config.image_token_id
-    return {
-        **found,
-        "pixel_values": floats(32, 3 * patch * patch),
-        "image_grid_hw": torch.tensor([[4, 6], [2, 4]]),
-        "input_features": floats(2, 104, config.audio_config.num_mel_bins),
-        "input_features_mask": padded_mask(2, 104),
-    }
-
-
 CLAP_AUDIO = {
     "patch_embeds_hidden_size": 16,
     "hidden_size": 128,
     "depths": [1, 2, 1, 1],
     "num_attention_heads": [2, 2, 4, 4],
 }
+
+
 # Parts of pe_audio_video.
 PE_AUDIO_VIDEO = {
     "audio_config": {"dac_config": {"encoder_hidden_size": 8, "downsampling_ratios": [2, 8, 10, 12]}},
@@ -65,10 +44,6 @@ PE_AUDIO_VIDEO = {
 }
 
 
-def pe_inputs():
-    return {"input_values": floats(2, 1, 9600), "pixel_values_videos": floats(2, 3, 3, 64, 64)}
-
-
 def fill_codebooks(model):
     """Random entries for codebooks that are no parameters."""
     for name, value in model.named_buffers():
@@ -76,91 +51,7 @@ def fill_codebooks(model):
             value.copy_(floats(*value.shape))
 
 
-def quieten(model):
-    """Keeps a vocoder's wave away from -1 and 1, where it is cut off."""
-    for name, module in model.named_modules():
-        if name.endswith("conv_post"):
-            module.weight.data *= 0.05
-
-
-def qwen2_5_omni_thinker(config):
-    """The part of Qwen2.5-Omni that hears, sees and writes."""
-    return transformers.Qwen2_5OmniThinkerForConditionalGeneration(config.thinker_config)
-
-
-def qwen3_omni_moe_thinker(config):
-    """The part of Qwen3-Omni that hears, sees and writes."""
-    return transformers.Qwen3OmniMoeThinkerForConditionalGeneration(config.thinker_config)
-
-
-OMNI_TOKENS = {
-    "audio_start_token_id": 120,
-    "audio_end_token_id": 121,
-    "vision_start_token_id": 122,
-    "vision_end_token_id": 123,
-    "user_token_id": 126,
-}
-OMNI_THINKER = {
-    **OMNI_TOKENS,
-    "audio_token_index": 124,
-    "image_token_index": 125,
-    "video_token_index": 127,
-    "audio_config": {"n_window": 20},
-    "vision_config": {"fullatt_block_indexes": [1], "window_size": 56},
-}
-OMNI3_THINKER = {
-    **OMNI_TOKENS,
-    "audio_token_id": 124,
-    "image_token_id": 125,
-    "video_token_id": 127,
-    "audio_config": {"n_window_infer": 100},
-    "vision_config": {"deepstack_visual_indexes": [0], "num_position_embeddings": 36},
-}
-OMNI_DIT = {
-    "hidden_size": 64,
-    "num_attention_heads": 4,
-    "head_dim": 16,
-    "emb_dim": 48,
-    "num_hidden_layers": 3,
-    "look_ahead_layers": [1],
-    "look_backward_layers": [0],
-    "block_size": 6,
-    "num_embeds": 128,
-    "enc_dim": 24,
-    "enc_emb_dim": 40,
-    "enc_channels": [32, 32, 32, 32, 96],
-    "enc_attention_channels": 24,
-    "enc_se_channels": 24,
-}
-
-
-def omni_inputs(config, sounds, patch):
-    """A sound and a picture a row and text around them; sounds: how many features each sound gives.
-
-    The sounds have 104 and 70 frames, the pictures 4 by 6 and 4 by 4 patches, of which four give one feature.
-    """
-    length = 11 + max(sounds) + 6
-    ids, mask = ints(90, 2, length, low=10), zeros(2, length)
-    for row, (sound, picture) in enumerate(zip(sounds, (6, 4), strict=True)):
-        marked = [config.audio_start_token_id, *[config.audio_token_id] * sound, config.audio_end_token_id]
-        marked += [config.vision_start_token_id, *[config.image_token_id] * picture, config.vision_end_token_id]
-        ids[row, 2 : 2 + len(marked)] = torch.tensor(marked)
-        mask[row, : 7 + len(marked)] = 1
-    return {
-        "input_ids": ids,
-        "attention_mask": mask,
-        "input_features": floats(2, config.audio_config.num_mel_bins, 104),
-        "feature_attention_mask": (torch.arange(104) < torch.tensor([[104], [70]])).long(),
-        "pixel_values": floats(40, 3 * 2 * patch * patch),
-        "image_grid_thw": torch.tensor([[1, 4, 6], [1, 4, 4]]),
-    }
-
-
 MIMI = {"upsample_groups": 64, "vector_quantization_hidden_dimension": 64, "num_filters": 8}
-
-
-def _rows_a_codebook(config):
-    return {"input_ids": ints(128, 2 * config.num_codebooks, 7)}
 
 
 EXCEPTIONS = {
@@ -291,16 +182,6 @@ EXCEPTIONS = {
         "inputs": lambda config: {"hidden_states": floats(2, 45, config.input_dim)},
     },
     "higgs_audio_v2_tokenizer": {"unbuilt": "needs the package torchaudio, whose wheel needs a CUDA build of PyTorch"},
-    "idefics": {
-        "reason": "needs a mask of the pictures each word sees; gates that start at 0 would hide the pictures",
-        "config": {"alpha_initializer": "ones", "use_resampler": True, "qk_layer_norms": True},
-        "inputs": lambda config: {
-            "input_ids": ints(120, 2, 13, low=5),
-            "attention_mask": padded_mask(2, 13),
-            "pixel_values": floats(2, 3, 3, config.vision_config.image_size, config.vision_config.image_size),
-            "image_attention_mask": torch.tensor([[1, 0, 0]] * 4 + [[1, 1, 0]] * 4 + [[1, 1, 1]] * 5).repeat(2, 1, 1),
-        },
-    },
     "inkling_audio": {
         "reason": "takes one code a mel bin",
         "inputs": lambda config: {"audio_input_ids": ints(config.mel_vocab_size, 2, 13, config.n_mel_bins)},
@@ -327,6 +208,11 @@ EXCEPTIONS = {
         "config": {"upsample_groups": 64, "num_filters": 8},
         "inputs": lambda config: {"latents": floats(2, config.hidden_size, 13)},
     },
+    "moonshine_streaming": {
+        "reason": "the class does not declare num_key_value_heads, which its decoder asks for",
+        "config": {"num_key_value_heads": 4},
+        "extra": lambda config, inputs: {"input_values": floats(2, 5760) * 0.1, "attention_mask": padded_mask(2, 5760)},
+    },
     "moshi_depth": {
         "reason": "takes a token of text and those of all codebooks but the last",
         "config": {"input_size": 48},
@@ -340,7 +226,7 @@ EXCEPTIONS = {
         "class": "MusicgenForConditionalGeneration",
         "config": {"audio_encoder": {"num_filters": 8}},
         "extra": lambda config, inputs: {"decoder_input_ids": ints(128, 2 * config.decoder.num_codebooks, 7)},
-        "inputs_for": {"MusicgenForCausalLM": _rows_a_codebook},
+        "inputs_for": {"MusicgenForCausalLM": rows_a_codebook},
     },
     "musicgen_decoder": {
         "reason": "one row of input_ids a codebook; takes what the text encoder gives",
@@ -359,7 +245,7 @@ EXCEPTIONS = {
             "decoder_input_ids": ints(128, 2 * config.decoder.num_codebooks, 7),
             "input_features": floats(2, 11, config.num_chroma),
         },
-        "inputs_for": {"MusicgenMelodyForCausalLM": _rows_a_codebook},
+        "inputs_for": {"MusicgenMelodyForCausalLM": rows_a_codebook},
     },
     "musicgen_melody_decoder": {
         "reason": "one row of input_ids a codebook; takes what text encoder and chromagram give",
@@ -392,28 +278,6 @@ EXCEPTIONS = {
             "attention_mask": padded_mask(2, 13),
         },
     },
-    "nemotron_h_omni": {
-        "reason": "parts must agree in video_temporal_patch_size; sound is optional; n_groups must divide the heads",
-        "config": {
-            "vision_config": {"video_temporal_patch_size": 2, "max_img_size": 128},
-            "text_config": {"n_groups": 2},
-            "audio_config": transformers.ParakeetEncoderConfig(
-                hidden_size=64,
-                num_hidden_layers=2,
-                num_attention_heads=4,
-                intermediate_size=96,
-                subsampling_conv_channels=32,
-                attention_bias=False,
-                scale_input=False,
-                projection_hidden_size=48,
-                projection_bias=False,
-            ),
-            "image_token_id": 125,
-            "video_token_id": 126,
-            "audio_token_id": 127,
-        },
-        "inputs": nemotron_h_omni_inputs,
-    },
     "neucodec": {
         "reason": "takes a wave and the spectrogram of it, two frames in one; quantization_dim is both widths together",
         "config": {"quantization_dim": 128, "encoder_hidden_size": 8},
@@ -432,20 +296,6 @@ EXCEPTIONS = {
         "reason": "its codec has convolutions with thousands of channels by default",
         "config": PE_AUDIO_VIDEO["audio_config"],
     },
-    "pe_audio_video": {
-        "reason": "its picture model comes from timm, which is not installed here; one of Transformers in its place",
-        "config": {"audio_video_config": PE_AUDIO_VIDEO},
-        "inputs": lambda config: {
-            "input_ids": ints(120, 2, 13, low=5),
-            "attention_mask": padded_mask(2, 13),
-            **pe_inputs(),
-        },
-    },
-    "pe_audio_video_encoder": {
-        "reason": "its picture model comes from timm, which is not installed here; one of Transformers in its place",
-        "config": PE_AUDIO_VIDEO,
-        "inputs": lambda config: pe_inputs(),
-    },
     "phi4_multimodal_audio": {
         "reason": "takes frames under the name hidden_states, and a mask; its convolutions have widths of their own",
         "config": {"ext_pw_out_channel": 64, "depthwise_separable_out_channel": 64, "nemo_conv_channels": 32},
@@ -458,89 +308,6 @@ EXCEPTIONS = {
         "reason": "groups of the upsampling must divide the width; takes latents",
         "config": {"upsample_groups": 64, "num_filters": 8},
         "inputs": lambda config: {"latents": floats(2, config.hidden_size, 13)},
-    },
-    "qwen2_5_omni": {
-        "reason": "the whole model has no forward, it only generates; its thinker with the head stands for it",
-        "class": qwen2_5_omni_thinker,
-        "config": {"thinker_config": OMNI_THINKER},
-        "inputs": lambda config: omni_inputs(config, (26, 17), 14),
-    },
-    "qwen2_5_omni_audio_encoder": {
-        "reason": "takes the sounds of a batch one after the other, and their lengths",
-        "config": {"n_window": 20},
-        "inputs": lambda config: {
-            "input_features": floats(config.num_mel_bins, 174),
-            "feature_lens": torch.tensor([104, 70]),
-            "aftercnn_lens": torch.tensor([52, 35]),
-        },
-    },
-    "qwen2_5_omni_bigvgan": {
-        "reason": "takes a spectrogram; widths halve six times",
-        "config": {"upsample_initial_channel": 128},
-        "prepare": quieten,
-        "inputs": lambda config: {"mel_spectrogram": floats(2, config.mel_dim, 13)},
-    },
-    "qwen2_5_omni_dit": {
-        "reason": "takes noise, codes and what they depend on; numbers of layers stand in lists",
-        "config": OMNI_DIT,
-        "inputs": lambda config: {
-            "hidden_states": floats(2, 13 * config.repeats, config.mel_dim),
-            "condition_vector": floats(2, 31, config.mel_dim),
-            "speaker_embedding": floats(2, 1, config.enc_emb_dim).repeat(1, 13 * config.repeats, 1),
-            "quantized_code": ints(config.num_embeds, 2, 13),
-            "time_step": torch.tensor([0.25, 0.6]),
-        },
-    },
-    "qwen2_5_omni_thinker": {
-        "reason": "sound and picture stand between markers in the text; the marker of pictures has no default",
-        "config": OMNI_THINKER,
-        "inputs": lambda config: omni_inputs(config, (26, 17), 14),
-    },
-    "qwen2_5_omni_token2wav": {
-        "reason": "takes codes and a speaker's voice; starts from noise of its own, so each run gives another wave",
-        "config": {"dit_config": OMNI_DIT, "bigvgan_config": {"upsample_initial_channel": 128}},
-        "prepare": quieten,
-        "inputs": lambda config: {
-            "code": ints(config.dit_config.num_embeds, 2, 13),
-            "conditioning": floats(2, config.dit_config.enc_emb_dim),
-            "reference_mel": floats(2, 31, config.dit_config.mel_dim),
-            "num_steps": 3,
-        },
-    },
-    "qwen3_omni_moe": {
-        "reason": "the whole model has no forward, it only generates; its thinker with the head stands for it",
-        "class": qwen3_omni_moe_thinker,
-        "config": {"thinker_config": OMNI3_THINKER},
-        "inputs": lambda config: omni_inputs(config, (14, 9), 16),
-    },
-    "qwen3_omni_moe_audio_encoder": {
-        "reason": "takes the sounds of a batch one after the other, and their lengths",
-        "config": {"n_window_infer": 100},
-        "inputs": lambda config: {
-            "input_features": floats(config.num_mel_bins, 174),
-            "feature_lens": torch.tensor([104, 70]),
-        },
-    },
-    "qwen3_omni_moe_talker_code_predictor": {
-        "reason": "takes vectors, not token ids",
-        "config": {"num_code_groups": 5},
-        "inputs": lambda config: {
-            "inputs_embeds": floats(2, 13, config.hidden_size),
-            "attention_mask": padded_mask(2, 13),
-        },
-    },
-    "qwen3_omni_moe_talker_text": {
-        "reason": "takes vectors, not token ids; shared_expert_intermediate_size has no default",
-        "config": {"shared_expert_intermediate_size": 48},
-        "inputs": lambda config: {
-            "inputs_embeds": floats(2, 13, config.hidden_size),
-            "attention_mask": padded_mask(2, 13),
-        },
-    },
-    "qwen3_omni_moe_thinker": {
-        "reason": "sound and picture stand between markers in the text; the marker of pictures has no default",
-        "config": OMNI3_THINKER,
-        "inputs": lambda config: omni_inputs(config, (14, 9), 16),
     },
     "speech-encoder-decoder": {
         "reason": "takes a wave under the name of its encoder's input; the decoder must be one with cross attention",

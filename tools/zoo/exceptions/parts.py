@@ -1,4 +1,4 @@
-"""Exceptions of the zoo's rules for parts of models: vision towers, prompt encoders, mask decoders, image tokenizers.
+"""Exceptions for parts of models: vision towers, image tokenizers, text decoders.
 
 See __init__.py for what an entry may hold. Parts that Transformers does not offer as classes of their own, or whose work
 is done by another method than `forward`, are made by the functions below; they stand where an entry names a class.
@@ -6,12 +6,28 @@ is done by another method than `forward`, are made by the functions below; they 
 
 import torch
 import transformers
+from inputs.parts import (
+    BATCH,
+    blt_decoder_inputs,
+    blt_encoder_inputs,
+    granite_inputs,
+    kosmos_inputs,
+    mllama_inputs,
+    muse_inputs,
+    packed_inputs,
+    patch_positions,
+    perceiver_inputs,
+    same_grids,
+)
+from inputs.tensors import floats, ints, padded_mask
 
-from .made import floats, ints, ones, padded_mask
 
-BATCH = 2
+def sapiens_head(config):
+    """The head of a Sapiens model, which is made from the whole model's configuration."""
+    from transformers import Sapiens2Config
+    from transformers.models.sapiens2.modeling_sapiens2 import Sapiens2Head
 
-# Classes
+    return Sapiens2Head(Sapiens2Config(head_config=config, hidden_size=64, num_labels=5))
 
 
 def chameleon_vqgan(config):
@@ -52,20 +68,6 @@ def pp_chart2table_vision(config):
     return GotOcr2VisionEncoder._from_config(config)
 
 
-def sam_prompt_encoder(config):
-    from transformers.models.sam.modeling_sam import SamPromptEncoder
-
-    vision = {"hidden_size": 32, "num_pos_feats": config.hidden_size // 2}
-    return SamPromptEncoder(transformers.SamConfig(prompt_encoder_config=config, vision_config=vision))
-
-
-def sam_hq_prompt_encoder(config):
-    from transformers.models.sam_hq.modeling_sam_hq import SamHQPromptEncoder
-
-    vision = {"hidden_size": 32, "num_pos_feats": config.hidden_size // 2}
-    return SamHQPromptEncoder(transformers.SamHQConfig(prompt_encoder_config=config, vision_config=vision))
-
-
 def _with_forward(base, forward):
     return type(base.__name__, (base,), {"forward": forward, "__module__": base.__module__})
 
@@ -73,25 +75,6 @@ def _with_forward(base, forward):
 def _encoding(base, config):
     """A model whose forward is its `encode`."""
     return _with_forward(base, base.encode)._from_config(config)
-
-
-class FeatureMaps(torch.nn.Module):
-    """A backbone as EdgeTAM's timm model: the feature maps of all its stages are its last hidden state."""
-
-    def __init__(self, model):
-        super().__init__()
-        self.model = model
-
-    def forward(self, pixel_values, **kwargs):
-        states = self.model(pixel_values, output_hidden_states=True).hidden_states
-        return transformers.modeling_outputs.BaseModelOutput(last_hidden_state=list(states[1:]), hidden_states=states)
-
-
-# What is set in a model once it is made
-
-
-def give_feature_maps(model):
-    model.backbone = FeatureMaps(model.backbone)
 
 
 def open_gates(model):
@@ -102,217 +85,26 @@ def open_gates(model):
                 value.fill_(0.5)
 
 
-# Inputs
-
-
-def same_grids(*grid):
-    """The same number of patches along each axis for every picture: attention is exported in equal segments."""
-    return torch.tensor([grid] * BATCH)
-
-
-def causal_mask(mask):
-    """[batch, 1, length, length] of a padding mask: True where a place is seen."""
-    length = mask.shape[1]
-    return torch.ones(length, length, dtype=torch.bool).tril() & mask[:, None, None, :].bool()
-
-
-def blt_patches(length=13, patches=5):
-    """For every byte the patch that it belongs to."""
-    ids = [[i * patches // length for i in range(length)], [min(i // 2, patches - 1) for i in range(length)]]
-    return torch.tensor(ids)
-
-
-def blt_cross_mask(patch_ids, patches, copies, patches_ask):
-    """[batch, 1, asking, asked], 0 where a byte belongs to a patch, else the least number."""
-    same = patch_ids[:, :, None] == torch.arange(patches)
-    same = same.repeat_interleave(copies, 2)
-    same = same.transpose(1, 2) if patches_ask else same
-    return torch.where(same, 0.0, torch.finfo(torch.float32).min)[:, None]
-
-
-def blt_encoder_inputs(config):
-    ids = blt_patches()
-    return {
-        "input_ids": ints(config.vocab_size, BATCH, 13, low=5),
-        "attention_mask": causal_mask(padded_mask(BATCH, 13)),
-        "encoder_attention_mask": blt_cross_mask(ids, 5, config.cross_attn_k, True),
-        "num_patches": 5,
-        "patch_ids": ids,
-    }
-
-
-def blt_decoder_inputs(config):
-    return {
-        "inputs_embeds": floats(BATCH, 13, config.hidden_size),
-        "patch_embeds": floats(BATCH, 5, config.hidden_size_global),
-        "attention_mask": causal_mask(padded_mask(BATCH, 13)),
-        "encoder_attention_mask": blt_cross_mask(blt_patches(), 5, config.cross_attn_k, False),
-    }
-
-
-def patch_positions(grids, patches):
-    """[batch, patches, 2]: column and row of each patch of a picture, -1 where it has none."""
-    found = torch.full((len(grids), patches, 2), -1)
-    for row, (height, width) in enumerate(grids):
-        places = torch.arange(height * width)
-        found[row, : height * width] = torch.stack([places % width, places // width], 1)
-    return found
-
-
-def kosmos_inputs(config):
-    places = torch.arange(24)
-    corners = torch.stack([places // 6 + 1, places % 6 + 1], 1).expand(BATCH, -1, -1)
-    pixels = floats(BATCH, 24, config.patch_embed_hidden_size)
-    return {"flattened_patches": torch.cat([corners, pixels], 2), "attention_mask": padded_mask(BATCH, 24).float()}
-
-
-def mllama_inputs(config):
-    mask = ones(BATCH, 3, config.max_num_tiles)
-    mask[1, :, 2:] = 0
-    return {
-        "pixel_values": floats(BATCH, 3, config.max_num_tiles, 3, config.image_size, config.image_size),
-        "aspect_ratio_ids": ints(config.max_aspect_ratio_id + 1, BATCH, 3, low=1),
-        "aspect_ratio_mask": mask,
-    }
-
-
-def packed_inputs(config):
-    """Pictures of 4 by 6 patches, joined along the width."""
-    size = config.patch_size
-    pixels = floats(1, 3, size, BATCH * 24 * size)
-    return {"pixel_values": pixels, "target_sizes": same_grids(4, 6).int()}
-
-
-def muse_inputs(config):
-    count = BATCH * 32
-    pixels = floats(count, config.patch_temporal * 3 * config.patch_size**2)
-    return {"pixel_values": pixels, "grid_thw": same_grids(1, 4, 8)}
-
-
-def granite_inputs(config):
-    """Pictures of two tiles and an overview: 16 features for it, 4 rows of 8 and a line end for the tiles."""
-    count, size = 16 + 4 * 9, config.vision_config.image_size
-    mask = padded_mask(BATCH, count + 13)
-    ids = ints(100, BATCH, count + 13, low=5)
-    ids[:, 1 : count + 1] = config.image_token_id
-    mask[:, : count + 2] = 1
-    return {
-        "input_ids": ids,
-        "attention_mask": mask,
-        "pixel_values": floats(BATCH, 3, 3, size, size),
-        "image_sizes": torch.tensor([[size, 2 * size]] * BATCH),
-    }
-
-
-def perceiver_inputs(config):
-    """Tokens, pictures, or for the model without a preprocessor features of `d_model`."""
-    modality = getattr(config, "modality", None)
-    if modality == "picture":
-        return {"pixel_values": floats(BATCH, 3, config.image_size, config.image_size)}
-    mask = padded_mask(BATCH, 13)
-    if modality == "text":
-        return {"input_ids": ints(config.vocab_size, BATCH, 13, low=5), "attention_mask": mask}
-    return {"inputs": floats(BATCH, 13, config.d_model), "attention_mask": mask}
-
-
-def prompts(config):
-    """Points, boxes and a mask for three objects on each picture, places in pixels."""
-    size, grid = config.image_size, config.image_size // config.patch_size
-    corners = ints(size, BATCH, 3, 2, 2).sort(2).values
-    labels = ints(2, BATCH, 3, 5)
-    labels[0, :, 4], labels[1, :, 3:] = -1, -10  # no point, padding
-    return {
-        "input_points": ints(size, BATCH, 3, 5, 2).float(),
-        "input_labels": labels,
-        "input_boxes": corners.flatten(2).float(),
-        "input_masks": floats(BATCH, 1, 4 * grid, 4 * (grid + 1)),
-    }
-
-
-def mask_decoder_inputs(config):
-    """A picture of 5 by 6 features and seven prompts for each of three objects, as SAM gives them."""
-    width = config.hidden_size
-    return {
-        "image_embeddings": floats(BATCH, width, 5, 6),
-        "image_positional_embeddings": floats(BATCH, width, 5, 6),
-        "sparse_prompt_embeddings": floats(BATCH, 3, 7, width),
-        "dense_prompt_embeddings": floats(BATCH, width, 5, 6),
-        "multimask_output": True,
-    }
-
-
-def mask_decoder_inputs_2(config):
-    """The same for SAM 2, which adds finer features: a list, since they differ in size."""
-    width = config.hidden_size
-    fine = [floats(BATCH, width // 8, 20, 24), floats(BATCH, width // 4, 10, 12)]
-    return {**mask_decoder_inputs(config), "high_resolution_features": fine}
-
-
-def mask_decoder_inputs_hq(config):
-    """The same for SAM-HQ, which adds features of its vision tower: a list with an entry a layer."""
-    features = [floats(BATCH, 5, 6, config.vit_dim)]
-    return {**mask_decoder_inputs(config), "hq_token_only": False, "intermediate_embeddings": features}
-
-
-def sam3_detr_encoder_inputs(config):
-    return {
-        "vision_features": [floats(BATCH, config.hidden_size, 5, 6)],
-        "text_features": floats(BATCH, 13, config.hidden_size),
-        "vision_pos_embeds": [floats(BATCH, config.hidden_size, 5, 6) / 2],
-        "text_mask": padded_mask(BATCH, 13).bool(),
-    }
-
-
-def sam3_detr_decoder_inputs(config):
-    return {
-        "vision_features": floats(BATCH, 30, config.hidden_size),
-        "text_features": floats(BATCH, 13, config.hidden_size),
-        "vision_pos_encoding": floats(BATCH, 30, config.hidden_size) / 2,
-        "text_mask": padded_mask(BATCH, 13).bool(),
-        "spatial_shapes": torch.tensor([[5, 6]]),
-    }
-
-
-def sam3_mask_decoder_inputs(config):
-    width = config.hidden_size
-    return {
-        "decoder_queries": floats(BATCH, 7, width),
-        "backbone_features": [floats(BATCH, width, 20, 24), floats(BATCH, width, 10, 12), floats(BATCH, width, 5, 6)],
-        "encoder_hidden_states": floats(BATCH, 30, width),
-        "prompt_features": floats(BATCH, 13, width),
-        "prompt_mask": padded_mask(BATCH, 13).bool(),
-    }
-
-
-# Entries that several types share
-
-PROMPT_ENCODER = {"reason": "a plain module: it takes points, boxes and masks", "inputs": prompts}
-MASK_DECODER = {
-    "reason": "a plain module: it takes a picture's features and a prompt encoder's results",
-    "config": {"iou_head_depth": 3},
-    "inputs": mask_decoder_inputs_2,
-}
 PACKED_TOWER = {
     "reason": "pictures are joined along the width; the window merger must come after a layer that there is",
     "config": {"insert_layer_id": 0},
     "inputs": packed_inputs,
 }
+
+
 MUSE_TOWER = {
     "reason": "`patch_temporal` frames a patch; windows of `pos_emb_height` patches, smaller than the picture",
     "config": {"pos_emb_height": 4, "pos_emb_width": 4},
     "inputs": muse_inputs,
 }
+
+
 SAM_TOWER = {
     "reason": "no main input name; one layer with windows that do not fill the picture, and one that sees it whole",
     "config": {"global_attn_indexes": [1], "window_size": 3},
     "inputs": lambda config: {"pixel_values": floats(BATCH, 3, config.image_size, config.image_size)},
 }
-SAM3_DETR_DECODER = {"reason": "takes an encoder's results", "inputs": sam3_detr_decoder_inputs}
-SAM3_DETR_ENCODER = {"reason": "takes the features of a vision and a text tower", "inputs": sam3_detr_encoder_inputs}
-SAM3_GEOMETRY_ENCODER = {
-    "unbuilt": "pools boxes by torchvision's roi_align, and torchvision does not load with the CPU's torch"
-}
-SAM3_MASK_DECODER = {"reason": "takes the results of three other parts", "inputs": sam3_mask_decoder_inputs}
+
 
 EXCEPTIONS = {
     "aya_vision": {
@@ -376,22 +168,6 @@ EXCEPTIONS = {
             "mlp_layer_types": ["dense", "sparse"],
             "per_layer_config": {1: {"num_local_experts": 4, "num_experts_per_tok": 2}},
         },
-    },
-    "edgetam_mask_decoder": MASK_DECODER,
-    "edgetam_prompt_encoder": PROMPT_ENCODER,
-    "edgetam_video_mask_decoder": MASK_DECODER,
-    "edgetam_video_prompt_encoder": PROMPT_ENCODER,
-    "edgetam_vision_model": {
-        "reason": "its backbone is timm's, which is not there: a ResNet that gives the feature maps of its stages",
-        "config": {
-            "backbone_config": transformers.ResNetConfig(
-                embedding_size=16, hidden_sizes=[16, 24, 32, 48], depths=[1, 1, 1, 1], layer_type="basic"
-            ),
-            "backbone_channel_list": [48, 32, 24, 16],
-            "fpn_hidden_size": 64,
-        },
-        "prepare": give_feature_maps,
-        "inputs": lambda config: {"pixel_values": floats(BATCH, 3, 64, 96)},
     },
     "emu3_vqgan": {
         "reason": "has no forward: its work is `encode` and `decode`; widths are multiples of `base_channels`",
@@ -565,30 +341,12 @@ EXCEPTIONS = {
         "inputs": perceiver_inputs,
     },
     "pp_chart2table_vision": {**SAM_TOWER, "class": pp_chart2table_vision},
-    "sam2_mask_decoder": MASK_DECODER,
-    "sam2_prompt_encoder": PROMPT_ENCODER,
-    "sam2_video_mask_decoder": MASK_DECODER,
-    "sam2_video_prompt_encoder": PROMPT_ENCODER,
-    "sam3_detr_decoder": SAM3_DETR_DECODER,
-    "sam3_detr_encoder": SAM3_DETR_ENCODER,
-    "sam3_geometry_encoder": SAM3_GEOMETRY_ENCODER,
-    "sam3_lite_text_detr_decoder": SAM3_DETR_DECODER,
-    "sam3_lite_text_detr_encoder": SAM3_DETR_ENCODER,
-    "sam3_lite_text_geometry_encoder": SAM3_GEOMETRY_ENCODER,
-    "sam3_lite_text_mask_decoder": SAM3_MASK_DECODER,
-    "sam3_mask_decoder": SAM3_MASK_DECODER,
-    "sam3_tracker_mask_decoder": MASK_DECODER,
-    "sam3_tracker_prompt_encoder": PROMPT_ENCODER,
-    "sam3_tracker_video_mask_decoder": MASK_DECODER,
-    "sam3_tracker_video_prompt_encoder": PROMPT_ENCODER,
-    "sam_hq_mask_decoder": {
-        **MASK_DECODER,
-        "config": {"iou_head_depth": 3, "vit_dim": 48},
-        "inputs": mask_decoder_inputs_hq,
+    "sapiens2_head": {
+        "reason": "a part that is a plain module: it is made from the whole model's configuration",
+        "class": sapiens_head,
+        "config": {"upsample_out_channels": [48, 32], "conv_out_channels": [24, 16]},
+        "inputs": lambda config: {"hidden_states": floats(2, 64, 4, 3)},
     },
-    "sam_hq_prompt_encoder": {**PROMPT_ENCODER, "class": sam_hq_prompt_encoder},
-    "sam_mask_decoder": {**MASK_DECODER, "inputs": mask_decoder_inputs},
-    "sam_prompt_encoder": {**PROMPT_ENCODER, "class": sam_prompt_encoder},
     "t5gemma2_decoder": {
         "reason": "its dropout is a field of the whole model's configuration; takes an encoder's results",
         "config": {"dropout_rate": 0.0},

@@ -1,14 +1,17 @@
-"""Exceptions of the zoo's rules; see __init__.py for what an entry may hold."""
+"""Exceptions for models of images. See __init__.py for what an entry may hold."""
 
 import math
 
 import transformers
-
-from .made import floats
+from inputs.tensors import floats
 
 # Backbones with one block a stage and two in one of them, so that blocks with and without a new shape are there.
 RESNET = {"embedding_size": 32, "hidden_sizes": [32, 48, 64, 96], "depths": [1, 2, 1, 1]}
+
+
 STAGES = ["stage1", "stage2", "stage3", "stage4"]
+
+
 HGNET = {
     "stem_channels": [3, 16, 16],
     "stage_in_channels": [16, 32, 48, 64],
@@ -19,35 +22,12 @@ HGNET = {
     "hidden_sizes": [32, 48, 64, 96],
     "embedding_size": 16,
 }
-LCNET_BLOCKS = [
-    [[3, 16, 16, 1, False]],
-    [[3, 16, 32, 2, False], [3, 32, 32, 1, False]],
-    [[3, 32, 48, 2, False], [3, 48, 48, 1, False]],
-    [[3, 48, 64, 2, False], [5, 64, 64, 1, False]],
-    [[5, 64, 96, 2, True], [5, 96, 96, 1, True]],
-]
-LCNET_V4_BLOCKS = [
-    [[3, 32, 32, 1, True]],
-    [[3, 32, 48, 2, False], [3, 48, 48, 1, True]],
-    [[3, 48, 64, 2, False], [3, 64, 64, 1, False]],
-    [[3, 64, 96, 2, False], [3, 96, 96, 1, True]],
-]
-INTRACLASS = {
-    "reduce_channel": [1, 1, 0],
-    "return_channel": [1, 1, 0],
-    "vertical_long_to_small_conv_longratio": [[7, 1], [1, 1], [3, 0]],
-    "vertical_long_to_small_conv_midratio": [[5, 1], [1, 1], [2, 0]],
-    "vertical_long_to_small_conv_shortratio": [[3, 1], [1, 1], [1, 0]],
-    "horizontal_small_to_long_conv_longratio": [[1, 7], [1, 1], [0, 3]],
-    "horizontal_small_to_long_conv_midratio": [[1, 5], [1, 1], [0, 2]],
-    "horizontal_small_to_long_conv_shortratio": [[1, 3], [1, 1], [0, 1]],
-    "symmetric_conv_long_longratio": [[7, 7], [1, 1], [3, 3]],
-    "symmetric_conv_long_midratio": [[5, 5], [1, 1], [2, 2]],
-    "symmetric_conv_long_shortratio": [[3, 3], [1, 1], [1, 1]],
-}
+
 
 # Two stages with one block of plain and one of shifted windows each.
 SWIN = {"embed_dim": 32, "depths": [2, 2], "num_heads": [2, 4], "window_size": 4, "image_size": [64, 96]}
+
+
 SMALL_SWIN = {
     "embed_dim": 16,
     "depths": [1, 1, 1, 1],
@@ -55,23 +35,26 @@ SMALL_SWIN = {
     "window_size": 4,
     "image_size": [64, 96],
 }
+
+
 SLOW_WIDTHS = "widths double with each stage and the default's take minutes to export"
-HIERA_STAGES = {
-    "hidden_size": 16,
-    "blocks_per_stage": [1, 1, 2, 1],
-    "embed_dim_per_stage": [16, 32, 48, 64],
-    "num_attention_heads_per_stage": [1, 2, 3, 4],
-    "window_size_per_stage": [8, 4, 4, 2],
-    "global_attention_blocks": [3],
-}
-HIERA = {**HIERA_STAGES, "image_size": [128, 128]}
+
 
 MANY_BLOCKS = "fifty blocks by default: its coefficients make the stages thinner and shorter"
+
+
 EFFICIENTNET = {"width_coefficient": 0.25, "depth_coefficient": 0.3, "hidden_dim": 320}
 
+
 NEEDS_TIMM = "its backbone is timm's by default, and that package is not here: a ResNet of Transformers instead"
+
+
 LOST_STAGES = "the backbone must give the stages that the parent reads, with the widths that the parent names"
+
+
 VIT = {"num_hidden_layers": 4, "hidden_size": 64, "num_attention_heads": 4}
+
+
 DETR = {
     "reason": NEEDS_TIMM,
     "config": {"use_timm_backbone": False, "backbone_config": {**RESNET, "out_features": STAGES}},
@@ -80,6 +63,8 @@ DETR = {
         for name in ("Detr", "ConditionalDetr")  # width and heads together must be a multiple of 8
     },
 }
+
+
 RT_DETR = {"encoder_in_channels": [48, 64, 96], "decoder_in_channels": [64, 64, 64]}
 
 
@@ -183,7 +168,6 @@ EXCEPTIONS = {
     },
     "detr": DETR,
     "dinat": {"unbuilt": "it needs the package natten, which cannot be installed here"},
-    "donut-swin": {"reason": SLOW_WIDTHS, "config": SWIN},
     "dpt": {
         "reason": "four layers are read, and each has its own width afterwards",
         "config": {
@@ -222,15 +206,6 @@ EXCEPTIONS = {
             "c2f_num_blocks": 2,
         },
     },
-    "maskformer": {
-        "reason": SLOW_WIDTHS,
-        "config": {
-            "backbone_config": {**SMALL_SWIN, "out_features": STAGES},
-            "fpn_feature_size": 64,
-            "mask_feature_size": 64,
-        },
-    },
-    "maskformer-swin": {"reason": SLOW_WIDTHS, "config": SWIN},
     "mask2former": {
         "reason": "the widths of features and masks must be the hidden width",
         "config": {
@@ -240,6 +215,15 @@ EXCEPTIONS = {
             "decoder_layers": 4,  # one less than that: a layer for each of the three levels
         },
     },
+    "maskformer": {
+        "reason": SLOW_WIDTHS,
+        "config": {
+            "backbone_config": {**SMALL_SWIN, "out_features": STAGES},
+            "fpn_feature_size": 64,
+            "mask_feature_size": 64,
+        },
+    },
+    "maskformer-swin": {"reason": SLOW_WIDTHS, "config": SWIN},
     "mm-grounding-dino": {
         "reason": SLOW_WIDTHS,
         "config": {"backbone_config": {**SMALL_SWIN, "out_indices": [2, 3, 4]}},
@@ -247,84 +231,6 @@ EXCEPTIONS = {
     "mobilevitv2": {
         "reason": "nine layers of attention behind one another by default, and widths up to 512",
         "config": {"n_attn_blocks": [1, 2, 1], "base_attn_unit_dims": [32, 48, 64], "width_multiplier": 0.25},
-    },
-    "pp_doclayout_v2": {
-        "reason": f"{LOST_STAGES}; the thresholds and the order of the classes stand in the checkpoint only",
-        "config": {
-            **RT_DETR,
-            "backbone_config": {**HGNET, "out_features": STAGES[1:]},
-            "num_labels": 5,
-            "class_thresholds": [0.5, 0.55, 0.6, 0.65, 0.7],
-            "class_order": [3, 0, 2, 4, 1],
-            "reading_order_config": {"coordinate_size": 12, "shape_size": 8, "num_classes": 5},
-        },
-    },
-    "pp_doclayout_v3": {
-        "reason": LOST_STAGES,
-        "config": {
-            **RT_DETR,
-            "x4_feat_dim": 32,
-            "num_prototypes": 16,
-            "backbone_config": {**HGNET, "out_features": STAGES},
-        },
-    },
-    "pp_doclayout_v4": {
-        "reason": LOST_STAGES,
-        "config": {**RT_DETR, "backbone_config": {**HGNET, "out_features": STAGES[1:]}},
-    },
-    "pp_ocrv5_mobile_det": {
-        "reason": LOST_STAGES,
-        "config": {
-            "backbone_config": {
-                "block_configs": LCNET_BLOCKS,
-                "out_indices": [2, 3, 4, 5],
-                "divisor": 16,
-                "scale": 1.0,
-            },
-            "layer_list_out_channels": [12, 18, 24, 40],
-            "neck_out_channels": 48,
-        },
-    },
-    "pp_ocrv5_mobile_rec": {
-        "reason": "reads lines of text: the height ends in one row of features",
-        "inputs": lambda config: {"pixel_values": floats(2, 3, 96, 192)},
-    },
-    "pp_ocrv5_server_det": {
-        "reason": "the kernels of its blocks stand in the checkpoint's configuration only",
-        "config": {
-            "backbone_config": {**HGNET, "out_features": STAGES},
-            "neck_out_channels": 64,
-            "intraclass_block_config": INTRACLASS,
-            "scale_factor_list": [1, 2, 4, 8],
-            "kernel_list": [3, 2, 2],
-        },
-    },
-    "pp_ocrv6_medium_det": {
-        "reason": "the kernels of its blocks stand in the checkpoint's configuration only",
-        "config": {
-            "backbone_config": {
-                "stem_channels": [3, 16, 32],
-                "block_configs": LCNET_V4_BLOCKS,
-                "out_features": STAGES,
-            },
-            "neck_out_channels": 64,
-            "intraclass_block_config": INTRACLASS,
-            "scale_factor_list": [1, 2, 4, 8],
-            "kernel_list": [3, 2, 2],
-        },
-    },
-    "pp_ocrv6_small_det": {
-        "reason": LOST_STAGES,
-        "config": {
-            "backbone_config": {
-                "stem_channels": [3, 16, 32],
-                "stem_type": "small",
-                "block_configs": LCNET_V4_BLOCKS,
-                "out_features": STAGES,
-            },
-            "layer_list_out_channels": [32, 48, 64, 96],
-            "neck_out_channels": 48,
-        },
     },
     "prompt_depth_anything": {
         "reason": "four layers of the backbone are read, and each has its own width afterwards; depths prompt it",
@@ -363,20 +269,6 @@ EXCEPTIONS = {
             },
         },
     },
-    "sam2_hiera_det_model": {"reason": "sizes of its stages stand in lists", "config": HIERA},
-    "sam2_vision_model": {
-        "reason": "sizes of the backbone's stages stand in lists, in three places",
-        "config": {
-            "backbone_config": HIERA,
-            "backbone_channel_list": [64, 48, 32, 16],
-            "backbone_feature_sizes": [[32, 32], [16, 16], [8, 8]],
-            "fpn_hidden_size": 64,
-        },
-    },
-    "sam3_video": {
-        "reason": "its own forward takes a session that keeps films and objects; its detector takes this configuration too",
-        "class": "Sam3Model",
-    },
     "seggpt": {
         "reason": "it takes a picture, another one as its example, and the mask of that one",
         "config": {
@@ -392,15 +284,6 @@ EXCEPTIONS = {
             "pixel_values": floats(2, 3, 64, 96),
             "prompt_pixel_values": floats(2, 3, 64, 96).flip(0),
             "prompt_masks": floats(2, 3, 64, 96).flip(1),
-        },
-    },
-    "slanet": {
-        "reason": LOST_STAGES,
-        "config": {
-            "backbone_config": {"block_configs": LCNET_BLOCKS, "out_indices": [2, 3, 4, 5], "divisor": 16},
-            "post_conv_out_channels": 48,
-            "out_channels": 20,
-            "max_text_length": 7,
         },
     },
     "swin": {"reason": SLOW_WIDTHS, "config": SWIN},
@@ -435,30 +318,6 @@ EXCEPTIONS = {
             ),
             "auxiliary_channels": 32,
             "auxiliary_in_channels": 64,
-        },
-    },
-    "uvdoc": {
-        "reason": LOST_STAGES,
-        "config": {
-            "backbone_config": {
-                "resnet_head": [[3, 16], [16, 16]],
-                "resnet_configs": [
-                    [[16, 16, 1, False], [16, 16, 3, False]],
-                    [[16, 24, 1, True], [24, 24, 3, False]],
-                    [[24, 32, 1, True], [32, 32, 3, False]],
-                ],
-                "stage_configs": [
-                    [[32, 1]],
-                    [[32, 2]],
-                    [[32, 5]],
-                    [[32, 8], [32, 3], [32, 2]],
-                    [[32, 12], [32, 7], [32, 4]],
-                    [[32, 18], [32, 12], [32, 6]],
-                ],
-                "out_features": [*STAGES, "stage5", "stage6"],
-            },
-            "bridge_connector": [32, 32],
-            "out_point_positions2D": [[32, 16], [16, 2]],
         },
     },
     "vit_mae": {

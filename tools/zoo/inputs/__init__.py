@@ -1,0 +1,1 @@
+"""Functions that make the inputs which exceptions name: (configuration) → {name: tensor}."""
