@@ -1,18 +1,15 @@
 #include "base/output_folder.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
-#include <string>
+#include <fstream>
+#include <iterator>
 #include <system_error>
 
 #include "base/error.h"
@@ -22,131 +19,196 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kSuffix = ".partial";
-constexpr std::string_view kMarker = "crossload.json";
+struct stat status_of(const fs::path& path) {
+  struct stat found {};
+  if (::lstat(path.c_str(), &found) != 0) found = {};
+  return found;
+}
 
-int lock_folder(const fs::path& folder) {
-  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-  if (fd >= 0 && ::flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    ::close(fd);
-    return -1;
+bool is_same_file(const fs::path& a, const fs::path& b) {
+  const struct stat first = status_of(a), second = status_of(b);
+  return first.st_ino != 0 && first.st_ino == second.st_ino && first.st_dev == second.st_dev;
+}
+
+bool has_same_bytes(const fs::path& a, const fs::path& b) {
+  std::error_code error;
+  if (!fs::is_regular_file(fs::symlink_status(a, error)) || !fs::is_regular_file(fs::symlink_status(b, error)) ||
+      fs::file_size(a, error) != fs::file_size(b, error)) {
+    return false;
   }
-  return fd;
+  std::ifstream first(a, std::ios::binary), second(b, std::ios::binary);
+  return first && second &&
+         std::equal(std::istreambuf_iterator<char>(first), std::istreambuf_iterator<char>(),
+                    std::istreambuf_iterator<char>(second), std::istreambuf_iterator<char>());
 }
 
-// Process ids alone do not tell: in containers they are reused at once, and another container's are not seen. So a live
-// owner also holds a lock on its folder.
-bool is_stale(const fs::path& folder, long pid) {
-  const bool lives = ::kill(static_cast<pid_t>(pid), 0) == 0 || errno == EPERM;
-  if (lives && pid != ::getpid()) return false;
-  const int fd = lock_folder(folder);
-  if (fd >= 0) ::close(fd);
-  return fd >= 0;
+[[noreturn]] void cannot_be_kept(const fs::path& path, const std::string& reason) {
+  fail(ErrorKind::kEnvironment, "{}: is not crossload's and cannot be kept: {}; give another place", path.string(),
+       reason);
 }
 
-// Removes `.<name>.<pid>[-<number>].partial` and `.<name>.<pid>.old.partial` of processes that are gone.
-void remove_stale(const fs::path& parent, const std::string& name) {
-  const std::string prefix = "." + name + ".";
-  std::error_code ignored;
-  for (fs::directory_iterator it(parent, ignored), end; it != end && !ignored; it.increment(ignored)) {
-    const std::string file = it->path().filename().string();
-    if (!file.starts_with(prefix) || !file.ends_with(kSuffix) || file.size() < prefix.size() + kSuffix.size()) continue;
-    long pid = 0;
-    const char* first = file.data() + prefix.size();
-    const char* last = file.data() + file.size() - kSuffix.size();
-    const auto [rest, error] = std::from_chars(first, last, pid);
-    const std::string_view tail(rest, static_cast<std::size_t>(last - rest));
-    if (error != std::errc() || pid <= 0 || !(tail.empty() || tail == ".old" || tail[0] == '-')) continue;
-    if (!is_stale(it->path(), pid)) continue;
-    std::error_code failed;
-    fs::remove_all(it->path(), failed);
+/// What stands in an earlier result's folder beside its own files.
+class Kept {
+ public:
+  Kept(const EarlierOutput& earlier, bool force) : force_(force), replaced_(earlier.ours) {
+    replaced_.insert(earlier.changed.begin(), earlier.changed.end());
   }
-}
 
-[[noreturn]] void rename_failed(const fs::path& from, const fs::path& to, int reason) {
-  fail(ErrorKind::kEnvironment, "{}: cannot be renamed to `{}`: {}", from.string(), to.string(), std::strerror(reason));
-}
+  /// Gives each kept file a second name below `to`.
+  void link(const fs::path& from, const fs::path& to) {
+    walk(from, "", [&](const fs::path& path) {
+      const fs::path source = from / path, place = to / path;
+      if (status_of(place).st_ino != 0) {
+        if (!force_ && !has_same_bytes(source, place)) {
+          bad_input("{}: is not crossload's, and the new result has a file of that name; give another place, or "
+                    "--force to replace it",
+                    source.string());
+        }
+        replaced_.insert(path.generic_string());
+        return;
+      }
+      make_parents(from, to, path);
+      if (fs::is_directory(fs::symlink_status(source))) {
+        make_folder(source, place);
+      } else if (::link(source.c_str(), place.c_str()) != 0) {
+        copy(source, place, errno);
+      }
+    });
+  }
+
+  /// Moves what came to `from`, or was changed there, after it was linked; and puts files in the place of their copies.
+  void move_late(const fs::path& from, const fs::path& to) const noexcept try {
+    walk(from, "", [&](const fs::path& path) {
+      if (is_same_file(from / path, to / path) || fs::is_directory(fs::symlink_status(from / path))) return;
+      make_parents(from, to, path);
+      static_cast<void>(::rename((from / path).c_str(), (to / path).c_str()));
+    });
+  } catch (...) {
+    // The result is in its place; what is older stands in it already.
+  }
+
+ private:
+  // Files, links and empty folders below `from` that are not replaced.
+  void walk(const fs::path& from, const fs::path& folder, const std::function<void(const fs::path&)>& use) const {
+    const auto device = status_of(from).st_dev;
+    std::vector<fs::path> names;
+    for (const auto& entry : fs::directory_iterator(from / folder)) names.push_back(entry.path().filename());
+    if (names.empty() && !folder.empty()) use(folder);
+    for (const fs::path& name : names) {
+      const fs::path path = folder / name;
+      if (S_ISDIR(status_of(from / path).st_mode)) {
+        if (status_of(from / path).st_dev != device) {
+          bad_input("{}: another file system is mounted there; give another place", (from / path).string());
+        }
+        walk(from, path, use);
+      } else if (!replaced_.contains(path.generic_string())) {
+        use(path);
+      }
+    }
+  }
+
+  static void make_folder(const fs::path& like, const fs::path& folder) {
+    if (::mkdir(folder.c_str(), 0777) != 0 && errno != EEXIST) cannot_be_kept(like, std::strerror(errno));
+    static_cast<void>(::chmod(folder.c_str(), status_of(like).st_mode & 07777));
+  }
+
+  static void make_parents(const fs::path& from, const fs::path& to, const fs::path& path) {
+    fs::path folder;
+    for (const fs::path& name : path.parent_path()) {
+      folder /= name;
+      if (!S_ISDIR(status_of(to / folder).st_mode)) make_folder(from / folder, to / folder);
+    }
+  }
+
+  // Where the file system has no second names.
+  static void copy(const fs::path& source, const fs::path& place, int reason) {
+    std::error_code error;
+    const fs::file_status status = fs::symlink_status(source, error);
+    if (fs::is_symlink(status)) {
+      fs::copy_symlink(source, place, error);
+    } else if (fs::is_regular_file(status)) {
+      fs::copy_file(source, place, error);
+      std::error_code ignored;
+      if (!error) fs::last_write_time(place, fs::last_write_time(source, ignored), ignored);
+    } else {
+      cannot_be_kept(source, std::strerror(reason));
+    }
+    if (error) cannot_be_kept(source, error.message());
+  }
+
+  bool force_;
+  std::set<std::string> replaced_;
+};
 
 }  // namespace
 
-PartialFolder::PartialFolder(const fs::path& parent, const std::string& name) {
+void require_apart(const fs::path& target, const fs::path& source) {
   std::error_code error;
-  fs::create_directories(parent, error);
-  if (error) {
-    fail(ErrorKind::kEnvironment, "{}: cannot be made: {}; give another place", parent.string(), error.message());
-  }
-  remove_stale(parent, name);
-  // A second folder of the same process for the same target gets a number, written like a process's.
-  for (int attempt = 0;; ++attempt) {
-    path_ =
-        parent / fmt::format(".{}.{}{}{}", name, ::getpid(), attempt == 0 ? "" : fmt::format("-{}", attempt), kSuffix);
-    if (::mkdir(path_.c_str(), 0777) == 0) break;
-    if (errno != EEXIST || attempt == 1000) {
-      fail(ErrorKind::kEnvironment, "{}: cannot be made: {}; give another place", path_.string(), std::strerror(errno));
-    }
-  }
-  lock_ = lock_folder(path_);
+  if (source.empty() || !fs::exists(source, error)) return;
+  const fs::path out = fs::weakly_canonical(target, error), model = fs::weakly_canonical(source, error);
+  const auto holds = [](const fs::path& outer, const fs::path& inner) {
+    return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
+  };
+  const char* how = out == model ? "is" : holds(out, model) ? "holds" : holds(model, out) ? "lies in" : nullptr;
+  if (how == nullptr) return;
+  bad_input("{}: {} `{}`, which is read; give a place apart from it", target.string(), how, source.string());
 }
 
-PartialFolder::~PartialFolder() { remove(); }
-
-void PartialFolder::release() noexcept {
-  path_.clear();
-  if (lock_ >= 0) ::close(lock_);
-  lock_ = -1;
-}
-
-void PartialFolder::remove() noexcept {
-  if (path_.empty()) return;
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
-  release();
-}
-
-void PartialFolder::require_free_space(uint64_t bytes) const {
-  struct statvfs info {};
-  if (::statvfs(path_.c_str(), &info) != 0) return;  // unknown: writing will tell
-  const uint64_t free = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
-  if (free < bytes) {
-    fail(ErrorKind::kEnvironment, "{}: has {} bytes free; the result needs {}; make room or give another place",
-         path_.parent_path().string(), free, bytes);
-  }
-}
-
-OutputFolder::OutputFolder(const fs::path& target, bool force) : force_(force) {
+OutputFolder::OutputFolder(const fs::path& target, bool force, ReadEarlierOutput read_earlier)
+    : force_(force), read_earlier_(std::move(read_earlier)) {
   target_ = fs::absolute(target).lexically_normal();
   if (!target_.has_filename()) target_ = target_.parent_path();  // `out/`
   if (target_ == target_.root_path()) bad_input("{}: cannot be replaced; give a folder below it", target.string());
+  restore_set_aside(target_);
   check_replaceable();
+  lock_.emplace(target_);
   partial_.emplace(target_.parent_path(), target_.filename().string());
 }
 
-void OutputFolder::check_replaceable() const {
+std::optional<EarlierOutput> OutputFolder::check_replaceable() const {
   std::error_code error;
   const fs::file_status status = fs::symlink_status(target_, error);
-  if (status.type() == fs::file_type::not_found) return;
+  if (status.type() == fs::file_type::not_found) return std::nullopt;
   if (status.type() != fs::file_type::directory) {
     bad_input("{}: exists and is no folder; give another place or remove it", target_.string());
   }
-  if (force_) return;
   const bool empty = fs::is_empty(target_, error);
-  if (error) bad_input("{}: cannot be read: {}; give another place", target_.string(), error.message());
-  if (empty || fs::is_regular_file(target_ / kMarker, error)) return;
-  bad_input("{}: holds files that crossload did not write; give another place, or --force to replace it",
-            target_.string());
+  if (error && !force_) bad_input("{}: cannot be read: {}; give another place", target_.string(), error.message());
+  if (empty) return std::nullopt;
+  std::optional<EarlierOutput> earlier = read_earlier_ ? read_earlier_(target_) : std::nullopt;
+  if (force_) return earlier;
+  if (!earlier) {
+    bad_input("{}: holds files that crossload did not write; give another place, or --force to replace it",
+              target_.string());
+  }
+  if (!earlier->changed.empty()) {
+    throw Error(ErrorKind::kBadInput,
+                fmt::format("{}: `{}`{} changed since crossload wrote it; give another place, or --force to replace it",
+                            target_.string(), earlier->changed.front(),
+                            earlier->changed.size() == 1
+                                ? " was"
+                                : fmt::format(" and {} more were", earlier->changed.size() - 1)),
+                earlier->changed);
+  }
+  return earlier;
 }
 
 void OutputFolder::commit() {
   if (path().empty()) internal_error("output folder: `{}` is committed or removed already", target_.string());
-  check_replaceable();
+  std::error_code error;
+  if (!lock_->holds_for(target_) && !(fs::is_directory(target_, error) && fs::is_empty(target_, error))) {
+    bad_input("{}: another run put something there meanwhile; give another place, or run again", target_.string());
+  }
+  const std::optional<EarlierOutput> earlier = check_replaceable();
+  std::optional<Kept> kept;
+  if (earlier) kept.emplace(*earlier, force_).link(target_, path());
   // Without a target a plain rename; it also replaces an empty folder in one step.
   if (::rename(path().c_str(), target_.c_str()) != 0) {
     if (errno != ENOTEMPTY && errno != EEXIST) rename_failed(path(), target_, errno);
-    const fs::path parent = target_.parent_path();
     fs::path old = path();
     if (::renameat2(AT_FDCWD, path().c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) != 0) {
       // No exchange on this file system: two renames, and back again when the second fails.
-      old = parent / fmt::format(".{}.{}.old{}", target_.filename().string(), ::getpid(), kSuffix);
+      old = set_aside(target_);
       if (::rename(target_.c_str(), old.c_str()) != 0) rename_failed(target_, old, errno);
       if (::rename(path().c_str(), target_.c_str()) != 0) {
         const int reason = errno;
@@ -154,40 +216,11 @@ void OutputFolder::commit() {
         rename_failed(path(), target_, reason);
       }
     }
+    if (kept) kept->move_late(old, target_);
     std::error_code ignored;
     fs::remove_all(old, ignored);
   }
   partial_->release();
-}
-
-OutputFiles::OutputFiles(const fs::path& folder) : folder_(folder) {
-  std::error_code ignored;
-  if (!fs::is_directory(folder, ignored)) bad_input("{}: is no folder; give one that exists", folder.string());
-  partial_.emplace(folder, "crossload");
-}
-
-void OutputFiles::commit(const std::vector<std::string>& outdated) {
-  if (path().empty()) internal_error("output files: those of `{}` are committed already", folder_.string());
-  std::vector<fs::path> names;
-  for (const auto& entry : fs::directory_iterator(path())) names.push_back(entry.path().filename());
-  std::sort(names.begin(), names.end(), [](const fs::path& a, const fs::path& b) {
-    return std::pair(a.extension() == ".json", a) < std::pair(b.extension() == ".json", b);
-  });
-  for (const fs::path& name : names) {
-    if (::rename((path() / name).c_str(), (folder_ / name).c_str()) != 0) {
-      rename_failed(path() / name, folder_ / name, errno);
-    }
-  }
-  for (const std::string& name : outdated) {
-    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
-    std::error_code error;
-    fs::remove(folder_ / name, error);
-    if (error) {
-      fail(ErrorKind::kEnvironment, "{}: cannot be removed: {}; remove it, the new weights are beside it",
-           (folder_ / name).string(), error.message());
-    }
-  }
-  partial_->remove();
 }
 
 }  // namespace crossload

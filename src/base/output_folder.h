@@ -1,45 +1,44 @@
-// Results that appear whole or not at all.
+// A result that is a folder: it appears whole or not at all, and what is somebody else's stays.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "base/partial_folder.h"
+
 namespace crossload {
 
-/// A hidden folder `.<name>.<pid>.partial` for a result in the making, gone with the object unless it was renamed. What
-/// killed runs left there under the same name is removed first.
-class PartialFolder {
- public:
-  /// Throws `kEnvironment` when the folder cannot be made. Missing parents are made.
-  PartialFolder(const std::filesystem::path& parent, const std::string& name);
-  ~PartialFolder();
-  PartialFolder(const PartialFolder&) = delete;
-  PartialFolder& operator=(const PartialFolder&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-  /// Throws `kEnvironment`, naming both numbers, when the file system has less than `bytes` free.
-  void require_free_space(uint64_t bytes) const;
-  /// The folder was renamed: nothing is removed any more.
-  void release() noexcept;
-  void remove() noexcept;
-
- private:
-  std::filesystem::path path_;  // empty: released or removed
-  int lock_ = -1;               // held on the folder while it is in use
+/// The files of an earlier result in the target's place: paths below it with `/` between.
+struct EarlierOutput {
+  std::set<std::string> ours;        // as we wrote them
+  std::vector<std::string> changed;  // written by us, and changed by somebody since
 };
+
+/// Reads which files of a folder are an earlier result's; nothing when the folder is none.
+using ReadEarlierOutput = std::function<std::optional<EarlierOutput>(const std::filesystem::path&)>;
+
+/// Throws `kBadInput` when `target` is `source`, holds it or lies in it. Links are followed.
+void require_apart(const std::filesystem::path& target, const std::filesystem::path& source);
 
 /// Collects files in a hidden folder beside the target, `.<name>.<pid>.partial`, and puts it in the target's place at
 /// the end. Destroyed without `commit` (an error, an interrupt thrown as one), it leaves the target as it was and
-/// removes what was written. After a kill that cannot be caught the next run removes the rest.
+/// removes what was written. After a kill that cannot be caught the next run removes the rest, or puts back what the
+/// killed one had set aside.
+///
+/// Of an earlier result its own files are replaced and all others kept: they are linked into the new folder before it
+/// takes the target's place, so that they are in one of the two at any moment.
 class OutputFolder {
  public:
-  /// Throws `kBadInput` when `target` exists and may not be replaced: it may when it is an empty folder, a folder that
-  /// crossload wrote (`crossload.json` lies in it), or with `force` any folder. Throws `kEnvironment` when the partial
-  /// folder cannot be made. Missing parents of the target are made.
-  OutputFolder(const std::filesystem::path& target, bool force);
+  /// Throws `kBadInput` when `target` exists and may not be replaced. It may when it is empty, when `read_earlier` knows
+  /// it and nobody changed those files, or with `force`. A folder that is no earlier result is then replaced whole.
+  /// Throws `kEnvironment` when another run is writing there, or when the partial folder cannot be made. Missing parents
+  /// of the target are made.
+  OutputFolder(const std::filesystem::path& target, bool force, ReadEarlierOutput read_earlier = {});
   OutputFolder(const OutputFolder&) = delete;
   OutputFolder& operator=(const OutputFolder&) = delete;
 
@@ -50,9 +49,10 @@ class OutputFolder {
   /// Throws `kEnvironment`, naming both numbers, when the file system has less than `bytes` free.
   void require_free_space(uint64_t bytes) const { partial_->require_free_space(bytes); }
 
-  /// Puts the folder in the target's place. What stood there is whole until then: the two
-  /// are exchanged in one step where the file system can. Throws `kEnvironment` on failure, `kBadInput` when somebody
-  /// else put something in the target's place meanwhile; the target is then as it was.
+  /// Puts the folder in the target's place. What stood there is whole until then: the two are exchanged in one step
+  /// where the file system can. Throws `kBadInput` when somebody put something else in the target's place meanwhile, or
+  /// when a file of somebody else has the name of a new one and `force` was not given; `kEnvironment` on other failures.
+  /// The target is then as it was.
   /// When the files reach the disk is left to the system, as `cp` leaves it: a killed run loses nothing by that, and
   /// waiting would take longer than writing.
   void commit();
@@ -61,31 +61,13 @@ class OutputFolder {
   void remove_partial_output() noexcept { partial_->remove(); }
 
  private:
-  void check_replaceable() const;
+  /// What of the folder in the target's place is not to be replaced.
+  std::optional<EarlierOutput> check_replaceable() const;
 
   std::filesystem::path target_;
-  std::optional<PartialFolder> partial_;
   bool force_;
-};
-
-/// Collects files in a hidden folder inside an existing one, and puts each in its place there at the end. Destroyed
-/// without `commit`, it leaves the folder as it was.
-class OutputFiles {
- public:
-  /// Throws `kBadInput` when `folder` is none, `kEnvironment` when nothing can be written there.
-  explicit OutputFiles(const std::filesystem::path& folder);
-
-  /// Where to write: plain files.
-  const std::filesystem::path& path() const { return partial_->path(); }
-  void require_free_space(uint64_t bytes) const { partial_->require_free_space(bytes); }
-
-  /// Moves the files to their places, replacing others of their names, JSON files (which name others) last; then
-  /// removes the files `outdated`, plain names, of those that were not just written. Each file is whole at any moment.
-  /// Throws `kEnvironment`; files that were moved by then stay.
-  void commit(const std::vector<std::string>& outdated = {});
-
- private:
-  std::filesystem::path folder_;
+  ReadEarlierOutput read_earlier_;
+  std::optional<FolderLock> lock_;
   std::optional<PartialFolder> partial_;
 };
 
