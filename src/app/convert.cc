@@ -6,6 +6,7 @@
 #include <future>
 
 #include "app/companions.h"
+#include "app/earlier_output.h"
 #include "app/interrupt.h"
 #include "app/scratch_folder.h"
 #include "app/stopwatch.h"
@@ -255,6 +256,12 @@ verify::Result measure(const ConvertRequest& request, const Subject& subject, co
   return closer;
 }
 
+// Before any work; a model on the Hub has no place yet.
+void require_apart_from_inputs(const ConvertRequest& request) {
+  require_apart(request.out, request.model.model);
+  require_apart(request.out, request.model.inputs);
+}
+
 constexpr uint64_t kRoomForReport = 16 << 20;
 
 uint64_t bytes_of(const graph::Graph& graph) {
@@ -271,7 +278,8 @@ report::Report convert(const ConvertRequest& request, const PythonEnvironment& e
   report::Report report;
   report.result.limit = request.max_error;
   // Made first, so that an OUT that may not be replaced costs no time.
-  OutputFolder out(request.out, request.force);
+  require_apart_from_inputs(request);
+  OutputFolder out(request.out, request.force, read_earlier_output);
   ScratchFolder::remove_stale();
   // So that its absence shows before the work, not after it.
   std::shared_ptr<runtime::Runtime> runtime;
@@ -282,6 +290,7 @@ report::Report convert(const ConvertRequest& request, const PythonEnvironment& e
   }
 
   const Subject subject = read_subject(request, environment, python, progress, report);
+  require_apart(request.out, subject.files.path);
   throw_if_interrupted();
 
   // First, because whoever has to be told that an operation is missing should not wait for PyTorch.
@@ -316,6 +325,7 @@ report::Report convert(const ConvertRequest& request, const PythonEnvironment& e
       subject.files.kind == ModelFiles::Kind::kFolder ? subject.files.path : subject.trace->folder / "companions";
   if (subject.files.kind != ModelFiles::Kind::kProgram && fs::is_directory(companions))
     copy_companions(companions, out.path());
+  report.files = files_in(out.path());
   report.timings.write = watch.seconds();
 
   if (request.verify) {
@@ -338,11 +348,15 @@ report::Report verify_again(const ConvertRequest& request, const PythonEnvironme
                             const Progress& progress) {
   const Stopwatch total;
   report::Report report;
-  const fs::path saved_model = request.out / "saved_model" / "1";
+  restore_set_aside(fs::absolute(request.out).lexically_normal());
+  std::error_code ignored;
+  const fs::path out = fs::weakly_canonical(request.out, ignored);
+  const fs::path saved_model = out / "saved_model" / "1";
   if (!fs::is_regular_file(saved_model / "saved_model.pb")) {
     bad_input("{}: no `saved_model/1/saved_model.pb` in it; give the folder that `crossload convert` made",
               request.out.string());
   }
+  const FolderLock lock(out);
   const auto runtime = runtime::Runtime::load(environment.tensorflow());
   report.versions["tensorflow"] = runtime->version();
   const Subject subject = read_subject(request, environment, python, progress, report);
@@ -361,9 +375,13 @@ report::Report verify_again(const ConvertRequest& request, const PythonEnvironme
     report.weights.bytes +=
         element_count(*dims) * static_cast<int64_t>(size_of(subject.program.type_of(input.value).dtype));
   }
+  report.files = listed_files(out);
   report.peak_rss_mib = peak_rss_mib();
   report.timings.total = total.seconds();
-  write_report(report, request.out);
+  if (!lock.holds_for(out)) {
+    bad_input("{}: was replaced while it was compared; verify again", request.out.string());
+  }
+  write_report(report, out);
   return report;
 }
 

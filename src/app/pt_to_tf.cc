@@ -16,6 +16,7 @@
 #include "app/version.h"
 #include "app/weights.h"
 #include "base/error.h"
+#include "base/output_files.h"
 #include "base/output_folder.h"
 #include "checkpoint/checkpoint.h"
 

@@ -13,6 +13,7 @@
 #include "app/stopwatch.h"
 #include "base/error.h"
 #include "base/float_cast.h"
+#include "base/output_files.h"
 #include "base/output_folder.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/weight_writer.h"

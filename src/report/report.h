@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,13 @@ struct Weights {
   int64_t bytes = 0;
   std::vector<std::string> unused;   // in the checkpoint, not in the model
   std::vector<std::string> missing;  // in the model, not in the checkpoint: newly initialised
+};
+
+/// A file of the converted folder that we wrote.
+struct File {
+  std::string path;  // below the folder, with `/` between
+  uint64_t bytes = 0;
+  std::optional<uint32_t> crc32c;  // absent for the bytes of the weights, which have their own checksums
 };
 
 /// Seconds; NaN for a step that was not made.
@@ -35,6 +43,7 @@ struct Report {
   bool dynamic = true;
   verify::Result result;
   Weights weights;
+  std::vector<File> files;  // all but the report's own
   Timings timings;
   double peak_rss_mib = verify::kUnknown;
   std::string trace_cache;  // `hit`, `miss`, or empty

@@ -77,6 +77,12 @@ nlohmann::ordered_json to_json(const Report& report) {
                      {"bytes", report.weights.bytes},
                      {"unused", report.weights.unused},
                      {"missing", report.weights.missing}};
+  Json& files = json["files"] = Json::array();
+  for (const File& file : report.files) {
+    files.push_back({{"path", file.path},
+                     {"bytes", file.bytes},
+                     {"crc32c", file.crc32c ? Json(*file.crc32c) : Json(nullptr)}});
+  }
   json["timings_s"] = {{"trace", number(report.timings.trace)},
                        {"lower", number(report.timings.lower)},
                        {"write", number(report.timings.write)},

@@ -106,12 +106,60 @@ def test_link_is_kept(with_cache, model, tmp_path):
 
 
 def test_own_output_is_replaced(with_cache, model):
+    """Our own files, and no others."""
     out = with_cache.out
     assert with_cache.run("convert", model, out, "--no-verify").code == 0
     before = listing(out)
+    listed = {f["path"] for f in json.loads((out / "crossload.json").read_text())["files"]}
+    assert listed == {str(p) for p, seen in before.items() if seen} - {"crossload.json", "report.html"}
     (out / "left-over").write_text("x")
+    (out / "saved_model" / "2").mkdir()
+    (out / "saved_model" / "2" / "saved_model.pb").write_text("another version")
     assert with_cache.run("convert", model, out, "--no-verify").code == 0
-    assert set(listing(out)) == set(before)
+    added = {"left-over", "saved_model/2", "saved_model/2/saved_model.pb"}
+    assert set(listing(out)) == set(before) | added
+    assert (out / "left-over").read_text() == "x"
+
+
+def test_own_output_that_was_changed(with_cache, model):
+    """Whoever edits a file that we wrote is told before it is replaced."""
+    out = with_cache.out
+    assert with_cache.run("convert", model, out, "--no-verify").code == 0
+    (out / "config.json").write_text((out / "config.json").read_text() + "\n")
+    with_cache.refused_convert(model, "--no-verify", code=2, seen=["`config.json` was changed", "--force"])
+    assert with_cache.run("convert", model, out, "--no-verify", "--force").code == 0
+    assert with_cache.run("convert", model, out, "--no-verify").code == 0
+
+
+def test_output_of_an_earlier_version(with_cache, model):
+    """A report without a list of files owns the SavedModel and itself."""
+    out = with_cache.out
+    assert with_cache.run("convert", model, out, "--no-verify").code == 0
+    report = json.loads((out / "crossload.json").read_text())
+    del report["files"]
+    (out / "crossload.json").write_text(json.dumps(report))
+    (out / "saved_model" / "1" / "old").write_text("x")
+    (out / "notes.txt").write_text("mine")
+    assert with_cache.run("convert", model, out, "--no-verify").code == 0
+    assert not (out / "saved_model" / "1" / "old").exists()
+    assert (out / "notes.txt").read_text() == "mine"
+
+
+def test_verifying_again_keeps_the_list_of_files(with_cache, model):
+    assert with_cache.run("convert", model, with_cache.out, "--no-verify").code == 0
+    before = json.loads((with_cache.out / "crossload.json").read_text())["files"]
+    assert with_cache.run("verify", model, with_cache.out).code == 0
+    assert json.loads((with_cache.out / "crossload.json").read_text())["files"] == before
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "not json", '{"files": "x"}'])
+def test_a_marker_does_not_own_a_folder(with_cache, model, content):
+    out = with_cache.out
+    out.mkdir()
+    (out / "crossload.json").write_text(content)
+    (out / "thesis.txt").write_text("years of work")
+    with_cache.refused_convert(model, "--no-verify", code=2, seen="--force")
+    assert (out / "thesis.txt").read_text() == "years of work"
 
 
 def test_empty_folder_and_missing_parents(with_cache, model):
@@ -138,10 +186,15 @@ def test_places_that_cannot_be_replaced(with_cache, model, tmp_path, out):
     assert (tmp_path / "here" / "mine").exists()
 
 
-def test_output_inside_the_model_folder(with_cache, model):
+@pytest.mark.parametrize("below", [".", "..", "tf", "../model/.", "../link"])
+@pytest.mark.parametrize("force", [[], ["--force"]], ids=["", "force"])
+def test_output_that_would_touch_the_model(with_cache, model, below, force):
+    """OUT is MODEL, holds it or lies in it, also through a link."""
+    (model.parent / "link").symlink_to(model)
     before = {p.name: p.read_bytes() for p in model.iterdir()}
-    finished = with_cache.run("convert", model, model, "--no-verify")
-    assert finished.code == 2 and "--force" in finished.error
+    for name in (model, model.parent / "link"):
+        finished = with_cache.run("convert", name, model / below, "--no-verify", *force)
+        assert finished.code == 2 and "which is read" in finished.error
     assert {p.name: p.read_bytes() for p in model.iterdir()} == before
 
 
@@ -309,8 +362,11 @@ def test_output_that_nobody_reads(with_cache, model):
 
 
 def test_two_runs_at_once(with_cache, model):
-    """Into one OUT: both end, and it is whole."""
+    """Into one OUT: one wins whole, and whoever loses is told."""
     processes = [with_cache.start("convert", model, with_cache.out, "--no-verify") for _ in range(3)]
-    assert [p.wait(120) for p in processes] == [0, 0, 0]
+    ended = [(p.wait(120), p.stderr.read().decode()) for p in processes]
+    assert 0 in [code for code, _ in ended]
+    for code, told in ended:
+        assert code == 0 or (code in (2, 4) and "another run" in told)
     assert [p.name for p in with_cache.results.iterdir()] == ["out"]
     assert json.loads((with_cache.out / "crossload.json").read_text())["verdict"] == "unverified"

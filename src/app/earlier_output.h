@@ -1,0 +1,23 @@
+// Which files of a converted folder are ours: crossload.json lists them.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+#include "base/output_folder.h"
+#include "report/report.h"
+
+namespace crossload::app {
+
+/// The files below a folder that is being written, for its report. All but the weights themselves get a checksum.
+std::vector<report::File> files_in(const std::filesystem::path& folder);
+
+/// The files that `folder`'s crossload.json lists, those that somebody changed since told apart; nothing when there is
+/// no such report. Reports without a list own the SavedModel and themselves, nothing else.
+std::optional<EarlierOutput> read_earlier_output(const std::filesystem::path& folder);
+
+/// What `folder`'s crossload.json lists; for a report that is written anew beside the same files.
+std::vector<report::File> listed_files(const std::filesystem::path& folder);
+
+}  // namespace crossload::app

@@ -1,0 +1,182 @@
+"""Runs that are killed, at every renaming system call and at random moments: nothing of the user's or of an earlier run
+is lost, and no files of two runs pass for one.
+
+`pytest tests/attacks/test_kills.py -m slow` kills $CROSSLOAD_KILLS runs (1000) at random moments.
+"""
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+
+import numpy
+import pytest
+from crossload_command import BINARY, PYTHON
+from safetensors.numpy import load_file, save_file
+
+RENAMES = "rename,renameat,renameat2"
+KILLS = int(os.environ.get("CROSSLOAD_KILLS", "1000"))
+NOTES = {"notes.txt": b"mine", ".git/HEAD": b"ref: refs/heads/main", "tf_model.h5": b"weights of mine"}
+
+
+def other_weights(model, folder):
+    """The same model with other numbers."""
+    shutil.copytree(model, folder)
+    tensors = load_file(folder / "model.safetensors")
+    save_file(
+        {n: t + numpy.asarray(1, t.dtype) for n, t in tensors.items()}, folder / "model.safetensors", {"format": "pt"}
+    )
+    return folder
+
+
+def contents(folder, *patterns):
+    """{path: digest} of the files that fit one of the patterns."""
+    paths = {p for pattern in patterns for p in folder.glob(pattern) if p.is_file()}
+    return {str(p.relative_to(folder)): hashlib.md5(p.read_bytes()).hexdigest() for p in paths}
+
+
+def hidden(folder):
+    return sorted(p.name for p in folder.iterdir() if p.name.startswith(".") and p.name != ".git")
+
+
+class Conversion:
+    """`convert` from the cached trace into a folder that holds an earlier result and files of the user's."""
+
+    def __init__(self, place, model):
+        self.place, self.models = place, [model, other_weights(model, place.root / "other")]
+        self.command = ["convert", None, place.out, "--no-verify", "--quiet"]
+        self.results = []
+        for number in (1, 0):
+            assert self.run(number).code == 0
+            self.results.insert(0, self.ours())
+        assert self.results[0] != self.results[1]
+        for name, content in NOTES.items():
+            (place.out / name).parent.mkdir(exist_ok=True)
+            (place.out / name).write_bytes(content)
+
+    def arguments(self, number):
+        return [self.models[number] if a is None else a for a in self.command]
+
+    def run(self, number):
+        return self.place.run(*self.arguments(number))
+
+    def ours(self):
+        """What tells the two results apart."""
+        return contents(self.place.out, "saved_model/1/variables/*", "config.json")
+
+    def recover(self):
+        """The next run, although it fails."""
+        assert self.place.run("convert", self.place.root / "no-such-model", self.place.out).code == 2
+
+    def check(self):
+        assert {n: (self.place.out / n).read_bytes() for n in NOTES} == NOTES
+        assert self.ours() in self.results
+        assert json.loads((self.place.out / "crossload.json").read_text())["verdict"] == "unverified"
+        assert hidden(self.place.results) == []
+
+    def check_before_recovery(self):
+        pass
+
+
+class Shards:
+    """`weights --force` into a folder that holds shards of the same names, of another run, and files of the user's."""
+
+    def __init__(self, place, model):
+        self.place, self.models = place, [model, other_weights(model, place.root / "other")]
+        self.results = []
+        for number in (1, 0):
+            assert self.run(number).code == 0
+            self.results.insert(0, self.ours())
+        assert self.results[0] != self.results[1] and len(self.results[0]) > 3
+        (place.out / "notes.txt").write_bytes(b"mine")
+
+    def arguments(self, number):
+        return ["weights", self.models[number], self.place.out, "--max-shard-size", "10KB", "--force", "--quiet"]
+
+    def run(self, number):
+        return self.place.run(*self.arguments(number))
+
+    def ours(self):
+        return contents(self.place.out, "*.h5")
+
+    def recover(self):
+        """A run of the same kind that comes to nothing: a folder takes the place of its file."""
+        (self.place.out / "tf_model.h5").mkdir()
+        refused = self.place.run("weights", self.models[0], self.place.out, "--force")
+        assert refused.code == 4 and "is a folder" in refused.error
+        (self.place.out / "tf_model.h5").rmdir()
+
+    def check_before_recovery(self):
+        if (self.place.out / "tf_model.h5.index.json").exists():
+            assert self.ours() in self.results
+
+    def check(self):
+        assert (self.place.out / "notes.txt").read_bytes() == b"mine"
+        assert self.ours() in self.results
+        assert (self.place.out / "tf_model.h5.index.json").exists()
+        assert hidden(self.place.out) == []
+
+
+@pytest.fixture(params=[Conversion, Shards])
+def job(request, with_cache, model):
+    return request.param(with_cache, model)
+
+
+@pytest.mark.parametrize("exchange", [True, False], ids=["exchange", "no-exchange"])
+def test_kill_at_every_rename(job, exchange):
+    if shutil.which("strace") is None:
+        pytest.skip("needs strace, which `./dev test` installs")
+    for number in range(1, 40):
+        trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={RENAMES}"]
+        if not exchange:
+            trace += ["-e", "inject=renameat2:error=EINVAL"]
+        trace += ["-e", f"inject={RENAMES if exchange else 'rename,renameat'}:signal=SIGKILL:when={number}"]
+        code = subprocess.run(
+            [*trace, BINARY, *map(str, job.arguments(number % 2)), *PYTHON],
+            env={**os.environ, **job.place.environment}, capture_output=True, check=False,
+        ).returncode  # fmt: skip
+        job.check_before_recovery()
+        job.recover()
+        job.check()
+        if code == 0:
+            assert number > 3
+            return
+    raise AssertionError("no run came to its end")
+
+
+def kill_at_random(job, count, generator):
+    """The number of runs that were killed before they ended."""
+    begin = time.monotonic()
+    assert job.run(0).code == 0
+    usual, killed = time.monotonic() - begin, 0
+    for number in range(count):
+        process = subprocess.Popen(
+            [BINARY, *map(str, job.arguments(number % 2)), *PYTHON],
+            env={**os.environ, **job.place.environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        time.sleep(generator.uniform(0, 1.2 * usual))
+        process.send_signal(signal.SIGKILL)
+        killed += process.wait() == -signal.SIGKILL
+        job.check_before_recovery()
+        if generator.random() < 0.2:
+            job.recover()
+            job.check()
+    job.recover()
+    job.check()
+    return killed
+
+
+def test_kill_at_random_moments(job):
+    assert kill_at_random(job, 12, random.Random(1)) > 3
+
+
+@pytest.mark.slow
+def test_kill_many_at_random_moments(job):
+    seed = random.randrange(10**9)
+    killed = kill_at_random(job, KILLS // 2, random.Random(seed))
+    print(f"{killed} of {KILLS // 2} runs were killed (seed {seed})")
+    assert killed > KILLS // 8
