@@ -39,7 +39,7 @@ def operations():
 def test_converts(model_type, operations):
     entry = worker.convert_subject(model_type, None)
     assert (entry["step"], entry["verdict"]) == ("converted", "verified"), entry
-    # Transformers' export of llava fixes the number of pictures, so only its text can be longer.
+    # Transformers' export of llava fixes the number of images, so only its text can be longer.
     assert entry["form"] == "whole" and entry["dynamic"] and entry["shapes"] >= (2 if model_type == "llava" else 3)
 
 

@@ -25,7 +25,7 @@ def share(part, whole):
 
 
 def summary(entries):
-    """A few lines: how many there are, and how far they come."""
+    """A few lines: how many subjects there are, and how far they come."""
     lines = []
     for title, chosen in (("base models", base_models(entries)), ("task classes", task_classes(entries))):
         if not chosen:
@@ -48,7 +48,7 @@ def task_classes(entries):
 
 
 def write(entries, folder):
-    """Of base models and task classes, what the run left out stays as the folder has it."""
+    """Write both files; base models or task classes that the run left out stay as they are in the folder."""
     path = folder / "coverage.json"
     before = json.loads(path.read_text()) if path.exists() else []
     for part in (base_models, task_classes):

@@ -103,7 +103,7 @@ def attempt(model_type, model_class, known, keep_widths):
     except Unbuilt:
         raise
     except Exception as error:
-        raise Unbuilt(f"{step}: {model_class.__name__}: {told(error)}") from error
+        raise Unbuilt(f"{step}: {model_class.__name__}: {described(error)}") from error
     return Subject(model_type, model, inputs, "widths kept" if keep_widths else "tiny")
 
 
@@ -140,7 +140,7 @@ def set_trained_scale(model, seed=0):
             elif value.dim() == 1 and value.numel() > 0 and is_plain(name):
                 value.copy_(0.1 * noise)
             elif value.dim() <= 1 and not bool(value.any()):
-                value.copy_(0.5 + 0.1 * noise)  # a gate that is shut would hide what lies behind it
+                value.copy_(0.5 + 0.1 * noise)  # a gate at 0 would hide what it multiplies
         for owner in owners.values():
             for name in ("embed", "embed_sum"):  # codebooks
                 table = getattr(owner, name, None)
@@ -191,7 +191,7 @@ def fan_in(owner, name, value):
     return max(1, value[0].numel())
 
 
-def told(error):
+def described(error):
     """An exception in one line, with the line of the model's own source that raised it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
     frames = traceback.extract_tb(error.__traceback__)

@@ -2,7 +2,7 @@
 
 A configuration is made from its class alone. Its defaults are looked at field by field, and each field that is a size is
 replaced by a small one, by its name: widths become WIDTH, heads HEADS, and so on. Fields that Transformers derives from
-others are left to it. What those rules get wrong for one model type stands in `exceptions.py`.
+others are left to it. What those rules get wrong for one model type stands in `exceptions/`.
 """
 
 import dataclasses
@@ -90,7 +90,7 @@ def give_padding(config):
 
 
 def value_of(config, name):
-    """A field, or None where the class refuses to tell it (fields that vary by layer)."""
+    """A field, or None where the class does not give it (fields that vary by layer)."""
     try:
         return getattr(config, name, None)
     except Exception:  # noqa: BLE001 (Transformers raises what it likes here)
@@ -208,7 +208,7 @@ class Shrinker:
         found |= self.stages(fields, config)
         found |= self.layer_lists(fields, config, found)
         found |= self.token_ids(fields, config)
-        found |= self.pictures(fields, config, is_staged)
+        found |= self.image_sizes(fields, config, is_staged)
         found |= self.rotary(config, found)
         return {n: v for n, v in found.items() if v != value_of(config, n)}
 
@@ -284,8 +284,8 @@ class Shrinker:
         result = {name: type(value)(value[i] for i in sorted(chosen)) for name, value in lists.items()}
         return {**result, count_name: len(chosen)}
 
-    def pictures(self, fields, config, is_staged):
-        """A picture of a few patches; for backbones with stages one that their strides divide."""
+    def image_sizes(self, fields, config, is_staged):
+        """An image of a few patches; for backbones with stages one that their strides divide."""
         size, patch = value_of(config, "image_size"), value_of(config, "patch_size")
         if "image_size" not in fields:
             return {}

@@ -60,7 +60,7 @@ def components(subject):
             return []
         with torch.no_grad():
             return list(decompose_multimodal(subject.model, dict(subject.inputs)).items())
-    except Exception:  # noqa: BLE001 (then the whole's failure is what is told)
+    except Exception:  # noqa: BLE001 (then the whole's failure is reported)
         return []
 
 

@@ -14,7 +14,7 @@ def bark_fine_acoustics(config):
 
 
 def gemma4_unified_audio_embedder(config):
-    """What Gemma 4 has in the place of an audio model: a norm and a matrix on pieces of the wave."""
+    """What Gemma 4 has instead of an audio model: a norm and a matrix on pieces of the waveform."""
     from transformers.models.gemma4_unified.modeling_gemma4_unified import Gemma4UnifiedMultimodalEmbedder
 
     return Gemma4UnifiedMultimodalEmbedder(config, transformers.Gemma4UnifiedTextConfig(hidden_size=48))
@@ -90,7 +90,7 @@ EXCEPTIONS = {
         },
     },
     "dots3_note_audio_encoder": {
-        "reason": "adapter_input_size must equal hidden_size; takes the length of each sound in samples",
+        "reason": "adapter_input_size must equal hidden_size; takes the length of each audio clip in samples",
         "config": {
             "hidden_size": 64,
             "num_attention_heads": 4,
@@ -279,7 +279,7 @@ EXCEPTIONS = {
         },
     },
     "neucodec": {
-        "reason": "takes a wave and the spectrogram of it, two frames in one; quantization_dim is both widths together",
+        "reason": "takes a waveform and the spectrogram of it, two frames in one; quantization_dim is both widths together",
         "config": {"quantization_dim": 128, "encoder_hidden_size": 8},
         "inputs": lambda config: {
             "input_values": floats(2, 1, 17 * config.encoder_hop_length) * 0.1,
@@ -310,7 +310,7 @@ EXCEPTIONS = {
         "inputs": lambda config: {"latents": floats(2, config.hidden_size, 13)},
     },
     "speech-encoder-decoder": {
-        "reason": "takes a wave under the name of its encoder's input; the decoder must be one with cross attention",
+        "reason": "takes a waveform under the name of its encoder's input; the decoder must be one with cross attention",
         "config": {"decoder": {"is_decoder": True, "add_cross_attention": True}},
         "inputs": lambda config: {
             "input_values": floats(2, 8037) * 0.1,
@@ -336,11 +336,11 @@ EXCEPTIONS = {
         "inputs": lambda config: {"spectrogram": floats(2, 13, config.model_in_dim)},
     },
     "univnet": {
-        "reason": "turns noise into sound: noise that is drawn inside cannot be compared, so it is given",
+        "reason": "turns noise into audio: noise that is drawn inside cannot be compared, so it is given",
         "extra": lambda config, inputs: {"noise_sequence": floats(2, 104, config.model_in_channels)},
     },
     "vibevoice": {
-        "reason": "the widths of its codecs are 64 times num_filters; by default it adds noise to what it hears",
+        "reason": "the widths of its codecs are 64 times num_filters; by default it adds noise to its encoding",
         "config": {
             "audio_config": {"num_filters": 4},
             "semantic_model_config": {"hidden_size": 48, "num_filters": 4},
@@ -348,7 +348,7 @@ EXCEPTIONS = {
         "extra": lambda config, inputs: {"sample": False},
     },
     "vibevoice_acoustic_tokenizer": {
-        "reason": "its widths are 64 times num_filters; by default it adds noise to what it hears",
+        "reason": "its widths are 64 times num_filters; by default it adds noise to its encoding",
         "config": {"num_filters": 4},
         "extra": lambda config, inputs: {"sample": False},
     },
@@ -358,12 +358,12 @@ EXCEPTIONS = {
         "inputs": lambda config: {"hidden_states": floats(2, config.hidden_size, 3)},
     },
     "vibevoice_acoustic_tokenizer_encoder": {
-        "reason": "its widths are 64 times num_filters; takes a wave under the name hidden_states",
+        "reason": "its widths are 64 times num_filters; takes a waveform under the name hidden_states",
         "config": {"num_filters": 4},
         "inputs": lambda config: {"hidden_states": floats(2, 1, 9600) * 0.1},
     },
     "vibevoice_asr": {
-        "reason": "widths of its codecs are 64 times num_filters; pieces of sound must be whole steps; no noise",
+        "reason": "widths of its codecs are 64 times num_filters; pieces of audio must be whole steps; no noise",
         "config": {
             "acoustic_tokenizer_encoder_config": {"num_filters": 4},
             "semantic_tokenizer_encoder_config": {"hidden_size": 48, "num_filters": 4},
@@ -386,7 +386,7 @@ EXCEPTIONS = {
         },
     },
     "vits": {
-        "reason": "its results depend on random numbers; their scale is nought here, so that results can be compared",
+        "reason": "its results depend on random numbers; their scale is 0 here, so that results can be compared",
         "config": {"noise_scale": 0.0, "noise_scale_duration": 0.0, "upsample_initial_channel": 64},
     },
     "voxtral": {
@@ -412,7 +412,7 @@ EXCEPTIONS = {
         "prepare": fill_codebooks,
     },
     "xcodec2": {
-        "reason": "takes a wave and the spectrogram of it, two frames in one; quantization_dim is both widths together",
+        "reason": "takes a waveform and the spectrogram of it, two frames in one; quantization_dim is both widths together",
         "config": {"quantization_dim": 128, "encoder_hidden_size": 8},
         "inputs": lambda config: {
             "input_values": floats(2, 1, 17 * config.hop_length) * 0.1,

@@ -90,7 +90,7 @@ EXCEPTIONS = {
         "inputs": colpali_inputs,
     },
     "deepseek_ocr2": {
-        "reason": "mlp_layer_types and num_experts_per_tok have no default; the vision part's width stands in three places",
+        "reason": "mlp_layer_types and num_experts_per_tok have no default; the vision part's width is given in three fields",
         "config": {
             "text_config": {"mlp_layer_types": ["dense", "sparse"], "num_experts_per_tok": 2},
             "vision_config": {
@@ -101,7 +101,7 @@ EXCEPTIONS = {
     },
     "donut-swin": {"reason": SLOW_WIDTHS, "config": SWIN},
     "granite_docling": {
-        "reason": "pictures are given in tiles with a mask of them; deepstack features come from named layers",
+        "reason": "images are given in tiles with a mask of them; deepstack features come from named layers",
         "config": {
             "text_config": {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 2},
             "vision_config": {"image_size": 128, "deepstack_visual_indexes": [0, 1]},
@@ -109,7 +109,7 @@ EXCEPTIONS = {
         "inputs": granite_docling_inputs,
     },
     "kosmos-2.5": {
-        "reason": "patches come with their row and column; a mask says where the features of the picture go",
+        "reason": "patches come with their row and column; a mask says where the features of the image go",
         "config": {"vision_config": {"patch_embed_hidden_size": 48, "max_num_patches": 32}},
         "inputs": kosmos2_5_inputs,
     },
@@ -135,7 +135,7 @@ EXCEPTIONS = {
         },
     },
     "paddleocr_vl": {
-        "reason": "patches are given as pictures, not as rows of values",
+        "reason": "patches are given as images, not as rows of values",
         "inputs": paddleocr_inputs,
     },
     "pp_doclayout_v2": {
@@ -226,7 +226,7 @@ EXCEPTIONS = {
         },
     },
     "udop": {
-        "reason": "takes the picture of the page beside its words, whose boxes are parts of the page",
+        "reason": "takes the image of the page beside its words, whose boxes are parts of the page",
         "extra": udop_extra,
     },
     "unlimited_ocr": {

@@ -9,19 +9,19 @@ from inputs.multimodal import (
     emu3_inputs,
     florence2_inputs,
     glm_image_inputs,
+    images,
     inkling2_inputs,
     jev_inputs,
     kinds,
     kosmos_inputs,
     llava_next_inputs,
     minicpm_inputs,
+    mllama_images,
     mllama_inputs,
-    mllama_pictures,
     molmo2_inputs,
     packed,
     pi0_inputs,
     pi0_policy_inputs,
-    picture,
     prompt,
     question,
     step3p7_inputs,
@@ -47,7 +47,7 @@ def idefics_resampler(config):
 
 
 def image_codes():
-    """Chameleon's names of tokens that stand for codes of its picture coder: digits are written as letters."""
+    """Chameleon's names of tokens that stand for codes of its image tokenizer: digits are written as letters."""
     letters = {str(digit): chr(ord("A") + digit) for digit in range(10)}
     codes = {"IMGIMG" + "".join(letters[d] for d in str(code)) + "Z": 64 + code for code in range(32)}
     return {"<image>": 100, **codes}
@@ -82,7 +82,7 @@ NO_LAYER_INPUTS = {"hidden_size_per_layer_input": 0, "vocab_size_per_layer_input
 
 
 def resnet(config_class=ResNetConfig, **options):
-    """The configuration of a small ResNet; its last map is a 32nd of the picture in height and width, 32 deep."""
+    """The configuration of a small ResNet; its last map is a 32nd of the image in height and width, 32 deep."""
     return config_class(
         num_channels=3,
         embedding_size=8,
@@ -105,8 +105,8 @@ def open_gates(model):
 
 
 def spread_codes(model):
-    """Brings a picture and the codes that it is looked up among to one scale, so that it has many of them; of a single
-    picture's frames most are padding in the convolutions over time."""
+    """Brings an image and the codes that it is looked up among to one scale, so that it has many of them; most frames of
+    a single image are padding in the convolutions over time."""
     coder = getattr(model, "model", model).vqmodel
     with torch.no_grad():
         for layer in coder.encoder.time_conv:
@@ -146,7 +146,7 @@ EXCEPTIONS = {
         "config": {"projector_patch_to_query_dict": {16: 6}},
     },
     "blip-2": {
-        "reason": "image_token_index has no default; the model does not check the number of places",
+        "reason": "image_token_index has no default; the model does not check the number of placeholders",
         "config": {"image_token_index": 127},
         "for_class": {
             "Blip2ForImageTextRetrieval": {
@@ -162,14 +162,14 @@ EXCEPTIONS = {
                 "image_text_hidden_size": 24,
             }
         },
-        "inputs_for": {"Blip2ForImageTextRetrieval": lambda c: {**prompt(), "pixel_values": picture(c.vision_config)}},
+        "inputs_for": {"Blip2ForImageTextRetrieval": lambda c: {**prompt(), "pixel_values": images(c.vision_config)}},
         "inputs": lambda c: {
             **prompt((c.image_token_index, c.num_query_tokens)),
-            "pixel_values": picture(c.vision_config),
+            "pixel_values": images(c.vision_config),
         },
     },
     "blip_text_model": {
-        "reason": "no auto class knows it; its cross-attention needs features of a picture",
+        "reason": "no auto class knows it; its cross-attention needs features of an image",
         "class": "BlipTextModel",
         "config": {"encoder_hidden_size": 48},
         "extra": lambda config, inputs: {
@@ -178,14 +178,14 @@ EXCEPTIONS = {
         },
     },
     "chameleon": {
-        "reason": "vocabulary_map has no default: it says which tokens stand for codes of the picture coder",
+        "reason": "vocabulary_map has no default: it says which tokens stand for codes of the image tokenizer",
         "config": {
             "vocabulary_map": image_codes(),
             "vq_config": {"num_embeddings": 32, "base_channels": 32, "resolution": 64},
         },
     },
     "cohere_compass": {
-        "reason": "the rotary embedding's parameters stand by kind of layer; the end token must not be the picture's",
+        "reason": "the rotary embedding's parameters stand by kind of layer; the end token must not be the image token",
         "config": {
             "text_config": {
                 "eos_token_id": 3,
@@ -197,11 +197,11 @@ EXCEPTIONS = {
         },
     },
     "deepseek_vl": {
-        "reason": "what the model says of places that do not match counts values, not features",
+        "reason": "the model's message about placeholders that do not match counts values, not features",
         "inputs": deepseek_vl_inputs,
     },
     "deepseek_vl_hybrid": {
-        "reason": "each picture is given in two sizes; the index of the global layer must be one of the layers",
+        "reason": "each image is given in two sizes; the index of the global layer must be one of the layers",
         "config": {"high_res_vision_config": {"global_attn_indexes": [1], "window_size": 3, "image_size": 96}},
         "prepare": open_gates,
         "inputs": deepseek_vl_hybrid_inputs,
@@ -247,7 +247,7 @@ EXCEPTIONS = {
     },
     "flava": {"reason": "computes a loss by default, which cannot be exported", "config": {"return_loss": False}},
     "flava_multimodal_model": {
-        "reason": "takes the features of pictures and text, joined in one sequence; a class token is put before them",
+        "reason": "takes the features of images and text, joined in one sequence; a class token is put before them",
         "inputs": lambda config: {
             "hidden_states": floats(2, 17, config.hidden_size),
             "attention_mask": torch.cat([ones(2, 5), padded_mask(2, 13)], 1).float(),
@@ -289,17 +289,17 @@ EXCEPTIONS = {
         "inputs": assistant_inputs,
     },
     "glm5_next": {
-        "reason": "the padding token must not be the picture's; few enough keys that the indexer leaves some out",
+        "reason": "the padding token must not be the image token; few enough keys that the indexer leaves some out",
         "config": {"text_config": {"pad_token_id": 0, "index_topk": 8, "index_kpool": 4}},
         "prepare": open_gates,
     },
     "glm_image": {
-        "reason": "grids name the pictures that are given and those that are to be made, so many a row",
+        "reason": "the grids of a row are those of the images that are given and of those to be made",
         "config": {"text_config": {"pad_token_id": 0, "eos_token_id": 1}},
         "inputs": glm_image_inputs,
     },
     "idefics": {
-        "reason": "needs a mask of the pictures each word sees; gates that start at 0 would hide the pictures",
+        "reason": "needs a mask of the images each word sees; gates that start at 0 would hide the images",
         "config": {"alpha_initializer": "ones", "use_resampler": True, "qk_layer_norms": True},
         "inputs": lambda config: {
             "input_ids": ints(120, 2, 13, low=5),
@@ -315,22 +315,22 @@ EXCEPTIONS = {
         "inputs": lambda config: {"context": floats(2, 17, 48)},
     },
     "inkling2": {
-        "reason": "a picture is given as one square for each place in the text",
+        "reason": "an image is given as one square for each placeholder in the text",
         "config": {"vision_config": {"patch_size": 4, "posemb_grid_size": 5}, "text_config": {"eos_token_id": 1}},
         "prepare": open_gates,
         "inputs": inkling2_inputs,
     },
     "instructblip": {
-        "reason": "image_token_index has no default; the model does not check the number of places",
+        "reason": "image_token_index has no default; the model does not check the number of placeholders",
         "config": {"image_token_index": 127},
         "inputs": lambda c: {
             **prompt((c.image_token_index, c.num_query_tokens)),
             **question(),
-            "pixel_values": picture(c.vision_config),
+            "pixel_values": images(c.vision_config),
         },
     },
     "janus": {
-        "reason": "what the model says of places that do not match counts values, not features",
+        "reason": "the model's message about placeholders that do not match counts values, not features",
         "config": {
             "vision_config": {"num_image_tokens": 16},
             "vq_config": {"base_channels": 32, "num_res_blocks": 1},
@@ -338,23 +338,23 @@ EXCEPTIONS = {
         "inputs": deepseek_vl_inputs,
     },
     "jev": {
-        "reason": "it takes one prompt, with the places and the kinds of the questions in it",
+        "reason": "it takes one prompt, with the positions and the kinds of the questions in it",
         "config": {"text_config": {"rope_parameters": THREE_AXES}},
         "inputs": jev_inputs,
     },
     "kimi_k25": {
-        "reason": "patches are given as pictures, not as rows of values",
+        "reason": "patches are given as images, not as rows of values",
         "inputs": lambda c: {
             **prompt((c.image_token_id, 6)),
             **packed(c.vision_config, shape=(3, c.vision_config.patch_size, c.vision_config.patch_size)),
         },
     },
     "kosmos-2": {
-        "reason": "a mask says where the features of the picture go",
-        "inputs": lambda c: kosmos_inputs(c, pixel_values=picture(c.vision_config)),
+        "reason": "a mask says where the features of the image go",
+        "inputs": lambda c: kosmos_inputs(c, pixel_values=images(c.vision_config)),
     },
     "lfm3_vl": {
-        "reason": "the padding token must not be the picture's",
+        "reason": "the padding token must not be the image token",
         "config": {"text_config": {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}},
     },
     "llama4": {
@@ -362,12 +362,12 @@ EXCEPTIONS = {
         "config": {"vision_config": {"intermediate_size": 256, "projector_input_dim": 64, "projector_output_dim": 64}},
     },
     "llava_next": {
-        "reason": "a picture is given as a thumbnail and tiles, after the sizes in image_grid_pinpoints",
+        "reason": "an image is given as a thumbnail and tiles, after the sizes in image_grid_pinpoints",
         "config": TILES,
         "inputs": llava_next_inputs,
     },
     "lxmert": {
-        "reason": "needs features of a picture's regions and their places",
+        "reason": "needs features of an image's regions and their positions",
         "config": {"visual_feat_dim": 48},
         "extra": lambda config, inputs: {
             "visual_feats": floats(2, 7, config.visual_feat_dim),
@@ -376,7 +376,7 @@ EXCEPTIONS = {
         },
     },
     "minicpmv4_7": {
-        "reason": "the markers around a picture have no default; pictures are given as one row of patches",
+        "reason": "the markers around an image have no default; images are given as one row of patches",
         "config": {
             "image_token_id": 127,
             "video_token_id": 126,
@@ -404,18 +404,18 @@ EXCEPTIONS = {
             "vision_config": {"intermediate_layers_indices": [0, 1], "vision_output_dim": 192},
         },
         "prepare": open_gates,
-        "inputs_for": {"MllamaVisionModel": lambda c: mllama_pictures(c, 2)},
+        "inputs_for": {"MllamaVisionModel": lambda c: mllama_images(c, 2)},
         "inputs": mllama_inputs,
     },
     "modernvbert": {
-        "reason": "the padding token must not be the picture's; a picture must have a patch for each place",
+        "reason": "the padding token must not be the image token; an image must have a patch for each placeholder",
         "config": {
             "pixel_shuffle_factor": 2,
             "text_config": MODERNBERT_TOKENS,
         },
     },
     "molmo2": {
-        "reason": "indices of layers must be among the layers; pictures come with what each place pools",
+        "reason": "indices of layers must be among the layers; images come with what each placeholder pools",
         "config": {
             "image_start_token_id": 128,
             "image_end_token_id": 129,
@@ -430,7 +430,7 @@ EXCEPTIONS = {
         "inputs": molmo2_inputs,
     },
     "muse_glimmer": {
-        "reason": "a patch holds patch_temporal frames; the end token must not be the picture's",
+        "reason": "a patch holds patch_temporal frames; the end token must not be the image token",
         "config": {"out_hidden_size": 256, "text_config": {"eos_token_id": 1, "bos_token_id": 2}},
         "inputs": lambda c: {
             **prompt((c.image_token_id, 6)),
@@ -442,7 +442,7 @@ EXCEPTIONS = {
         "config": {"text_config": {"num_key_value_heads": 1}, "vision_config": {"patch_size": 14, "image_size": 56}},
     },
     "pi0": {
-        "reason": "takes actions beside pictures and text; both of its transformers must have the same heads",
+        "reason": "takes actions beside images and text; both of its transformers must have the same heads",
         "config": {
             "chunk_size": 7,
             "vlm_config": PALIGEMMA,
@@ -452,14 +452,14 @@ EXCEPTIONS = {
         "inputs_for": {"PI0ForConditionalGeneration": pi0_policy_inputs},
     },
     "qwen2_5_vl": {
-        "reason": "the begin and end tokens must not be the picture's; one layer sees the whole picture",
+        "reason": "the begin and end tokens must not be the image token; one layer sees the whole image",
         "config": {
             "text_config": {"bos_token_id": 1, "eos_token_id": 2},
             "vision_config": {"fullatt_block_indexes": [1]},
         },
     },
     "qwen2_vl": {
-        "reason": "the begin and end tokens must not be the picture's",
+        "reason": "the begin and end tokens must not be the image token",
         "config": {"text_config": {"bos_token_id": 1, "eos_token_id": 2}},
     },
     "qwen4_exp": {
@@ -489,7 +489,7 @@ EXCEPTIONS = {
         "extra": lambda c, found: {"token_type_ids": kinds(found["input_ids"], c.image_token_index)},
     },
     "step3p7": {
-        "reason": "sliding layers are an option that the model's masks need; pictures come with tiles of them",
+        "reason": "sliding layers are an option that the model's masks need; images come with tiles of them",
         "config": {
             "text_config": {
                 "layer_types": ["full_attention", "sliding_attention"],
@@ -503,7 +503,7 @@ EXCEPTIONS = {
         "inputs": step3p7_inputs,
     },
     "vilt": {
-        "reason": "takes a picture beside text; from pixels it draws the order of the patches at random, so that it is "
+        "reason": "takes an image beside text; from pixels it draws the order of the patches at random, so that it is "
         "given their embeddings",
         "extra": lambda config, inputs: {
             "image_embeds": floats(2, 17, config.hidden_size),

@@ -20,19 +20,19 @@ from .multimodal import resnet
 
 
 def quieten(model):
-    """Keeps a vocoder's wave away from -1 and 1, where it is cut off."""
+    """Keeps a vocoder's waveform away from -1 and 1, where it is cut off."""
     for name, module in model.named_modules():
         if name.endswith("conv_post"):
             module.weight.data *= 0.05
 
 
 def qwen2_5_omni_thinker(config):
-    """The part of Qwen2.5-Omni that hears, sees and writes."""
+    """The part of Qwen2.5-Omni that takes audio, images and text and writes text."""
     return transformers.Qwen2_5OmniThinkerForConditionalGeneration(config.thinker_config)
 
 
 def qwen3_omni_moe_thinker(config):
-    """The part of Qwen3-Omni that hears, sees and writes."""
+    """The part of Qwen3-Omni that takes audio, images and text and writes text."""
     return transformers.Qwen3OmniMoeThinkerForConditionalGeneration(config.thinker_config)
 
 
@@ -149,7 +149,7 @@ EXCEPTIONS = {
         "inputs": gemma3n_inputs,
     },
     "gemma4": {
-        "reason": "pictures and sound are optional parts; kinds of layers and their heads' width vary by layer",
+        "reason": "images and audio are optional parts; kinds of layers and their heads' width vary by layer",
         "config": {
             "text_config": {
                 "vocab_size_per_layer_input": 128,
@@ -181,7 +181,7 @@ EXCEPTIONS = {
         "inputs": gemma4_inputs,
     },
     "inkling_mm_model": {
-        "reason": "a picture is given as one block of frames for each place in the text, sound as quantized bins",
+        "reason": "an image is given as one block of frames for each placeholder in the text, audio as quantized bins",
         "config": {
             "vision_config": {"patch_size": 8},
             "audio_config": {"n_mel_bins": 12, "mel_vocab_size": 16},
@@ -189,7 +189,7 @@ EXCEPTIONS = {
         "inputs": inkling_inputs,
     },
     "muse_spark": {
-        "reason": "the audio part must be as wide as the text part; a token of sound stands for product(patch_sizes) values",
+        "reason": "the audio part must be as wide as the text part; a token of audio stands for product(patch_sizes) values",
         "config": {
             "out_hidden_size": 256,
             "text_config": {"eos_token_id": 1, "bos_token_id": 2},
@@ -204,7 +204,7 @@ EXCEPTIONS = {
         "inputs": muse_spark_inputs,
     },
     "nemotron_h_omni": {
-        "reason": "parts must agree in video_temporal_patch_size; sound is optional; n_groups must divide the heads",
+        "reason": "parts must agree in video_temporal_patch_size; audio is optional; n_groups must divide the heads",
         "config": {
             "vision_config": {"video_temporal_patch_size": 2, "max_img_size": 128},
             "text_config": {"n_groups": 2},
@@ -226,7 +226,7 @@ EXCEPTIONS = {
         "inputs": nemotron_h_omni_inputs,
     },
     "pe_audio_video": {
-        "reason": "its picture model comes from timm, which is not installed here; one of Transformers in its place",
+        "reason": "its image model comes from timm, which is not installed here; a ViT of Transformers stands for it",
         "config": {"audio_video_config": PE_AUDIO_VIDEO},
         "inputs": lambda config: {
             "input_ids": ints(120, 2, 13, low=5),
@@ -235,7 +235,7 @@ EXCEPTIONS = {
         },
     },
     "pe_audio_video_encoder": {
-        "reason": "its picture model comes from timm, which is not installed here; one of Transformers in its place",
+        "reason": "its image model comes from timm, which is not installed here; a ViT of Transformers stands for it",
         "config": PE_AUDIO_VIDEO,
         "inputs": lambda config: pe_inputs(),
     },
@@ -246,7 +246,7 @@ EXCEPTIONS = {
         "inputs": lambda config: omni_inputs(config, (26, 17), 14),
     },
     "qwen2_5_omni_audio_encoder": {
-        "reason": "takes the sounds of a batch one after the other, and their lengths",
+        "reason": "takes the audio clips of a batch one after the other, and their lengths",
         "config": {"n_window": 20},
         "inputs": lambda config: {
             "input_features": floats(config.num_mel_bins, 174),
@@ -272,12 +272,12 @@ EXCEPTIONS = {
         },
     },
     "qwen2_5_omni_thinker": {
-        "reason": "sound and picture stand between markers in the text; the marker of pictures has no default",
+        "reason": "audio and images stand between markers in the text; the marker of images has no default",
         "config": OMNI_THINKER,
         "inputs": lambda config: omni_inputs(config, (26, 17), 14),
     },
     "qwen2_5_omni_token2wav": {
-        "reason": "takes codes and a speaker's voice; starts from noise of its own, so each run gives another wave",
+        "reason": "takes codes and a speaker's voice; starts from noise of its own, so each run gives another waveform",
         "config": {"dit_config": OMNI_DIT, "bigvgan_config": {"upsample_initial_channel": 128}},
         "prepare": quieten,
         "inputs": lambda config: {
@@ -294,7 +294,7 @@ EXCEPTIONS = {
         "inputs": lambda config: omni_inputs(config, (14, 9), 16),
     },
     "qwen3_omni_moe_audio_encoder": {
-        "reason": "takes the sounds of a batch one after the other, and their lengths",
+        "reason": "takes the audio clips of a batch one after the other, and their lengths",
         "config": {"n_window_infer": 100},
         "inputs": lambda config: {
             "input_features": floats(config.num_mel_bins, 174),
@@ -318,7 +318,7 @@ EXCEPTIONS = {
         },
     },
     "qwen3_omni_moe_thinker": {
-        "reason": "sound and picture stand between markers in the text; the marker of pictures has no default",
+        "reason": "audio and images stand between markers in the text; the marker of images has no default",
         "config": OMNI3_THINKER,
         "inputs": lambda config: omni_inputs(config, (14, 9), 16),
     },

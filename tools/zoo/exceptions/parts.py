@@ -43,7 +43,7 @@ def glm_image_vqmodel(config):
 
 
 def emu3_vqgan(config):
-    """Emu3's image tokenizer with a forward: pictures to tokens, and tokens back to pictures."""
+    """Emu3's image tokenizer with a forward: images to tokens, and tokens back to images."""
     from transformers.models.emu3.modeling_emu3 import Emu3VQVAE
 
     def forward(self, pixel_values):
@@ -55,7 +55,7 @@ def emu3_vqgan(config):
 
 
 def gemma4_unified_vision(config):
-    """The embedder of picture patches, which takes the text model's configuration too."""
+    """The embedder of image patches, which takes the text model's configuration too."""
     from transformers.models.gemma4_unified.modeling_gemma4_unified import Gemma4UnifiedVisionEmbedder
 
     return Gemma4UnifiedVisionEmbedder(config, transformers.Gemma4UnifiedTextConfig(hidden_size=48))
@@ -86,21 +86,21 @@ def open_gates(model):
 
 
 PACKED_TOWER = {
-    "reason": "pictures are joined along the width; the window merger must come after a layer that there is",
+    "reason": "images are joined along the width; the window merger must come after a layer that there is",
     "config": {"insert_layer_id": 0},
     "inputs": packed_inputs,
 }
 
 
 MUSE_TOWER = {
-    "reason": "`patch_temporal` frames a patch; windows of `pos_emb_height` patches, smaller than the picture",
+    "reason": "`patch_temporal` frames a patch; windows of `pos_emb_height` patches, smaller than the image",
     "config": {"pos_emb_height": 4, "pos_emb_width": 4},
     "inputs": muse_inputs,
 }
 
 
 SAM_TOWER = {
-    "reason": "no main input name; one layer with windows that do not fill the picture, and one that sees it whole",
+    "reason": "no main input name; one layer with windows that do not fill the image, and one that sees it whole",
     "config": {"global_attn_indexes": [1], "window_size": 3},
     "inputs": lambda config: {"pixel_values": floats(BATCH, 3, config.image_size, config.image_size)},
 }
@@ -108,7 +108,7 @@ SAM_TOWER = {
 
 EXCEPTIONS = {
     "aya_vision": {
-        "reason": "pictures of an even number of patches, as the projector halves it; no text token may be the image's",
+        "reason": "images of an even number of patches, as the projector halves it; no text token may be the image token",
         "config": {
             "vision_config": {"image_size": 64, "patch_size": 16, "vision_use_head": False},
             "text_config": {"eos_token_id": 6},
@@ -139,7 +139,7 @@ EXCEPTIONS = {
         "config": {"base_channels": 32},
     },
     "cohere2_vision": {
-        "reason": "no text token may be the image's",
+        "reason": "no text token may be the image token",
         "config": {"text_config": {"eos_token_id": 6}},
     },
     "deepseek_ocr2_encoder": {
@@ -147,7 +147,7 @@ EXCEPTIONS = {
         "inputs": lambda config: {"inputs_embeds": floats(BATCH, 15, config.hidden_size), "num_patches": 9},
     },
     "deepseek_ocr2_vision": {
-        "reason": "the last of `downsample_channels` is the encoder's width; a picture of 2 by 2 patches after sampling",
+        "reason": "the last of `downsample_channels` is the encoder's width; an image of 2 by 2 patches after sampling",
         "config": {
             "sam_config": {
                 "image_size": 128,
@@ -176,7 +176,7 @@ EXCEPTIONS = {
         "inputs": lambda config: {"pixel_values": floats(BATCH, 3, 32, 48)},
     },
     "florence_vision": {
-        "reason": "pictures are its `hidden_states`; narrower stages, and windows that do not fill the picture",
+        "reason": "images are its `hidden_states`; narrower stages, and windows that do not fill the image",
         "config": {
             "embed_dim": [32, 64, 96, 128],
             "num_heads": [2, 4, 6, 8],
@@ -198,7 +198,7 @@ EXCEPTIONS = {
         },
     },
     "gemma4_vision": {
-        "reason": "takes patches and their places; 3 by 3 of them are pooled",
+        "reason": "takes patches and their positions; 3 by 3 of them are pooled",
         "inputs": lambda config: {
             "pixel_values": floats(BATCH, 54, 3 * config.patch_size**2).sigmoid(),
             "pixel_position_ids": patch_positions([(6, 9), (6, 6)], 54),
@@ -238,7 +238,7 @@ EXCEPTIONS = {
         "inputs": lambda config: {"pixel_values": floats(BATCH, 3, config.image_size, config.image_size)},
     },
     "inkling2_vision": {
-        "reason": "one picture piece a text token, with channels last, and grids counted in them",
+        "reason": "one piece of an image for each text token, with channels last, and grids counted in them",
         "config": {"posemb_grid_size": 8},
         "inputs": lambda config: {
             "pixel_values": floats(BATCH * 6, 2 * config.patch_size, 2 * config.patch_size, 3),
@@ -253,12 +253,12 @@ EXCEPTIONS = {
         },
     },
     "janus_vqgan": {
-        "reason": "`num_patches` is the side of the picture's grid after 16-fold sampling",
+        "reason": "`num_patches` is the side of the image's grid after 16-fold sampling",
         "config": {"base_channels": 32, "num_patches": 4},
         "inputs": lambda config: {"pixel_values": floats(BATCH, 3, 64, 64)},
     },
     "kimi_k25_vision": {
-        "reason": "patches come as pictures",
+        "reason": "patches come as images",
         "config": {"pos_emb_height": 8, "pos_emb_width": 8},
         "inputs": lambda config: {
             "pixel_values": floats(BATCH * 48, 3, config.patch_size, config.patch_size),
@@ -278,7 +278,7 @@ EXCEPTIONS = {
     "minicpmv4_6_vision": PACKED_TOWER,
     "minicpmv4_7_vision": PACKED_TOWER,
     "mllama_vision_model": {
-        "reason": "tiles of several pictures a row; layers whose results are kept must be there; gates start shut",
+        "reason": "tiles of several images a row; layers whose results are kept must be there; gates start shut",
         "config": {"intermediate_layers_indices": [0, 1]},
         "prepare": open_gates,
         "inputs": mllama_inputs,
@@ -291,13 +291,13 @@ EXCEPTIONS = {
         },
     },
     "molmo2_vision": {
-        "reason": "takes pictures cut into patches",
+        "reason": "takes images cut into patches",
         "inputs": lambda config: {"pixel_values": floats(BATCH, 16, 3 * config.patch_size**2)},
     },
     "muse_glimmer_vision": MUSE_TOWER,
     "muse_spark_vision": MUSE_TOWER,
     "paddleocr_vl_vision": {
-        "reason": "patches come as pictures, in one row; its rotary embedding has no sections",
+        "reason": "patches come as images, in one row; its rotary embedding has no sections",
         "config": {"rope_parameters": {"rope_theta": 10000.0, "rope_type": "axial"}},
         "inputs": lambda config: {
             "pixel_values": floats(1, BATCH * 24, 3, config.patch_size, config.patch_size),
@@ -322,7 +322,7 @@ EXCEPTIONS = {
         },
     },
     "perceiver": {
-        "reason": "all its latents' widths come from `d_latents`; pictures have 261 or 322 channels, so one head; "
+        "reason": "all its latents' widths come from `d_latents`; images have 261 or 322 channels, so one head; "
         "`modality` is read by its inputs alone",
         "config": {
             "d_latents": 64,
@@ -332,9 +332,9 @@ EXCEPTIONS = {
             "image_size": 24,
         },
         "for_class": {
-            "PerceiverForImageClassificationConvProcessing": {"modality": "picture"},
-            "PerceiverForImageClassificationFourier": {"modality": "picture"},
-            "PerceiverForImageClassificationLearned": {"modality": "picture"},
+            "PerceiverForImageClassificationConvProcessing": {"modality": "image"},
+            "PerceiverForImageClassificationFourier": {"modality": "image"},
+            "PerceiverForImageClassificationLearned": {"modality": "image"},
             "PerceiverForMaskedLM": {"modality": "text"},
             "PerceiverForSequenceClassification": {"modality": "text"},
         },
@@ -356,7 +356,7 @@ EXCEPTIONS = {
         },
     },
     "t5gemma2_encoder": {
-        "reason": "its dropout is a field of the whole model's configuration; four features a picture of 4 by 4 patches",
+        "reason": "its dropout is a field of the whole model's configuration; four features an image of 4 by 4 patches",
         "config": {"mm_tokens_per_image": 4, "text_config": {"dropout_rate": 0.0}},
     },
     "unlimited_ocr_vision_encoder": {
@@ -364,7 +364,7 @@ EXCEPTIONS = {
         "inputs": lambda config: {"patch_embeds": floats(BATCH, config.hidden_size, 4, 6)},
     },
     "xclip_vision_model": {
-        "reason": "the frames of a film are joined along the batch",
+        "reason": "the frames of a video are joined along the batch",
         "config": {"num_frames": 3},
         "inputs": lambda config: {
             "pixel_values": floats(BATCH * config.num_frames, 3, config.image_size, config.image_size)

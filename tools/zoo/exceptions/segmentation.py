@@ -86,7 +86,7 @@ PROMPT_ENCODER = {"reason": "a plain module: it takes points, boxes and masks", 
 
 
 MASK_DECODER = {
-    "reason": "a plain module: it takes a picture's features and a prompt encoder's results",
+    "reason": "a plain module: it takes an image's features and a prompt encoder's results",
     "config": {"iou_head_depth": 3},
     "inputs": mask_decoder_inputs_2,
 }
@@ -167,7 +167,7 @@ EXCEPTIONS = {
         "inputs": omdet_inputs,
     },
     "oneformer": {
-        "reason": "takes a picture and a task written in tokens",
+        "reason": "takes an image and a task written in tokens",
         "config": {
             "task_seq_len": 13,
             "backbone_config": {
@@ -184,7 +184,7 @@ EXCEPTIONS = {
         },
     },
     "sam2": {
-        "reason": "sizes of the vision part's stages stand in lists, in three places",
+        "reason": "sizes of the vision part's stages stand in lists, in three fields",
         "config": {
             "vision_config": {
                 "backbone_config": HIERA_STAGES,
@@ -207,7 +207,7 @@ EXCEPTIONS = {
     "sam2_video_mask_decoder": MASK_DECODER,
     "sam2_video_prompt_encoder": PROMPT_ENCODER,
     "sam2_vision_model": {
-        "reason": "sizes of the backbone's stages stand in lists, in three places",
+        "reason": "sizes of the backbone's stages stand in lists, in three fields",
         "config": {
             "backbone_config": HIERA,
             "backbone_channel_list": [64, 48, 32, 16],
@@ -224,7 +224,7 @@ EXCEPTIONS = {
     "sam3_lite_text_mask_decoder": SAM3_MASK_DECODER,
     "sam3_mask_decoder": SAM3_MASK_DECODER,
     "sam3_tracker": {
-        "reason": "sizes of the vision part's maps stand in a list; one layer sees the whole picture, one windows of it",
+        "reason": "sizes of the vision part's maps stand in a list; one layer sees the whole image, one sees windows of it",
         "config": {
             "vision_config": {
                 "backbone_config": {"window_size": 3, "global_attn_indexes": [1], "pretrain_image_size": 28},
@@ -244,7 +244,7 @@ EXCEPTIONS = {
     "sam3_tracker_video_mask_decoder": MASK_DECODER,
     "sam3_tracker_video_prompt_encoder": PROMPT_ENCODER,
     "sam3_video": {
-        "reason": "its own forward takes a session that keeps films and objects; its detector takes this configuration too",
+        "reason": "its own forward takes a session that keeps videos and objects; its detector takes this configuration too",
         "class": "Sam3Model",
     },
     "sam_hq_mask_decoder": {

@@ -255,7 +255,7 @@ EXCEPTIONS = {
         "for_class": {"ReformerModelWithLMHead": {"is_decoder": True}},
     },
     "splinter": {
-        "reason": "pretraining looks for places to be filled",
+        "reason": "pretraining looks for question tokens",
         "inputs_for": {"SplinterForPreTraining": questions},
     },
     "step3p5": {
@@ -297,7 +297,7 @@ EXCEPTIONS = {
         "config": {"hidden_size": 128, "embedding_dim": 128, "chunk_size": 8},
     },
     "xmod": {
-        "reason": "a model is told its language before it is used",
+        "reason": "a model needs its language set before it is used",
         "config": {"languages": ("en_XX", "de_DE"), "default_language": "de_DE"},
     },
     "zamba": {

@@ -10,7 +10,7 @@ from .multimodal import MODERNBERT_TOKENS, TILES, resnet
 
 EXCEPTIONS = {
     "instructblipvideo": {
-        "reason": "video_token_index has no default; each frame has the same number of places",
+        "reason": "video_token_index has no default; each frame has the same number of placeholders",
         "config": {"video_token_index": 127},
         "inputs": lambda c: {
             **prompt((c.video_token_index, 5 * c.num_query_tokens)),
@@ -19,7 +19,7 @@ EXCEPTIONS = {
         },
     },
     "llava_next_video": {
-        "reason": "a picture is given as a thumbnail and tiles, after the sizes in image_grid_pinpoints; films are pooled",
+        "reason": "an image is given as a thumbnail and tiles, after the sizes in image_grid_pinpoints; videos are pooled",
         "config": TILES,
         "inputs": lambda c: {
             **llava_next_inputs(c, (c.video_token_index, 4 * 4)),
@@ -27,7 +27,7 @@ EXCEPTIONS = {
         },
     },
     "llava_onevision": {
-        "reason": "a picture is given as a thumbnail and tiles, after the sizes in image_grid_pinpoints; films are pooled",
+        "reason": "an image is given as a thumbnail and tiles, after the sizes in image_grid_pinpoints; videos are pooled",
         "config": TILES,
         "inputs": lambda c: {
             **llava_next_inputs(c, (c.video_token_index, 4 * 4 + 1)),
@@ -35,7 +35,7 @@ EXCEPTIONS = {
         },
     },
     "pe_video": {
-        "reason": "its picture part is timm's; a ResNet stands for it",
+        "reason": "its image part is timm's; a ResNet stands for it",
         "config": {
             "video_config": {"vision_config": resnet(num_labels=48)},
             "text_config": MODERNBERT_TOKENS,
@@ -59,7 +59,7 @@ EXCEPTIONS = {
         "inputs": lambda c: {**prompt((c.image_token_id, 5 * 4)), "pixel_values": floats(2, 5, 3, 64, 64)},
     },
     "tvp": {
-        "reason": "takes text and films of max_img_size; its embeddings of the grid work for a batch of one only",
+        "reason": "takes text and videos of max_img_size; its embeddings of the grid work for a batch of one only",
         "config": {
             "max_img_size": 128,
             "visual_prompt_size": 16,
@@ -78,7 +78,7 @@ EXCEPTIONS = {
         },
     },
     "video_llama_3": {
-        "reason": "pictures come with the number of patches that are merged to a place",
+        "reason": "images come with the number of patches that are merged to one token",
         "inputs": lambda c: {
             **prompt((c.image_token_id, 6)),
             **packed(c.vision_config),

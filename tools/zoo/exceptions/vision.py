@@ -152,7 +152,7 @@ EXCEPTIONS = {
         },
     },
     "depth_pro": {
-        "reason": "the pictures of its three vision models must be as large as its patches",
+        "reason": "the images of its three vision models must be as large as its patches",
         "config": {
             "patch_size": 32,
             "image_model_config": depth_pro_vit(),
@@ -270,7 +270,7 @@ EXCEPTIONS = {
         },
     },
     "seggpt": {
-        "reason": "it takes a picture, another one as its example, and the mask of that one",
+        "reason": "it takes an image, another one as its example, and the mask of that one",
         "config": {
             "num_hidden_layers": 3,
             "mlp_dim": 96,
@@ -325,7 +325,7 @@ EXCEPTIONS = {
         "extra": lambda config, inputs: {"noise": floats(2, (config.image_size // config.patch_size) ** 2)},
     },
     "vitmatte": {
-        "reason": "the backbone takes pictures with their trimap, four channels, and the widths must be lists",
+        "reason": "the backbone takes images with their trimap, four channels, and the widths must be lists",
         "config": {
             "backbone_config": {
                 **VIT,

@@ -7,7 +7,7 @@ from .tensors import floats, ints, ones, padded_mask
 
 
 def layoutlm_encoder_inputs(config):
-    """What LayoutLMv2Model gives its encoder: 13 tokens of text followed by the cells of the page's picture."""
+    """What LayoutLMv2Model gives its encoder: 13 tokens of text followed by the cells of the page's image."""
     high, wide = config.image_feature_pool_shape[:2]
     cells = high * wide
     mask = torch.cat([padded_mask(2, 13), ones(2, cells)], 1)[:, None, None].float()
@@ -32,7 +32,7 @@ def colpali_inputs(config):
 
 
 def udop_extra(config, inputs):
-    """The picture of the page, and its words' boxes in parts of the page, as the processor gives them."""
+    """The image of the page, and its words' boxes in parts of the page, as the processor gives them."""
     return {
         "bbox": inputs["bbox"].float() / 1000,
         "pixel_values": floats(2, 3, config.image_size, config.image_size),

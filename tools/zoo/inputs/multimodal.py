@@ -38,15 +38,15 @@ WORDS = 13
 
 
 def prompt(*runs, words=WORDS, high=100):
-    """Token ids and their mask, [2, words and places]: a word, then runs of places for features, each (token, how many)
+    """Token ids and their mask, [2, length]: a word, then runs of placeholders for features, each (token, how many)
     or (token, (how many in row 0, in row 1)), then words. The last third of the second row's words is padding."""
     rows = []
     most = sum(max(count) if isinstance(count, tuple) else count for _, count in runs)
     text = ints(high, 2, words + most, low=8)
     for row in range(2):
         counts = [(token, count[row] if isinstance(count, tuple) else count) for token, count in runs]
-        places = torch.tensor([token for token, count in counts for _ in range(count)], dtype=torch.int64)
-        rows.append(torch.cat([text[row, :1], places, text[row, 1 : 1 + words + most - 1 - len(places)]]))
+        placeholders = torch.tensor([token for token, count in counts for _ in range(count)], dtype=torch.int64)
+        rows.append(torch.cat([text[row, :1], placeholders, text[row, 1 : words + most - len(placeholders)]]))
     ids = torch.stack(rows)
     mask = torch.ones_like(ids)
     mask[1, -(words // 3) :] = 0
@@ -58,13 +58,13 @@ def question(words=9):
     return {f"qformer_{name}": value for name, value in prompt(words=words).items()}
 
 
-def picture(config):
-    """Pictures [2, 3, size, size] of the size that a vision configuration says."""
+def images(config):
+    """Images [2, 3, size, size] of the size that a vision configuration says."""
     return floats(2, 3, config.image_size, config.image_size)
 
 
 def packed(config_of_vision, high=4, wide=6, frames=1, shape=None):
-    """Two pictures of high * wide patches each, packed in one row, with their grids."""
+    """Two images of high * wide patches each, packed in one row, with their grids."""
     patch = config_of_vision.patch_size
     values = shape or (3 * frames * patch * patch,)
     return {
@@ -99,14 +99,14 @@ def assistant_inputs(config):
 
 
 def deepseek_vl_hybrid_inputs(config):
-    return {**deepseek_vl_inputs(config), "high_res_pixel_values": picture(config.high_res_vision_config)}
+    return {**deepseek_vl_inputs(config), "high_res_pixel_values": images(config.high_res_vision_config)}
 
 
 def deepseek_vl_inputs(config):
     vision = config.vision_config
     return {
         **prompt((config.image_token_id, (vision.image_size // vision.patch_size) ** 2)),
-        "pixel_values": picture(vision),
+        "pixel_values": images(vision),
     }
 
 
@@ -167,14 +167,14 @@ def jev_inputs(config):
     }
 
 
-def kosmos_inputs(config, **pictures):
+def kosmos_inputs(config, **pixels):
     text = prompt((120, config.latent_query_num))
-    return {**text, "image_embeds_position_mask": (text["input_ids"] == 120).long(), **pictures}
+    return {**text, "image_embeds_position_mask": (text["input_ids"] == 120).long(), **pixels}
 
 
 def llava_next_inputs(config, *more):
-    """Pictures of 70 by 100 points: a thumbnail and four tiles, of whose 8 by 8 features the 6 middle rows are kept, each
-    with a feature for its end. more: runs of places after those of the picture."""
+    """Images of 70 by 100 pixels: a thumbnail and four tiles, of whose 8 by 8 features the 6 middle rows are kept, each
+    with a feature for its end. more: runs of placeholders after those of the image."""
     size = config.vision_config.image_size
     return {
         **prompt((config.image_token_index, 16 + 6 * (8 + 1)), *more),
@@ -194,8 +194,8 @@ def minicpm_inputs(config):
     }
 
 
-def mllama_pictures(config, count):
-    """`count` pictures a row in tiles, and the shapes in which their tiles lie; config is the vision part's."""
+def mllama_images(config, count):
+    """`count` images a row in tiles, and the shapes in which their tiles lie; config is the vision part's."""
     ratio_mask = torch.ones(2, count, config.max_num_tiles, dtype=torch.int64)
     ratio_mask[1, 1, 2:] = ratio_mask[1, 3:4, 3:] = 0
     return {
@@ -206,11 +206,11 @@ def mllama_pictures(config, count):
 
 
 def mllama_inputs(config):
-    text, pictures = prompt((config.image_token_index, 5)), mllama_pictures(config.vision_config, 5)
-    length, ratio_mask = text["input_ids"].shape[1], pictures["aspect_ratio_mask"]
+    text, tiles = prompt((config.image_token_index, 5)), mllama_images(config.vision_config, 5)
+    length, ratio_mask = text["input_ids"].shape[1], tiles["aspect_ratio_mask"]
     seen = torch.ones(2, length, *ratio_mask.shape[1:], dtype=torch.int64) * ratio_mask[:, None]
     seen[:, 0] = 0
-    return {**text, **pictures, "cross_attention_mask": seen}
+    return {**text, **tiles, "cross_attention_mask": seen}
 
 
 def molmo2_inputs(config):
@@ -232,7 +232,7 @@ def molmo2_inputs(config):
 def step3p7_inputs(config):
     return {
         **prompt((config.image_token_id, (16, 12))),
-        "pixel_values": picture(config.vision_config),
+        "pixel_values": images(config.vision_config),
         "pixel_values_local": floats(5, 3, 84, 84),
         "num_local_patches": torch.tensor([3, 2]),
     }

@@ -8,7 +8,7 @@ from .tensors import floats, ints, padded_mask, zeros
 
 
 def nemotron_h_omni_inputs(config):
-    """A picture of 4 by 6 patches and one of 2 by 4, a sound of 104 frames and one of 70, and text with them."""
+    """An image of 4 by 6 patches and one of 2 by 4, an audio clip of 104 frames and one of 70, and text with them."""
     patch, found = config.vision_config.patch_size, spoken_text(config.audio_token_id, 13, 9)
     ids = found["input_ids"]
     ids[0, 16:22], ids[1, 12:14] = config.image_token_id, config.image_token_id
@@ -25,16 +25,16 @@ def pe_inputs():
     return {"input_values": floats(2, 1, 9600), "pixel_values_videos": floats(2, 3, 3, 64, 64)}
 
 
-def omni_inputs(config, sounds, patch):
-    """A sound and a picture a row and text around them; sounds: how many features each sound gives.
+def omni_inputs(config, counts, patch):
+    """An audio clip and an image a row and text around them; counts: how many features each clip gives.
 
-    The sounds have 104 and 70 frames, the pictures 4 by 6 and 4 by 4 patches, of which four give one feature.
+    The clips have 104 and 70 frames, the images 4 by 6 and 4 by 4 patches, of which four give one feature.
     """
-    length = 11 + max(sounds) + 6
+    length = 11 + max(counts) + 6
     ids, mask = ints(90, 2, length, low=10), zeros(2, length)
-    for row, (sound, picture) in enumerate(zip(sounds, (6, 4), strict=True)):
-        marked = [config.audio_start_token_id, *[config.audio_token_id] * sound, config.audio_end_token_id]
-        marked += [config.vision_start_token_id, *[config.image_token_id] * picture, config.vision_end_token_id]
+    for row, (heard, seen) in enumerate(zip(counts, (6, 4), strict=True)):
+        marked = [config.audio_start_token_id, *[config.audio_token_id] * heard, config.audio_end_token_id]
+        marked += [config.vision_start_token_id, *[config.image_token_id] * seen, config.vision_end_token_id]
         ids[row, 2 : 2 + len(marked)] = torch.tensor(marked)
         mask[row, : 7 + len(marked)] = 1
     return {
@@ -58,19 +58,19 @@ def dots3_note_inputs(config):
 
 
 def gemma3n_inputs(config):
-    sound = torch.ones(2, 91, dtype=torch.bool)
-    sound[1, 60:] = False
+    frames = torch.ones(2, 91, dtype=torch.bool)
+    frames[1, 60:] = False
     return {
         **prompt((config.image_token_id, 12), (config.audio_token_id, config.audio_soft_tokens_per_image), high=96),
         "pixel_values": floats(2, 3, 128, 96),
         "input_features": floats(2, 91, config.audio_config.input_feat_size),
-        "input_features_mask": sound,
+        "input_features_mask": frames,
     }
 
 
 def gemma4_inputs(config):
-    sound = torch.ones(2, 50, dtype=torch.bool)
-    sound[1, 34:] = False
+    frames = torch.ones(2, 50, dtype=torch.bool)
+    frames[1, 34:] = False
     text = prompt((config.image_token_id, 6), (config.audio_token_id, (13, 9)))
     return {
         **text,
@@ -80,7 +80,7 @@ def gemma4_inputs(config):
         "pixel_values": floats(2, 54, 3 * config.vision_config.patch_size**2).sigmoid(),
         "image_position_ids": cells(6, 9),
         "input_features": floats(2, 50, config.audio_config.subsampling_conv_channels[0]),
-        "input_features_mask": sound,
+        "input_features_mask": frames,
     }
 
 
@@ -97,12 +97,12 @@ def inkling_inputs(config):
 
 
 def muse_spark_inputs(config):
-    points = config.audio_config.samples_per_token
-    heard = torch.ones(2, 7 * points, dtype=torch.int64)
-    heard[1, 5 * points - 3 :] = 0
+    samples = config.audio_config.samples_per_token
+    heard = torch.ones(2, 7 * samples, dtype=torch.int64)
+    heard[1, 5 * samples - 3 :] = 0
     return {
         **prompt((config.image_token_id, 6), (config.audio_token_id, (7, 5))),
         **packed(config.vision_config, frames=config.vision_config.patch_temporal),
-        "input_values": floats(2, 7 * points) * 0.1,
+        "input_values": floats(2, 7 * samples) * 0.1,
         "input_values_mask": heard,
     }

@@ -8,12 +8,12 @@ BATCH = 2
 
 
 def same_grids(*grid):
-    """The same number of patches along each axis for every picture: attention is exported in equal segments."""
+    """The same number of patches along each axis for every image: attention is exported in equal segments."""
     return torch.tensor([grid] * BATCH)
 
 
 def causal_mask(mask):
-    """[batch, 1, length, length] of a padding mask: True where a place is seen."""
+    """[batch, 1, length, length] of a padding mask: True where a position is seen."""
     length = mask.shape[1]
     return torch.ones(length, length, dtype=torch.bool).tril() & mask[:, None, None, :].bool()
 
@@ -53,17 +53,17 @@ def blt_decoder_inputs(config):
 
 
 def patch_positions(grids, patches):
-    """[batch, patches, 2]: column and row of each patch of a picture, -1 where it has none."""
+    """[batch, patches, 2]: column and row of each patch of an image, -1 where it has none."""
     found = torch.full((len(grids), patches, 2), -1)
     for row, (height, width) in enumerate(grids):
-        places = torch.arange(height * width)
-        found[row, : height * width] = torch.stack([places % width, places // width], 1)
+        cells = torch.arange(height * width)
+        found[row, : height * width] = torch.stack([cells % width, cells // width], 1)
     return found
 
 
 def kosmos_inputs(config):
-    places = torch.arange(24)
-    corners = torch.stack([places // 6 + 1, places % 6 + 1], 1).expand(BATCH, -1, -1)
+    cells = torch.arange(24)
+    corners = torch.stack([cells // 6 + 1, cells % 6 + 1], 1).expand(BATCH, -1, -1)
     pixels = floats(BATCH, 24, config.patch_embed_hidden_size)
     return {"flattened_patches": torch.cat([corners, pixels], 2), "attention_mask": padded_mask(BATCH, 24).float()}
 
@@ -79,7 +79,7 @@ def mllama_inputs(config):
 
 
 def packed_inputs(config):
-    """Pictures of 4 by 6 patches, joined along the width."""
+    """Images of 4 by 6 patches, joined along the width."""
     size = config.patch_size
     pixels = floats(1, 3, size, BATCH * 24 * size)
     return {"pixel_values": pixels, "target_sizes": same_grids(4, 6).int()}
@@ -92,7 +92,7 @@ def muse_inputs(config):
 
 
 def granite_inputs(config):
-    """Pictures of two tiles and an overview: 16 features for it, 4 rows of 8 and a line end for the tiles."""
+    """Images of two tiles and an overview: 16 features for it, 4 rows of 8 and a line end for the tiles."""
     count, size = 16 + 4 * 9, config.vision_config.image_size
     mask = padded_mask(BATCH, count + 13)
     ids = ints(100, BATCH, count + 13, low=5)
@@ -107,9 +107,9 @@ def granite_inputs(config):
 
 
 def perceiver_inputs(config):
-    """Tokens, pictures, or for the model without a preprocessor features of `d_model`."""
+    """Tokens, images, or for the model without a preprocessor features of `d_model`."""
     modality = getattr(config, "modality", None)
-    if modality == "picture":
+    if modality == "image":
         return {"pixel_values": floats(BATCH, 3, config.image_size, config.image_size)}
     mask = padded_mask(BATCH, 13)
     if modality == "text":

@@ -57,7 +57,7 @@ def points_inputs(config):
 
 
 def prompts(config):
-    """Points, boxes and a mask for three objects on each picture, places in pixels."""
+    """Points, boxes and a mask for three objects on each image, positions in pixels."""
     size, grid = config.image_size, config.image_size // config.patch_size
     corners = ints(size, BATCH, 3, 2, 2).sort(2).values
     labels = ints(2, BATCH, 3, 5)
@@ -71,7 +71,7 @@ def prompts(config):
 
 
 def mask_decoder_inputs(config):
-    """A picture of 5 by 6 features and seven prompts for each of three objects, as SAM gives them."""
+    """An image of 5 by 6 features and seven prompts for each of three objects, as SAM gives them."""
     width = config.hidden_size
     return {
         "image_embeddings": floats(BATCH, width, 5, 6),

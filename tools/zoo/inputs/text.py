@@ -20,7 +20,7 @@ def esmfold_msa_inputs(config):
 
 
 def questions(config):
-    """Two places to be filled in the first row, one in the second."""
+    """Two question tokens in the first row, one in the second."""
     ids, mask = ints(100, 2, 13, low=5), padded_mask(2, 13)
     ids[0, [3, 7]] = ids[1, 2] = config.question_token_id
     ids[mask == 0] = config.pad_token_id
