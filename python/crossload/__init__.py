@@ -33,7 +33,7 @@ __all__ = [
 
 
 def __getattr__(name):
-    # The worker and the tracer start quickly because nothing is imported before it is used.
+    # The worker starts quickly because nothing is imported before it is used.
     if name in _API:
         from importlib import import_module
 

@@ -2,10 +2,10 @@
 
 import re
 
-# The forms of a Hub token; others are known by their value.
+# What a Hub token looks like; `keep_secret` is for tokens of other forms.
 TOKEN_FORM = re.compile(r"\bhf_(?:[A-Za-z0-9]{30,}|(?:oauth|jwt)_[\w.-]{16,})")
 URL_SECRETS = re.compile(r"(?<=://)[^/@\s]+@|(?<=\S)\?(?:X-Amz-|[\w-]+=)[^\s'\"`]*")
-# A shorter one is none, and words of a text may hold it.
+# Anything shorter is no token, and might be part of an ordinary word.
 SHORTEST_TOKEN = 8
 _secrets = set()
 
@@ -27,9 +27,9 @@ class WorkerError(Exception):
 
 
 class CrossloadError(WorkerError):
-    """What `crossload.convert` and its kin raise; kinds are those of the command's exit codes.
+    """What `crossload.convert` and `crossload.verify` raise; the command has an exit code for each kind.
 
-    The exporter raises one more, `mismatch`: `convert` has a verdict for it.
+    Only the exporter raises the kind `mismatch`; the others return a report with that verdict.
     """
 
     def __str__(self):
@@ -49,7 +49,7 @@ def first_line(error):
 
 
 def keep_secret(token):
-    """From now on `without_secrets` takes this token out, whatever its form."""
+    """Have `without_secrets` remove this token from now on, whatever its form."""
     if isinstance(token, str) and len(token.strip()) >= SHORTEST_TOKEN:
         _secrets.add(token.strip())
 

@@ -106,8 +106,8 @@ class TensorFlowExporter(DynamoExporter):
     def save_program(cls, program, path):
         """Copy the SavedModel folder to `path`; one that was saved there before is replaced, anything else is not.
 
-        `ExportedModel.save_pretrained` has it written into a temporary folder and then moves it over the one that was
-        saved before, which the system refuses where that is a folder: a SavedModel of ours there makes way.
+        `ExportedModel.save_pretrained` calls this with a path in a temporary folder and then moves the result over what
+        was saved before, which the system refuses where that is a folder: so a SavedModel of ours is removed there.
         """
         path = Path(path)
         if path.exists() and path.samefile(program.path):
@@ -187,7 +187,7 @@ class TensorFlowModelRunner(ModelRunner):
             )
         arrays = {name: _to_numpy(given[name], dtype) for name, dtype in wanted.items()}
         values = self._engine.run(arrays)
-        # What TensorFlow returns may be its own constants' memory.
+        # TensorFlow may return the memory of its own constants.
         outputs = [_from_numpy(values[name]) for name in self._outputs]
         return self.unflatten(outputs if share_outputs else [output.clone() for output in outputs])
 
@@ -200,7 +200,7 @@ def _converted(model, program, flags, config):
         model, program, out, output_flags=flags, verify=config.verify, stages=False, **options
     )
     if conversion.report.verdict == "mismatch":
-        # Once more, to tell where.
+        # Convert again, to tell where the difference begins.
         conversion = convert_exported(model, program, out, output_flags=flags, verify=True, stages=True, **options)
         raise _mismatch(type(model).__name__, conversion.report)
     path = Path(temporary.name) / "program"

@@ -1,7 +1,7 @@
 """The engine's native module, loaded so that it uses its own libraries.
 
-TensorFlow's Python package puts its symbols, an other protobuf's among them, before those of libraries that are loaded
-later. RTLD_DEEPBIND makes the module and what it links with look among themselves first.
+TensorFlow's Python package puts its symbols, those of another protobuf among them, before those of libraries that are
+loaded later. RTLD_DEEPBIND makes the module and what it links with look among themselves first.
 """
 
 import os

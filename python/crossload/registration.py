@@ -1,7 +1,7 @@
 """Makes `export_format="tensorflow"` known to Transformers' auto classes, without importing Transformers.
 
 `transformers.exporters.auto` holds the registry. When it is imported already, the backend goes in at once, else as
-soon as whoever wants to export imports it.
+soon as it is imported.
 """
 
 import importlib.abc

@@ -43,7 +43,7 @@ class Session:
 
 
 def require_torch():
-    """Import torch; a missing one is the environment's fault."""
+    """Import torch; WorkerError of kind environment where it is missing."""
     try:
         import torch
 
@@ -55,7 +55,7 @@ def require_torch():
 
 
 def require_transformers():
-    """Import transformers with its progress bars and advice switched off."""
+    """Import transformers; WorkerError of kind environment where it or torch is missing."""
     require_torch()
     try:
         import transformers

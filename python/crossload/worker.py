@@ -154,8 +154,8 @@ def main():
 
 
 def _lines(requests, signal_came):
-    """Lines of a file descriptor until its end. Waits for a byte of `signal_came` as well: a signal that comes just before
-    a blocking read would be looked at after it only."""
+    """Lines of a file descriptor until its end. Waits for a byte of `signal_came` as well: Python would handle a signal
+    that comes just before a blocking read only after that read."""
     import select
 
     rest = b""
@@ -172,7 +172,7 @@ def _lines(requests, signal_came):
 
 
 def _answer(line, answers, memory):
-    lock = threading.Lock()  # transfers tell their progress from several threads
+    lock = threading.Lock()  # transfers report their progress from several threads
 
     def emit(event):
         with lock:
@@ -193,14 +193,14 @@ def _answer(line, answers, memory):
         emit({"event": "error", "kind": error.kind, "message": error.message, "details": error.details})
     except BrokenPipeError:
         raise
-    except Exception as error:  # noqa: BLE001 (a defect of ours or a library's: tell it whole)
+    except Exception as error:  # noqa: BLE001 (a defect of ours or a library's: report all of it)
         details = without_secrets(traceback.format_exc()).splitlines()[-12:]
         message = without_secrets(f"worker: {first_line(error)}; please report it with the details")
         emit({"event": "error", "kind": "environment", "message": message, "details": details})
 
 
 def _end_with_parent():
-    """Whoever started this may be killed while a request is answered, which closes our standard input too late."""
+    """End soon after the parent process, which may be killed while a request is answered and input is not read."""
     import time
 
     parent = os.getppid()

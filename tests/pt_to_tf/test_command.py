@@ -198,7 +198,7 @@ def test_coarser_weights_as_far_as_is_allowed(command, own):
         ("GPT2LMHeadModel", "its eos token pads the shorter sentence"),
         ("Wav2Vec2ForCTC", None),
         pytest.param("ViTForImageClassification", None, marks=pytest.mark.slow),
-        pytest.param("WhisperForConditionalGeneration", "features of sound were made up", marks=pytest.mark.slow),
+        pytest.param("WhisperForConditionalGeneration", "audio features were made up", marks=pytest.mark.slow),
         pytest.param("BartForConditionalGeneration", "token ids were made up", marks=pytest.mark.slow),
     ],
 )

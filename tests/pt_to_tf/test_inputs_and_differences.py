@@ -64,7 +64,7 @@ def test_damaged_tokenizer_is_told(tmp_path):
     assert failed.value.kind == "bad-input" and str(tmp_path) in failed.value.message
 
 
-def test_pictures_and_sound_are_fixed(tmp_path):
+def test_images_and_audio_are_fixed(tmp_path):
     first, _ = inputs(tmp_path, "pixel_values", image_size=24, num_channels=1)
     again, _ = inputs(tmp_path, "pixel_values", image_size=24, num_channels=1)
     assert first["pixel_values"].shape == (2, 1, 24, 24) and first["pixel_values"].dtype == np.float32

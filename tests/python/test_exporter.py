@@ -210,7 +210,7 @@ def test_saved_twice_and_loaded(exported, bert, tmp_path):
     loaded = ExportedModel.from_pretrained(out)
     assert loaded.program.report.verdict == "verified" and loaded.config.model_type == "bert"
     first = check(loaded, bert, text(3, 7))
-    # Over itself.
+    # A program saved over itself.
     loaded.save_pretrained(out)
     assert check(ExportedModel.from_pretrained(out), bert, text(3, 7)) == first
 
@@ -302,7 +302,7 @@ def test_bad_constant_changed():
 
 
 def test_bad_export_that_computes_something_else():
-    """What does not compute what the model does is not handed out, unless it was asked not to look."""
+    """A program that does not compute what the model does is not returned, unless asked not to compare."""
     from crossload import CrossloadError
 
     def compute(x):

@@ -6,8 +6,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent.parent / "python" / "crossload"
 
-# From the ground up: a part uses those above its own line and nothing else. Modules at the top of the package are parts
-# of their own.
+# Every part of the package and the parts that it uses: folders, and the modules at the top.
 LAYERS = {
     "errors": set(),
     "session": {"errors"},

@@ -1,4 +1,4 @@
-"""Trace folders: the program, the places of its weights, the sample inputs."""
+"""Trace folders: the program, the checkpoint locations of its weights, the sample inputs."""
 
 import json
 import time
@@ -22,7 +22,7 @@ def archive_json(path, suffix):
 
 
 def check_places(folder, out, result):
-    """Every place read from the checkpoint or carried.safetensors gives the value that Transformers loads."""
+    """Every location read from the checkpoint or carried.safetensors gives the value that Transformers loads."""
     import transformers
 
     model = getattr(transformers, result["class"]).from_pretrained(folder, dtype="auto")

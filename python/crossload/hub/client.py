@@ -1,4 +1,4 @@
-"""The Hub through huggingface_hub: one client, retries that are bounded and announced, failures in our words."""
+"""The Hub through huggingface_hub: one client, a bounded number of announced retries, failures in our words."""
 
 import re
 import time
@@ -6,15 +6,15 @@ from collections import Counter
 
 from ..errors import WorkerError, first_line, keep_secret, without_secrets
 
-# Answers that may be another one when asked again.
+# Statuses after which the same request may succeed.
 TRANSIENT = (408, 429, 500, 502, 503, 504)
 TRIES = 5
-# Seconds. Who is asked for more patience is told so and not made to wait.
+# Seconds. When the Hub asks for a longer wait, the request fails and says so.
 LONGEST_WAIT = 300
 TIME_LIMITS = (20.0, 120.0, 120.0, None)  # connect, read, write, get a free connection
 
-# True in a process that is ours alone. There huggingface_hub's client, of which a process has one, gets our time limits
-# and tells what it waits for.
+# True in a process that runs nothing but the worker. huggingface_hub has one HTTP client a process, and only there does
+# it get our time limits and report what it waits for.
 owns_process = False
 
 
@@ -22,8 +22,8 @@ class Hub:
     """The Hub for one request with the fields `token` and `offline`.
 
     library: the module huggingface_hub; api: its HfApi; endpoint: address of the Hub; token: the request's, else the
-    stored one, else None; offline: nothing beyond this machine may be asked. say(text) is told of answers that are no
-    success yet. Raises WorkerError of kind environment without huggingface_hub.
+    stored one, else None; offline: nothing beyond this machine may be asked. say(text) is called with each failure that
+    may be temporary. Raises WorkerError of kind environment without huggingface_hub.
     """
 
     def __init__(self, request, say):
@@ -50,16 +50,16 @@ class Hub:
             set_client_factory(self._client)
 
     def patiently(self, call, settled=lambda error: None, tries=TRIES):
-        """call(), and again after failures that may pass; for what huggingface_hub does not ask for again by itself.
+        """The result of call(), repeated after temporary failures; for calls that the library does not repeat itself.
 
-        settled(error) is asked before each repetition and at the end: what it returns, if anything, is the result.
+        settled(error) is called after each such failure: if it returns anything, that is the result.
         """
         pause = 1
         for attempt in range(1, tries + 1):
             try:
                 return call()
             except Exception as error:
-                if not self._may_pass(error):
+                if not self._is_temporary(error):
                     raise
                 if attempt < tries:
                     asked = _wait_asked_for(getattr(error, "response", None))
@@ -82,8 +82,8 @@ class Hub:
         kind, seen, advice = self._explain(error, where, access)
         return WorkerError(kind, without_secrets(f"{where}: {seen}; {advice}"))
 
-    def _may_pass(self, error):
-        """Whether asking again may help: the connection failed, or the Hub is busy or out of order."""
+    def _is_temporary(self, error):
+        """Whether the same request may succeed later: the connection failed, or the Hub is busy or out of order."""
         from huggingface_hub.errors import HfHubHTTPError, HTTPError
 
         if isinstance(error, HfHubHTTPError):
@@ -145,7 +145,7 @@ class Hub:
         return "environment", seen, "run again, or later"
 
     def _stored_token(self):
-        """What HF_TOKEN or `hf auth login` gives, for use where it is not asked for by name."""
+        """The token of HF_TOKEN or `hf auth login`, or None."""
         if self.offline or self.library.constants.HF_HUB_DISABLE_IMPLICIT_TOKEN:
             return None
         try:

@@ -10,12 +10,12 @@ from ..errors import WorkerError
 from .byte_meter import ByteMeter
 from .client import Hub
 
-# In the repository's top folder; weights apart.
+# Files in the repository's top folder, other than weights.
 COMPANIONS = ["*.json", "*.txt", "*.model", "*.spm", "*.jinja", "*.tiktoken", "*.bpe", "bpe.codes", "vocab.*"]
 DOCUMENTS = ["README.md", "LICENSE*", "LICENCE*", "NOTICE*"]
-# sentence-transformers keeps a module's settings in a folder of its own, Transformers further templates.
-BELOW = ["*/config.json", "*/*.jinja"]
-# By format the sets of files that hold a model's weights, the better one first, as Transformers looks for them.
+# One folder down, where sentence-transformers keeps the settings of its modules and Transformers further templates.
+IN_FOLDERS = ["*/config.json", "*/*.jinja"]
+# For each format the sets of files that may hold a model's weights, in the order in which Transformers looks for them.
 WEIGHTS = {
     "safetensors": [["model.safetensors"], ["model.safetensors.index.json", "model-*-of-*.safetensors"]],
     "bin": [["pytorch_model.bin"], ["pytorch_model.bin.index.json", "pytorch_model-*-of-*.bin"]],
@@ -69,7 +69,7 @@ def _from_cache(hub, name, revision, formats):
     not_cached = getattr(library.errors, "CachedRepoTreeNotFoundError", AttributeError)
     try:
         files = [file.path for file in library.get_cached_repo_tree(name, revision=revision)]
-        # What is nice to have may have been left out by whoever filled the cache.
+        # Whatever filled the cache may have left out the other files, which are not necessary.
         needed = [glob.escape(f) for f in ["config.json", *_weights(files, name, formats)]]
     except (AttributeError, not_cached):
         pass  # an older library, or a cache that was filled file by file: what it holds is all that is known
@@ -91,7 +91,7 @@ def choose(files, name, formats, with_code):
     indices = [f for f in top if f.endswith(".index.json")]
     patterns = COMPANIONS + DOCUMENTS + (["*.py"] if with_code else [])
     chosen = [f for f in top if f not in indices and _fits(f, patterns)]
-    chosen += [f for f in files if f.count("/") == 1 and _fits(f, BELOW + (["*/*.py"] if with_code else []))]
+    chosen += [f for f in files if f.count("/") == 1 and _fits(f, IN_FOLDERS + (["*/*.py"] if with_code else []))]
     return chosen + _weights(files, name, formats)
 
 
@@ -113,7 +113,7 @@ def _fits(file, patterns):
 
 
 def _bars_for(meter):
-    """A class for huggingface_hub to use as its progress bars, which tells the meter."""
+    """A class for huggingface_hub to use as its progress bars, which reports to the meter."""
     from tqdm import tqdm
 
     class Bar(tqdm):
@@ -122,26 +122,26 @@ def _bars_for(meter):
             super().__init__(*arguments, **{**options, "disable": True})
             # Two bars count the same bytes, as they arrive and as they are written; a third one counts files.
             self.counts = options.get("unit") == "B" and options.get("desc") != "Downloading bytes"
-            self.came = 0
+            self.received = 0
 
         def update(self, n=1):
-            self.came += n
+            self.received += n
             if self.counts:
-                meter.at("all", self.came)
+                meter.at("all", self.received)
 
     return Bar
 
 
 def _check_hash(file, where):
-    """Compare a file that has just come with the hash that the cache names it by; a damaged one is removed.
+    """Compare a downloaded file with the hash that it has as its name in the cache; remove it when it is damaged.
 
-    A snapshot links to what the cache keeps: large files by SHA-256, small ones by Git's name, or with a mirror by the
-    plain SHA-1. Nothing is known where the file system has no links.
+    A snapshot is a folder of links to the cache's files. Large ones are named by their SHA-256, small ones by Git's
+    hash, or by the plain SHA-1 with some mirrors. Where the file system has no links there is no hash to compare with.
     """
     if not file.is_symlink():
         return
     blob = file.parent / os.readlink(file)
-    expected, data = blob.name, file.resolve()  # the cache may link on, to files that repositories share
+    expected, data = blob.name, file.resolve()  # the cache's file may be a link too, to one that repositories share
     if len(expected) == 64:
         with data.open("rb") as stream:
             actual = [hashlib.file_digest(stream, "sha256").hexdigest()]
@@ -159,5 +159,5 @@ def _check_hash(file, where):
 
 
 def git_hash(data):
-    """Git's name of a file's content, hexadecimal."""
+    """The hash by which Git names a file's content, hexadecimal."""
     return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()

@@ -4,7 +4,7 @@ import re
 
 USUAL_LIMIT = 1e-5
 MOST_ROWS = 20
-# Ends every card that is made here. One with this line may be renewed; any other one is its owner's.
+# The last line of every card that crossload makes. A card with it may be replaced; any other is its owner's.
 MARK = "<!-- made by crossload; without this line the card is never replaced -->"
 
 
@@ -82,7 +82,7 @@ def card(report, name, licence_file):
 
 
 def _source(report):
-    """The repository that the model came from, None for one from elsewhere: a local path is nobody's business."""
+    """The Hub repository that the model came from; None for a local model, whose path is not published."""
     model = report.get("model")
     is_name = isinstance(model, str) and re.fullmatch(r"[\w.-]+(/[\w.-]+)?", model, re.ASCII)
     return model if report.get("commit") and is_name else None

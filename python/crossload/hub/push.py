@@ -12,7 +12,7 @@ from .upload import Branch, Change, differs, full_name, look_at, send
 VERDICTS = ("verified", "within-noise", "mismatch", "unverified")
 SAVED_MODEL = "saved_model/1/"
 LICENCES = ["LICENSE*", "LICENCE*"]
-# In these the repository's owner speaks. What stands there stays, except for a card that was made here.
+# Files that the repository's owner writes: those that are there stay, except for a card that crossload made.
 OWNERS_FILES = ["README.md", *LICENCES, "NOTICE*"]
 
 
@@ -69,7 +69,7 @@ def push_weights(request, progress):
 
 
 def files_below(folder):
-    """Every file of the folder by its path with slashes, hidden ones apart. kind bad-input for a link that leads out."""
+    """Every file of the folder by its path, except hidden ones. kind bad-input for a link that leads out of it."""
     found, home = {}, folder.resolve()
     for file in sorted(folder.rglob("*")):
         path = file.relative_to(folder)
@@ -115,7 +115,7 @@ def _upload(request, change, settle, may_create, progress):
 
 
 def _leave_to_the_owner(hub, branch, change, card):
-    """Takes files out of the change that are the owner's to write, and adds a card where there is none."""
+    """Take files out of the change that are for the owner to write, and add a card where there is none."""
     notes = []
     change.files.setdefault("README.md", card)
     for path in [p for p in change.files if _is_any_of(p, OWNERS_FILES) and p in branch.files]:

@@ -1,7 +1,7 @@
 """Files become one commit, or one pull request, of a repository on the Hub.
 
 Nothing of a branch changes before everything is there: large files go first, to storage that no branch names yet, and
-one commit then names them all. After a failure the branch is as it was, and the next run sends only what lacks.
+one commit then names them all. After a failure the branch is as it was, and the next run sends only what is missing.
 """
 
 import hashlib
@@ -73,7 +73,7 @@ def look_at(hub, repo, revision):
 
 
 def differs(data, remote):
-    """Whether a local file (Path or bytes) is another one than the repository's (RepoFile or None)."""
+    """Whether a local file (Path or bytes) differs from the repository's (RepoFile or None)."""
     if remote is None:
         return True
     size = len(data) if isinstance(data, bytes) else data.stat().st_size
@@ -86,7 +86,7 @@ def differs(data, remote):
 
 
 def send(hub, branch, change, pull_request, progress):
-    """Make the change; returns what was done, see ../README.md. Nothing to do makes no commit.
+    """Make the change; returns what was done, see ../README.md. Without a difference there is no commit.
 
     Raises huggingface_hub's exceptions, and WorkerError where only this function knows what they mean.
     """
@@ -110,7 +110,7 @@ def send(hub, branch, change, pull_request, progress):
         _check_card(hub, fresh["README.md"])
     meter = ByteMeter(progress, "push", "sending", len(fresh), done["bytes"])
     additions = [_addition(path, data, meter) for path, data in sorted(fresh.items())]
-    with _xet_tells(meter):
+    with _xet_reports_to(meter):
         hub.api.preupload_lfs_files(
             branch.repo, additions, revision=branch.revision, create_pr=pull_request, free_memory=False
         )
@@ -120,7 +120,7 @@ def send(hub, branch, change, pull_request, progress):
 
 
 def _check_card(hub, data):
-    """Ask the Hub whether it takes a card's metadata: rather before the large files than after them."""
+    """Ask the Hub whether it accepts a card's metadata, before large files are sent in vain."""
     from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
     text = (data if isinstance(data, bytes) else data.read_bytes()).decode("utf-8", "replace")
@@ -140,7 +140,7 @@ def _check_card(hub, data):
 
 
 def _commit(hub, branch, change, additions, pull_request):
-    """One commit upon the branch's head. An answer that is lost leads to no second one."""
+    """One commit on the branch's head. When the answer is lost, look for the commit before trying again."""
     from huggingface_hub import CommitInfo, CommitOperationDelete
 
     operations = [*additions, *(CommitOperationDelete(path) for path in change.stale(branch))]
@@ -177,7 +177,7 @@ def _commit(hub, branch, change, additions, pull_request):
 
 
 def _addition(path, data, meter):
-    """huggingface_hub's operation that adds a file, which tells the meter what of it is read to be sent."""
+    """huggingface_hub's operation that adds a file, reporting to the meter how much of it was read to be sent."""
     from huggingface_hub import CommitOperationAdd
 
     class Addition(CommitOperationAdd):
@@ -205,7 +205,7 @@ class _CountedFile(io.FileIO):
 
 
 @contextmanager
-def _xet_tells(meter):
+def _xet_reports_to(meter):
     """Where hf_xet is installed, it sends the large files and reports to a class that draws bars: give it the meter."""
 
     class Reporter:
@@ -219,17 +219,17 @@ def _xet_tells(meter):
         from huggingface_hub import utils
         from huggingface_hub.utils import _xet_progress_reporting as bars
 
-        places = [
+        replacements = [
             (bars, "XetUploadProgressReporter", Reporter),
             (utils, "are_progress_bars_disabled", lambda *_: False),
         ]
-        before = [getattr(module, name) for module, name, _ in places]
+        before = [getattr(module, name) for module, name, _ in replacements]
     except (ImportError, AttributeError):  # another version of the library: no progress within a file
-        places, before = [], []
+        replacements, before = [], []
     try:
-        for module, name, ours in places:
+        for module, name, ours in replacements:
             setattr(module, name, ours)
         yield
     finally:
-        for (module, name, _), theirs in zip(places, before, strict=True):
+        for (module, name, _), theirs in zip(replacements, before, strict=True):
             setattr(module, name, theirs)

@@ -26,7 +26,7 @@ def make_cases(program, sample, text_limit=None, guards=()):
     Shapes at which one of the program's guards does not hold are left out: PyTorch exported it for others only.
     Symbols that had the same size in the sample change together (a sample's sizes differ by role). Contents are the
     sample's, tiled with an offset, so values stay in range; 2-D integer masks become right padding with one full row.
-    Text beside pictures or sound goes on with its last token instead, as its placeholders must stay as many.
+    Text beside images or audio is continued with its last token instead, so that it keeps its number of placeholders.
     With nested inputs, such as caches, their lengths and those of masks change together.
     """
     axes = input_axes(program)
@@ -95,7 +95,7 @@ def _role(roles, symbol):
 
 
 def _bound_roles(axes, sample, roles):
-    """The roles of caches and, with them, of masks: their lengths differ by what is new, so they grow alike."""
+    """The roles of caches and, with them, of masks: a mask is longer by the new tokens, so both grow alike."""
     caches = {_role(roles, size) for name, shape in axes.items() if "." in name for size in shape}
     masks = {_role(roles, size) for name, shape in axes.items() if is_mask(name, sample[name]) for size in shape}
     return (caches | masks) - {None} if caches - {None} else set()
@@ -112,7 +112,7 @@ def _limits(roles, bounds, text_limit, batch):
 
 
 def _label(roles, sizes, axes, sample):
-    """Sizes of the varying axes in the order in which the inputs show them; the shape of the first input without any."""
+    """Sizes of the dynamic axes in the order of the inputs; without any, the shape of the first input."""
     order = []
     for name, shape in axes.items():
         for size in shape:
@@ -149,14 +149,14 @@ def is_mask(name, tensor):
 
 
 def _has_media(sample):
-    """Whether tokens stand for features of pictures or sound, so that they cannot be more or fewer than the sample's."""
+    """Whether tokens may be placeholders for features of images or audio, so that their number must not change."""
     return "input_ids" in sample and any(
         t.is_floating_point() and t.dim() >= 2 and "." not in name for name, t in sample.items()
     )
 
 
 def _longer_text(tensor, shape):
-    """Rows that go on with their last token, or cut off."""
+    """Rows that are continued with their last token, or cut off."""
     import torch
 
     rows = tensor[:, : shape[1]]
@@ -164,7 +164,7 @@ def _longer_text(tensor, shape):
 
 
 def _padding(tensor, shape):
-    """Right padding: the first row is full, the others lose a third, two thirds, ... of their length in turn."""
+    """Right padding: the first row is full, the others lose a third or two thirds of their length."""
     import torch
 
     mask = torch.ones(shape, dtype=tensor.dtype)
@@ -178,7 +178,7 @@ def _padding(tensor, shape):
 
 
 def tiled(tensor, shape, offset=0):
-    """The tensor wrapped around to a shape, starting `offset` further along every axis that changed size."""
+    """The tensor repeated or cut to a shape, beginning at `offset` on every axis that changed size."""
     import torch
 
     for axis, size in enumerate(shape):

@@ -1,4 +1,4 @@
-"""Made-up pictures and sound, in the forms that Transformers' models take them.
+"""Made-up images, videos and audio, in the forms that Transformers' models take them.
 
 `maker` is the Synthetic that asks: its config, forward parameters and random generator are used.
 """
@@ -7,53 +7,54 @@ import contextlib
 
 from .sizes import AUDIO_SAMPLES, BATCH
 
-PICTURES = ("pixel_values", "pixel_values_images", "image", "pixel_values_videos", "flattened_patches", "hidden_states")
-SOUND = ("input_values", "input_features", "audio_values")
+IMAGES = ("pixel_values", "pixel_values_images", "image", "pixel_values_videos", "flattened_patches", "hidden_states")
+AUDIO = ("input_values", "input_features", "audio_values")
 GRIDS = ("grid_thw", "image_grid_thw", "spatial_shapes", "target_sizes", "image_grid_hws")
 FRAMES = 4
 
 
-def picture_forms(maker):
-    """Forms of pictures to try, likely ones first: ("patches" | "rows" | "several" | "film", size or None)."""
-    given = _picture_size(maker)
+def image_forms(maker):
+    """Forms of images to try, likely ones first: (a kind of `images`, size or None)."""
+    given = _image_size(maker)
     sizes = list(dict.fromkeys([given, (224, 224)] if given else [(64, 96), (224, 224)]))
-    kinds = ["rows", "several", "film"]
+    kinds = ["single", "several", "video"]
     if any(name in maker.parameters for name in GRIDS):
         kinds.insert(0, "patches")
     if maker.main == "pixel_values_videos" or maker.value("num_frames") or maker.value("tubelet_size"):
-        kinds.insert(0, kinds.pop(kinds.index("film")))
+        kinds.insert(0, kinds.pop(kinds.index("video")))
     if "flattened_patches" in maker.parameters:
         kinds = ["flattened"]
-    if "hidden_states" in maker.parameters and not any(n in maker.parameters for n in PICTURES[:-1]):
+    if "hidden_states" in maker.parameters and not any(n in maker.parameters for n in IMAGES[:-1]):
         kinds = kinds[:1]
     return [(kind, size) for size in sizes for kind in kinds]
 
 
-def pictures(maker, form):
-    """{input: value} of one form: "rows" [batch, channels, height, width], "several" [batch, 2, channels, …], "film"
-    [batch, frames, channels, …], "patches" [patches of all pictures, values of one] with their grid."""
+def images(maker, form):
+    """{input: value} of one form: "single" [batch, channels, height, width], "several" [batch, 2, channels, …],
+    "video" [batch, frames, channels, …], "patches" [patches of all images, values of one] with their grid,
+    "flattened" [batch, patches, row, column and values of one]."""
 
     kind, (height, width) = form
-    name = next(n for n in PICTURES if n in maker.parameters)
+    name = next(n for n in IMAGES if n in maker.parameters)
     if "mm_token_type_ids" in maker.parameters and maker.ids is not None:
         kinds = {1: maker.media_token("image"), 2: maker.media_token("video")}
         types = sum(k * (maker.ids == t).long() for k, t in kinds.items() if t is not None)
-        return {"mm_token_type_ids": types, **_pictures(maker, kind, name, height, width)}
-    return _pictures(maker, kind, name, height, width)
+        return {"mm_token_type_ids": types, **_images(maker, kind, name, height, width)}
+    return _images(maker, kind, name, height, width)
 
 
-def _pictures(maker, kind, name, height, width):
+def _images(maker, kind, name, height, width):
     import torch
 
     channels = int(maker.value("num_channels", "in_channels", "in_chans", default=3))
-    if kind == "rows":
-        processed = _processed_pictures(maker)
+    if kind == "single":
+        processed = _processed_images(maker)
         if processed is not None:
             return {name: processed}
         return {name: torch.randn(BATCH, channels, height, width, generator=maker.random)}
     if kind == "several":
         return {name: torch.randn(BATCH, 2, channels, height, width, generator=maker.random)}
-    if kind == "film":
+    if kind == "video":
         frames = maker.value("num_frames", "frames_per_clip", default=FRAMES)
         if "pixel_values_videos" in maker.parameters and maker.main != "pixel_values":
             name = "pixel_values_videos"
@@ -71,7 +72,7 @@ def _pictures(maker, kind, name, height, width):
 
 
 def _patches(maker, name, channels):
-    """Pictures cut into patches and joined in one row, with the number of patches along each axis."""
+    """Patches of all images along one axis, with the number of patches along each axis of an image."""
     import torch
 
     merge = maker.value("spatial_merge_size", "merge_size", "downsample_factor", default=2)
@@ -97,7 +98,7 @@ def _patches(maker, name, channels):
     return found
 
 
-def _picture_size(maker):
+def _image_size(maker):
     size = maker.value("image_size", "input_size", default=None)
     if isinstance(size, dict):
         size = (size["height"], size["width"])
@@ -106,8 +107,8 @@ def _picture_size(maker):
     return (int(size), int(size)) if size and int(size) > 1 else None
 
 
-def _processed_pictures(maker):
-    """Pictures as the model's own processor makes them, or None."""
+def _processed_images(maker):
+    """Images as the model's own processor makes them, or None."""
     import numpy
 
     processor = maker.part("AutoImageProcessor", ("preprocessor_config.json", "processor_config.json"))
@@ -120,32 +121,34 @@ def _processed_pictures(maker):
     return None
 
 
-def sound_forms(maker):
-    """Forms of sound to try, likely ones first: ("wave" | "mono" | "bins first" | "frames first" | "channel", size)."""
+def audio_forms(maker):
+    """Forms of audio to try, likely ones first: (a kind of `audio`, size)."""
     positions = maker.value("max_source_positions", "max_audio_positions")
     frames = [2 * positions] if type(positions) is int else []
     frames = [*frames, 104, 200]
     if maker.value("max_length") and maker.value("num_mel_bins"):
         frames.insert(0, int(maker.value("max_length")))
-    waves = [("wave", AUDIO_SAMPLES), ("mono", AUDIO_SAMPLES), ("mono", 9600), ("wave", 9600)]
+    waveforms = [("waveform", AUDIO_SAMPLES), ("mono", AUDIO_SAMPLES), ("mono", 9600), ("waveform", 9600)]
     kinds = ["bins first", "frames first", "channel"]
     spectra = [(kind, count) for count in dict.fromkeys(frames) for kind in kinds]
-    name = next(n for n in SOUND if n in maker.parameters)
+    name = next(n for n in AUDIO if n in maker.parameters)
     if name == "input_features":
         return spectra
     return (
-        spectra[1:2] + waves + spectra if maker.value("num_mel_bins") and maker.value("max_length") else waves + spectra
+        spectra[1:2] + waveforms + spectra
+        if maker.value("num_mel_bins") and maker.value("max_length")
+        else waveforms + spectra
     )
 
 
-def sound(maker, form):
-    """{input: value} of one form: "wave" [batch, samples], "mono" [batch, 1, samples], "bins first" [batch, bins,
+def audio(maker, form):
+    """{input: value} of one form: "waveform" [batch, samples], "mono" [batch, 1, samples], "bins first" [batch, bins,
     frames], "frames first" [batch, frames, bins], "channel" [batch, 1, frames, bins]."""
     import torch
 
     kind, size = form
-    name = next(n for n in SOUND if n in maker.parameters)
-    processed = _processed_sound(maker, name)
+    name = next(n for n in AUDIO if n in maker.parameters)
+    processed = _processed_audio(maker, name)
     if processed is not None:
         return {name: processed}
     bins = int(
@@ -154,48 +157,48 @@ def sound(maker, form):
         )
     )
     shape = {
-        "wave": (BATCH, size),
+        "waveform": (BATCH, size),
         "mono": (BATCH, 1, size),
         "bins first": (BATCH, bins, size),
         "frames first": (BATCH, size, bins),
         "channel": (BATCH, 1, size, bins),
     }[kind]
-    return {name: torch.randn(shape, generator=maker.random) * (0.1 if kind in ("wave", "mono") else 1)}
+    return {name: torch.randn(shape, generator=maker.random) * (0.1 if kind in ("waveform", "mono") else 1)}
 
 
-def _processed_sound(maker, name):
-    """Sound as the model's own feature extractor makes it, or None."""
+def _processed_audio(maker, name):
+    """Audio as the model's own feature extractor makes it, or None."""
     import torch
 
     processor = maker.part("AutoFeatureExtractor", ("preprocessor_config.json",))
     if processor is None:
         return None
-    wave = torch.randn(BATCH, AUDIO_SAMPLES, generator=maker.random).mul(0.1).numpy()
-    with contextlib.suppress(Exception):  # extractors that want more than a wave: the config says enough
+    waveform = torch.randn(BATCH, AUDIO_SAMPLES, generator=maker.random).mul(0.1).numpy()
+    with contextlib.suppress(Exception):  # extractors that want more than a waveform: the config says enough
         rate = getattr(processor, "sampling_rate", 16000)
-        return processor(list(wave), sampling_rate=rate, return_tensors="pt", padding=True)[name]
+        return processor(list(waveform), sampling_rate=rate, return_tensors="pt", padding=True)[name]
     return None
 
 
 def add_optional(maker, found, form):
-    """Adds what some models cannot do without although their forward has a default for it."""
+    """Add what some models cannot do without although their forward has a default for it."""
     import torch
 
-    picture = next((found[n] for n in PICTURES if n in found), None)
+    image = next((found[n] for n in IMAGES if n in found), None)
     ids = found.get("input_ids")
     frames = None
-    if form["sound"]:
-        features = next(found[n] for n in SOUND if n in found)
-        frames = features.shape[-1] if form["sound"][0] in ("bins first", "wave", "mono") else features.shape[-2]
+    if form["audio"]:
+        features = next(found[n] for n in AUDIO if n in found)
+        frames = features.shape[-1] if form["audio"][0] in ("bins first", "waveform", "mono") else features.shape[-2]
 
     def add(name, make):
         if name in maker.parameters and name not in found:
             found[name] = make()
 
-    if picture is not None and picture.dim() >= 4:
-        height, width = picture.shape[-2:]
+    if image is not None and image.dim() >= 4:
+        height, width = image.shape[-2:]
         add("image_sizes", lambda: torch.tensor([[height, width]] * BATCH))
-        add("pixel_attention_mask", lambda: torch.ones(*picture.shape[:-3], height, width, dtype=torch.int64))
+        add("pixel_attention_mask", lambda: torch.ones(*image.shape[:-3], height, width, dtype=torch.int64))
         add("pixel_mask", lambda: torch.ones(BATCH, height, width, dtype=torch.int64))
         add("aspect_ratio_ids", lambda: torch.ones(BATCH, 1, dtype=torch.int64))
         add("aspect_ratio_mask", lambda: torch.ones(BATCH, 1, 4, dtype=torch.int64))

@@ -8,7 +8,7 @@ from .synthetic import Synthetic
 def sample_inputs(loaded, request, session):
     """The sample inputs of a request: a dict by keyword, or a tuple for positional inputs of a plain module.
 
-    In order: the session's own tensors; `inputs` (a npz file, by name); `text` with the model's tokenizer; the model
+    In order: the session's own tensors; `inputs` (an npz file, by name); `text` with the model's tokenizer; the model
     folder's tokenizer and image or audio processor; the config. Axis sizes are at least 2 and differ from each other.
     """
     if session.sample_inputs is not None:
@@ -19,7 +19,7 @@ def sample_inputs(loaded, request, session):
 
 
 def read_npz(path):
-    """Arrays of a npz file as a dict of tensors; pickled objects are refused."""
+    """Arrays of an npz file as a dict of tensors; pickled objects are refused."""
     import numpy
     import torch
 

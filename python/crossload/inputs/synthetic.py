@@ -1,6 +1,6 @@
 """Inputs made up for a model: from its tokenizer and processors where the folder has them, else from its config.
 
-Text-only models have one form of input. Pictures and sound have several (one picture a row or several, a wave or a
+Text-only models have one form of input. Images and audio have several (one image a row or several, a waveform or a
 spectrogram, patches with their grid), and no config says which: they are tried on the model, simple ones first.
 """
 
@@ -17,7 +17,7 @@ SENTENCES = [
     "The cat sat on the mat.",
 ]
 
-# What a model says whose text holds too few or too many places for the features of its pictures or its sound.
+# What a model says when its text holds too few or too many placeholder tokens for the features of its images or audio.
 _MISMATCH = re.compile(r"tokens:? (\d+),? (?:and )?features:? (?:torch\.Size\(\[)?(\d+)", re.IGNORECASE)
 
 
@@ -34,7 +34,7 @@ class Synthetic:
         self.config = getattr(loaded.model, "config", None)
         self.parameters = dict(inspect.signature(loaded.model.forward).parameters)
         self.main = getattr(self.model, "main_input_name", None) or "input_ids"
-        self.places = {"image": 1, "video": 1, "audio": 1}  # tokens a row that stand for features
+        self.placeholders = {"image": 1, "video": 1, "audio": 1}  # tokens a row that stand for features
 
     def inputs(self):
         """The sample inputs; bad-input when the model needs some that cannot be made up."""
@@ -82,18 +82,18 @@ class Synthetic:
         return [name for name in dict.fromkeys(needed) if name not in found]
 
     def _forms(self):
-        """The combinations of forms to try: {"pictures", "sound", "optional"}."""
-        pictures = media.picture_forms(self) if self._has_pictures() else [None]
-        sound = media.sound_forms(self) if self._has_sound() else [None]
-        if pictures == [None] and sound == [None]:
-            return [{"pictures": None, "sound": None, "optional": False}]
+        """The combinations of forms to try: {"images", "audio", "optional"}."""
+        images = media.image_forms(self) if self._has_images() else [None]
+        audio = media.audio_forms(self) if self._has_audio() else [None]
+        if images == [None] and audio == [None]:
+            return [{"images": None, "audio": None, "optional": False}]
         return [
-            {"pictures": p, "sound": s, "optional": optional}
-            for optional, p, s in itertools.product((False, True), pictures, sound)
+            {"images": i, "audio": a, "optional": optional}
+            for optional, i, a in itertools.product((False, True), images, audio)
         ]
 
     def _failure(self, found, form):
-        """What the model says to the inputs, or None. The places for features in the text are set as it asks."""
+        """What the model says to the inputs, or None. The numbers of placeholder tokens are set as it asks."""
         import torch
 
         error = None
@@ -108,12 +108,12 @@ class Synthetic:
             kind = next((k for k in ("audio", "video", "image") if k in str(error).lower()), None)
             if mismatch is None or kind is None or int(mismatch[2]) % BATCH or not 0 < int(mismatch[2]) <= 65536:
                 return error
-            places = int(mismatch[2]) // BATCH
-            if self.places[kind] == places:  # some count a feature's numbers
-                places //= max(1, int(self.value("hidden_size", default=1)))
-            if places < 1 or self.places[kind] == places:
+            count = int(mismatch[2]) // BATCH
+            if self.placeholders[kind] == count:  # some count a feature's numbers
+                count //= max(1, int(self.value("hidden_size", default=1)))
+            if count < 1 or self.placeholders[kind] == count:
                 return error
-            self.places[kind] = places
+            self.placeholders[kind] = count
             found = self._made(form)
         return error
 
@@ -129,10 +129,10 @@ class Synthetic:
         elif self.text:
             raise WorkerError("bad-input", f"--text: `{self.class_name}` takes no text; give --inputs")
         self.ids = found.get("input_ids")
-        if form["pictures"]:
-            found.update(media.pictures(self, form["pictures"]))
-        if form["sound"]:
-            found.update(media.sound(self, form["sound"]))
+        if form["images"]:
+            found.update(media.images(self, form["images"]))
+        if form["audio"]:
+            found.update(media.audio(self, form["audio"]))
         if "decoder_input_ids" in self.parameters and self._decodes():
             found["decoder_input_ids"] = self._decoder_ids()
         if "bbox" in self.parameters and "input_ids" in found:
@@ -148,16 +148,16 @@ class Synthetic:
     def _has_text(self):
         return "input_ids" in self.parameters and (self.main == "input_ids" or bool(self.value("vocab_size")))
 
-    def _has_pictures(self):
-        names = [n for n in media.PICTURES if n in self.parameters]
+    def _has_images(self):
+        names = [n for n in media.IMAGES if n in self.parameters]
         if names == ["hidden_states"] and not any(n in self.parameters for n in media.GRIDS):
             return False
         return bool(names) and (
             self.main in names or len(self.parameters) == 1 or self._has_part("vision") or self._is_needed(names)
         )
 
-    def _has_sound(self):
-        names = [n for n in media.SOUND if n in self.parameters]
+    def _has_audio(self):
+        names = [n for n in media.AUDIO if n in self.parameters]
         return bool(names) and (
             self.main in names or len(self.parameters) == 1 or self._has_part("audio") or self._is_needed(names)
         )
@@ -171,7 +171,7 @@ class Synthetic:
         return any(self.parameters[n].default is inspect.Parameter.empty for n in names)
 
     def _decodes(self):
-        """Whether the decoder's tokens are an input of their own. A class that scores a text makes them of that text."""
+        """Whether the decoder's tokens are an input of their own. Sequence classifiers make them from the text."""
         is_pair = bool(getattr(self.config, "is_encoder_decoder", False))
         return is_pair and not self._is_listed("SEQUENCE_CLASSIFICATION")
 
@@ -215,22 +215,22 @@ class Synthetic:
                 raise WorkerError("bad-input", f"--text: {self.folder} has no tokenizer; give --inputs FILE.npz")
             return self._token_ids()
         texts = [self.text, *SENTENCES[1:]] if self.text else SENTENCES
-        special = [self._token_text(tokenizer, kind) * self.places[kind] for kind in self._media_kinds()]
+        special = [self._token_text(tokenizer, kind) * self.placeholders[kind] for kind in self._media_kinds()]
         return self._tokenized(tokenizer, [" ".join([*special, t]) for t in texts] if any(special) else texts)
 
     def _media_kinds(self):
-        """The kinds of features for which the text must hold places."""
+        """The kinds of features for which the text must hold placeholder tokens."""
         kinds = []
-        if self._has_pictures() and self.media_token("image") is not None:
+        if self._has_images() and self.media_token("image") is not None:
             kinds.append("image")
-        if self._has_sound() and self.media_token("audio") is not None:
+        if self._has_audio() and self.media_token("audio") is not None:
             kinds.append("audio")
         if "pixel_values_videos" in self.parameters and not kinds and self.media_token("video") is not None:
             kinds.append("video")
         return kinds
 
     def media_token(self, kind):
-        """The id of the token that stands for a feature of a picture, a film or a sound; None without one."""
+        """The id of the token that stands for a feature of an image, a video or audio; None without one."""
         found = self.value(f"{kind}_token_id", f"{kind}_token_index", f"{kind}_context_token_id")
         return found if type(found) is int else None
 
@@ -244,7 +244,7 @@ class Synthetic:
             tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
         tokenizer.padding_side = "right"
         limit = self.value("max_position_embeddings", "n_positions", default=512)
-        cut = max(2, min(limit, 512 + sum(self.places.values())))
+        cut = max(2, min(limit, 512 + sum(self.placeholders.values())))
         rows = tokenizer(texts, truncation=True, max_length=cut)["input_ids"]
         longest, shortest = max(map(len, rows)), min(map(len, rows))
         length = self.free_size(longest + (longest == shortest))
@@ -286,16 +286,16 @@ class Synthetic:
         if "attention_mask" in self.parameters and type(padding) is int and 0 <= padding < vocabulary:
             ids[mask == 0] = padding
         for kind in self._media_kinds():
-            places = torch.full((BATCH, self.places[kind]), self.media_token(kind))
-            ids = torch.cat([ids[:, :1], places, ids[:, 1:]], 1)
-            mask = torch.cat([mask[:, :1], torch.ones_like(places), mask[:, 1:]], 1)
+            tokens = torch.full((BATCH, self.placeholders[kind]), self.media_token(kind))
+            ids = torch.cat([ids[:, :1], tokens, ids[:, 1:]], 1)
+            mask = torch.cat([mask[:, :1], torch.ones_like(tokens), mask[:, 1:]], 1)
         found = {"input_ids": ids}
         if "attention_mask" in self.parameters:
             found["attention_mask"] = mask
         return found
 
     def _special_ids(self):
-        """Ids that a model treats in a way of its own: those of markers around pictures and sound."""
+        """Ids that a model treats in a way of its own: those of markers around images and audio."""
         found = set()
         for config in self._configs():
             for name, value in vars(config).items():
@@ -330,7 +330,7 @@ class Synthetic:
         return self.class_name in getattr(modeling_auto, f"MODEL_FOR_{task}_MAPPING_NAMES").values()
 
     def _choices(self, value):
-        """[batch, length] to [batch, 3, length]: the rows in turn."""
+        """[batch, length] to [batch, 3, length]: the rows repeated in their order."""
         import torch
 
         rows = torch.arange(len(value) * CHOICES) % len(value)

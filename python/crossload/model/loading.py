@@ -136,7 +136,7 @@ def _from_pretrained(model_class, folder, config, request, note):
             str(folder),
             dtype="auto",
             output_loading_info=True,
-            ignore_mismatched_sizes=True,  # they are told below, all at once
+            ignore_mismatched_sizes=True,  # they are reported below, all at once
             trust_remote_code=bool(request.get("trust_remote_code")),
             local_files_only=True,
         )

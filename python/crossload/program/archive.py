@@ -1,8 +1,8 @@
 """Opening `.pt2` archives that may be hostile.
 
 torch.export.load unpickles `data/sample_inputs/model.pt`, pickled weights, custom objects and compiled libraries,
-evaluates shape expressions as Python, and resolves operator names below `torch`. Here the archive is copied aside
-without what could execute: sample inputs and guards are replaced by empty ones, and anything else that is not plain
+evaluates shape expressions as Python, and resolves operator names below `torch`. Here the archive is first copied
+without anything that could execute: sample inputs and guards are replaced by empty ones, and whatever else is not plain
 data is refused. Source: torch 2.13 `export/pt2_archive/_package.py`, `_export/serde/serialize.py`.
 """
 

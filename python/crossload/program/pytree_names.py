@@ -60,6 +60,7 @@ def _keys(spec):
 
 
 def _is_recorded(context):
+    """Whether a context is the nested description, tagged `_t`, that Transformers records of a cache."""
     return isinstance(context, dict) and "_t" in context
 
 

@@ -1,4 +1,4 @@
-"""What `pt-to-tf` compares with: two sentences, two pictures, two sounds. Works with Transformers 4.46 and 5 alike.
+"""What `pt-to-tf` compares with: two sentences, two images, two audio clips. Works with Transformers 4.46 and 5 alike.
 
 The model's own tokenizer and processor make inputs of them; for a part that the folder has no such files for, the
 configuration says what the model takes.
@@ -36,25 +36,25 @@ def example_inputs(folder, config, model, dummy_inputs=()):
     if class_name.endswith("ForMultipleChoice"):
         maker.offer_choices()
     if "pixel_values" in parameters:
-        maker.add_pictures()
+        maker.add_images()
     if "noise" in parameters and hasattr(config, "mask_ratio") and isinstance(getattr(config, "patch_size", None), int):
         maker.add_noise()
     if "input_features" in parameters:
         maker.add_features()
     elif "input_values" in parameters:
-        maker.add_waves()
+        maker.add_waveforms()
     is_encoder_decoder = getattr(config, "is_encoder_decoder", False)
     has_two_parts = is_encoder_decoder or any(
         hasattr(model, f"{part}encoder") and hasattr(model, f"{part}decoder") for part in ("", "text_")
     )
-    # Some take the text again, shifted: what is classified stands at its end.
+    # Some give the decoder the text again, shifted, and classify at its end.
     shifts_its_text = is_encoder_decoder and class_name.endswith(("ForSequenceClassification", "ForQuestionAnswering"))
     takes_ids = "decoder_input_ids" in dummy_inputs or (has_two_parts and "decoder_input_ids" in parameters)
     if takes_ids and not shifts_its_text:
         start = getattr(config, "decoder_start_token_id", None) or 0
         maker.found["decoder_input_ids"] = [[start], [start]]
     if not maker.found:
-        seen = f"{class_name} takes neither text nor pictures nor sound"
+        seen = f"{class_name} takes neither text nor images nor audio"
         raise WorkerError("unsupported", f"{folder}: {seen}; use `crossload weights`, which compares nothing")
     return {name: _array(value) for name, value in maker.found.items()}, maker.notes
 
@@ -108,23 +108,23 @@ class _Maker:
         self.notes.append("the folder holds no tokenizer; token ids were made up")
         self._take({"input_ids": ids, "attention_mask": mask})
 
-    def add_pictures(self):
+    def add_images(self):
         import numpy
 
         processor = self._load("AutoImageProcessor", PROCESSOR_FILES)
         high, wide, color = numpy.mgrid[0:32, 0:32, 0:3]
-        pictures = [(high * 7 + wide * 3 + color * 50) % 256, (high * wide + color * 90) % 256]
-        pictures = [picture.astype(numpy.uint8) for picture in pictures]
+        images = [(high * 7 + wide * 3 + color * 50) % 256, (high * wide + color * 90) % 256]
+        images = [image.astype(numpy.uint8) for image in images]
         if processor is not None:
-            return self._take(processor(images=pictures, return_tensors="np"))
+            return self._take(processor(images=images, return_tensors="np"))
         vision = getattr(self.config, "vision_config", getattr(self.config, "encoder", self.config))
         size = getattr(vision, "image_size", None) or getattr(vision, "input_size", None) or 224
         height, width = size if isinstance(size, (list, tuple)) else (size, size)
         channels = int(getattr(vision, "num_channels", 3))
         rows, columns = numpy.arange(int(height)) % 32, numpy.arange(int(width)) % 32
-        enlarged = [picture[rows][:, columns] for picture in pictures]
+        enlarged = [image[rows][:, columns] for image in images]
         values = numpy.stack([numpy.stack([p[..., c % 3] for c in range(channels)]) for p in enlarged]) / 127.5 - 1
-        self.notes.append("the folder holds no image processor; pictures were scaled to -1 .. 1")
+        self.notes.append("the folder holds no image processor; images were scaled to -1 .. 1")
         return self._take({"pixel_values": values})
 
     def add_noise(self):
@@ -136,17 +136,17 @@ class _Maker:
         shape = (len(self.found["pixel_values"]), (height // patch) * (width // patch))
         self.found["noise"] = numpy.random.default_rng(20).random(shape)
 
-    def add_waves(self):
+    def add_waveforms(self):
         import numpy
 
         extractor = self._load("AutoFeatureExtractor", PROCESSOR_FILES)
         if extractor is not None:
-            return self._take(extractor(_waves(), sampling_rate=RATE, padding=True, return_tensors="np"))
-        waves = _waves()
-        values = numpy.zeros((len(waves), max(map(len, waves))))
-        for row, wave in enumerate(waves):
-            values[row, : len(wave)] = (wave - wave.mean()) / wave.std()
-        self.notes.append("the folder holds no feature extractor; sound was normalised and padded with zeros")
+            return self._take(extractor(_waveforms(), sampling_rate=RATE, padding=True, return_tensors="np"))
+        waveforms = _waveforms()
+        values = numpy.zeros((len(waveforms), max(map(len, waveforms))))
+        for row, waveform in enumerate(waveforms):
+            values[row, : len(waveform)] = (waveform - waveform.mean()) / waveform.std()
+        self.notes.append("the folder holds no feature extractor; audio was normalised and padded with zeros")
         return self._take({"input_values": values})
 
     def add_features(self):
@@ -157,14 +157,14 @@ class _Maker:
             padding = inspect.signature(extractor.__call__).parameters.get("padding")
             strategy = padding.default if padding is not None and padding.default not in (False, None) else True
             strategy = True if strategy is inspect.Parameter.empty else strategy
-            return self._take(extractor(_waves(), sampling_rate=RATE, padding=strategy, return_tensors="np"))
+            return self._take(extractor(_waveforms(), sampling_rate=RATE, padding=strategy, return_tensors="np"))
         config = self.config
         if hasattr(config, "input_feat_per_channel"):
             shape = (2, 104, int(config.input_feat_per_channel) * int(getattr(config, "input_channels", 1)))
         else:
             shape = (2, int(config.num_mel_bins), 2 * int(config.max_source_positions))
         values = numpy.random.default_rng(20).normal(size=shape)
-        self.notes.append("the folder holds no feature extractor; features of sound were made up")
+        self.notes.append("the folder holds no feature extractor; audio features were made up")
         return self._take({"input_features": values})
 
     def _load(self, auto_class, files):
@@ -177,9 +177,9 @@ class _Maker:
         for name in (auto_class, "PreTrainedTokenizerFast"):
             try:
                 return getattr(transformers, name).from_pretrained(str(self.folder), local_files_only=True)
-            except Exception as error:  # noqa: BLE001 (libraries raise anything; it is told below)
+            except Exception as error:  # noqa: BLE001 (libraries raise anything; it is reported below)
                 failure = failure or error
-            # Transformers 5 names classes that 4 lacks; what tokenizer.json says needs none of them.
+            # Transformers 5 may name a class that 4 does not have; tokenizer.json can be read without it.
             if auto_class != "AutoTokenizer" or not (self.folder / "tokenizer.json").is_file():
                 break
         seen = f"`{auto_class}` cannot read the files of its folder ({first_line(failure)})"
@@ -191,8 +191,8 @@ class _Maker:
         self.found |= {name: value for name, value in made.items() if name in self.parameters}
 
 
-def _waves():
-    """Two sounds of different lengths: chords that fade in and out."""
+def _waveforms():
+    """Two audio clips of different lengths: chords that fade in and out."""
     import numpy
 
     found = []

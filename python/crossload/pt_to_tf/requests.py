@@ -19,7 +19,7 @@ def write_example_inputs(request, progress, session):
 
 
 def class_of(request, progress):
-    """{"class": the PyTorch class that the auto class `class` takes for the folder `model`}. kind bad-input for none."""
+    """{"class": the PyTorch class that the auto class `class` chooses for the folder `model`}; bad-input for none."""
     import transformers
 
     name, folder = request["class"], Path(request["model"])

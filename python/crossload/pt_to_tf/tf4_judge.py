@@ -22,11 +22,11 @@ def judge(request, progress):
     Fields: model (folder); class (of PyTorch; null: AutoModel); weights (folder with config.json and tf_model.h5 or its
     shards); max_error. Once the TensorFlow class loads PyTorch's weights by itself (`crossload`), once those of
     `weights` (`conversion`). Returns {"class", "tf_class", "rows": [{"name", "shape", "crossload", "conversion",
-    "padded", "noise", "excused"}], "unused", "missing", "notes", "versions"}. Differences are absolute; null is one that is
-    infinite. `padded` is the larger one at positions that the attention mask hides, which the others leave out. A hidden
-    state over the limit is `excused` when it is no further from PyTorch's float64 values than the `noise`, that of
-    PyTorch's own float32 runs. kind mismatch when the two return different outputs, bad-input and unsupported for models
-    that do not load or run.
+    "padded", "noise", "excused"}], "unused", "missing", "notes", "versions"}. Differences are absolute, null for an
+    infinite one. `padded` is the larger of the two at positions that the attention mask hides, which they leave out. A
+    hidden state over the limit is `excused` when it is no further from PyTorch's float64 values than the `noise`, that
+    of PyTorch's own float32 runs. kind mismatch when the two return different outputs, bad-input and unsupported for
+    models that do not load or run.
     """
     os.environ["TF_USE_LEGACY_KERAS"] = "1"  # before TensorFlow is imported
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -97,7 +97,7 @@ class _Subject:
         return found
 
     def _read_config(self):
-        # By the class's own: of parts of models, as BlipTextModel, AutoConfig knows nothing.
+        # By the class's own configuration class: AutoConfig does not know those of parts, such as BlipTextModel.
         config_class = getattr(self.pt_class, "config_class", None) or self.transformers.AutoConfig
         try:
             return config_class.from_pretrained(str(self.folder), local_files_only=True)
@@ -121,7 +121,7 @@ class _Subject:
         return found
 
     def _keep_what_loading_lost(self, model):
-        """Where the PyTorch class does not take over what its files hold, gives both classes files that they read whole.
+        """Where the PyTorch class leaves out values that its files hold, give both files that they load completely.
 
         Some classes of Transformers 4 (AlbertForMaskedLM) set a bias to zero that a file holds under one of its two
         names only, as Transformers itself saves it. Returns notes.
@@ -153,7 +153,7 @@ class _Subject:
         ]
 
     def tensorflow(self, folder, **options):
-        """({output: array}, what Transformers tells of loading)."""
+        """({output: array}, Transformers' loading info)."""
         model, info = self._load(self.tf_class, folder, output_loading_info=True, **options)
         self.tf_name = type(model).__name__
         tensors = {
@@ -167,8 +167,8 @@ class _Subject:
         try:
             found = run()
             if self.has_hidden_states and not any("hidden_states" in name for name in found):
-                # Classes that lose the argument (TFCamembertForMultipleChoice gives it to another parameter) do what
-                # the configuration says.
+                # Some lose the argument (TFCamembertForMultipleChoice passes it on as another one) but obey the
+                # configuration.
                 model.config.output_hidden_states = True
                 found = run()
         except Exception as error:
@@ -335,7 +335,7 @@ def _with_weights(layers):
 
 
 def _difference(a, b, where):
-    """max |a - b| at the positions `where`; infinite for other shapes, and where NaN or infinity are on one side only."""
+    """max |a - b| at the positions `where`; infinite for other shapes, and where only one side is NaN or infinite."""
     import numpy
 
     if a.shape != b.shape:

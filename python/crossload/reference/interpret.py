@@ -22,8 +22,8 @@ class Run:
     def __init__(self, module, values, double=False, product=None):
         import torch
 
-        kind = functools.partial(_interpreter_with(), product) if product else torch.fx.Interpreter
-        self._interpreter = kind(module, garbage_collect_values=False)
+        interpreter = functools.partial(_interpreter_with(), product) if product else torch.fx.Interpreter
+        self._interpreter = interpreter(module, garbage_collect_values=False)
         self._interpreter.env = {}
         self._values, self._double = values, double
         self.nodes = {node.name: node for node in module.graph.nodes}
@@ -74,7 +74,7 @@ def product_in_sequence(a, b, most_additions=200_000_000):
     """The matrix product a [..., n, k] @ b [..., k, m], its terms added one after another.
 
     It is the product of a matrix library that keeps one running sum, the least accurate order in use: equal in exact
-    arithmetic, rounded at other places. Where that would take more than `most_additions`, terms are added several at a
+    arithmetic, rounded differently. Where that would take more than `most_additions`, terms are added several at a
     time (in at least 64 parts).
     """
     import math
@@ -107,9 +107,9 @@ def convolution_by(product, x, weight, bias=None, stride=1, padding=0, dilation=
     if axes == 1:
         x, weight, padding = x.unsqueeze(2), weight.unsqueeze(2), [0, *padding]
     columns = torch.nn.functional.unfold(x, weight.shape[2:], [*tall, *dilation], padding, [*tall, *stride])
-    n, terms, places = columns.shape
+    n, terms, positions = columns.shape
     rows = weight.reshape(groups, weight.shape[0] // groups, terms // groups)
-    y = product(rows, columns.view(n, groups, terms // groups, places)).reshape(n, -1, places)
+    y = product(rows, columns.view(n, groups, terms // groups, positions)).reshape(n, -1, positions)
     sizes = [
         (x.shape[2 + i] + 2 * padding[i] - d * (weight.shape[2 + i] - 1) - 1) // s + 1
         for i, (d, s) in enumerate(zip([*tall, *dilation], [*tall, *stride], strict=True))
@@ -173,8 +173,8 @@ def arguments(program, state, inputs):
             name, node = next(named)
             value = inputs[name] if node is not None else getattr(spec.arg, "value", None)
         else:
-            places = (state, program.constants, program.state_dict)
-            value = next(place[spec.target] for place in places if place.get(spec.target) is not None)
+            sources = (state, program.constants, program.state_dict)
+            value = next(found[spec.target] for found in sources if found.get(spec.target) is not None)
         values[spec.arg.name] = value
     return values
 
@@ -189,7 +189,7 @@ def to_double(value):
 
 
 def double_graph(module):
-    """A copy of a GraphModule in which no node pins a float below float64; node names stay."""
+    """A copy of a GraphModule in which no node asks for a float narrower than float64; node names stay."""
     import torch
 
     narrow = {torch.float32: torch.float64, torch.complex64: torch.complex128}

@@ -12,15 +12,16 @@ import time
 from ..errors import WorkerError, first_line, last_lines
 from ..model.flags import flags_set, is_transformers_model, output_flags
 
-DYNAMIC_SECONDS = 300  # sizes of windows within windows become expressions that SymPy never finishes with
+DYNAMIC_SECONDS = 300  # nested windows give expressions of sizes that SymPy never finishes simplifying
 
 
 def export_to(path, loaded, inputs, request, progress=lambda *a, **k: None):
     """Export a model into the archive `path`, without its weights (see `save`).
 
     inputs: dict of keyword inputs, or a tuple of positional ones (plain modules only). With the request's `dynamic`,
-    every axis is dynamic that PyTorch lets be; where it cannot export or save the model so, or not in DYNAMIC_SECONDS, only
-    the first axis of each input; where that fails too, none. Operations of the request's `decompose` are taken apart.
+    every axis is dynamic that PyTorch allows to be; where it cannot export or save the model so, or not in
+    DYNAMIC_SECONDS, only the first axis of each input; where that fails too, none. Operations of the request's
+    `decompose` are decomposed.
     Returns (ExportedProgram, static_reason, decomposed, seconds of saving); static_reason is None unless axes had to be
     fixed.
     """
@@ -32,7 +33,7 @@ def export_to(path, loaded, inputs, request, progress=lambda *a, **k: None):
             return program, None, decomposed, saving
         progress("trace", "exporting again with fewer dynamic axes", None)
     try:
-        static = _export(loaded, inputs, request, "none")  # what no attempt exports is best found out early
+        static = _export(loaded, inputs, request, "none")  # a model that cannot be exported at all is found out early
     except Exception as error:
         more = [f"with dynamic axes: {reason}"] if reason else []
         raise _cannot_export(loaded, error, inputs, request, more) from error
@@ -46,7 +47,7 @@ def _keep_dynamic(path, loaded, inputs, request, axes, progress):
     try:
         return keep(_export(loaded, inputs, request, axes), path, request, progress), None
     except WorkerError as error:
-        if error.kind != "unsupported":  # a full disk, which fewer axes do not mend
+        if error.kind != "unsupported":  # such as a full disk, which fewer axes do not help
             raise
         return None, error.message
     except (Exception, TimeIsUp) as error:  # noqa: BLE001 (PyTorch raises anything)
@@ -61,13 +62,13 @@ def _export(loaded, inputs, request, axes):
 
 
 class TimeIsUp(BaseException):
-    """Raised in the middle of an export; no handler of PyTorch's or SymPy's catches it."""
+    """Raised in the middle of an export. A BaseException, so that no handler in PyTorch or SymPy catches it."""
 
 
 @contextlib.contextmanager
 def _at_most(seconds):
-    """Ends what runs within after so many seconds with TimeIsUp. Without effect outside the main thread, for signals
-    reach only that."""
+    """Raises TimeIsUp in the block once it has run for so many seconds. Without effect outside the main thread, the
+    only one that signals reach."""
     if seconds is None or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -85,10 +86,12 @@ def _at_most(seconds):
 
 
 def keep(program, path, request, progress=lambda *a, **k: None):
-    """Take apart the operations of the request's `decompose` and save the program (see `save`); returns (program as
-    saved, decomposed, seconds of saving)."""
+    """Decompose the operations of the request's `decompose` and save the program (see `save`).
+
+    Returns (program as saved, decomposed, seconds of saving).
+    """
     if request.get("decompose"):
-        progress("trace", f"taking apart {len(request['decompose'])} operations", 0.7)
+        progress("trace", f"decomposing {len(request['decompose'])} operations", 0.7)
         program = decompose(program, request["decompose"])
     progress("trace", "saving the program", 0.8)
     start = time.time()
@@ -115,7 +118,7 @@ def export_faithfully(loaded, export, request, by_transformers=True):
             other = export()
         if program is None or _computes_the_same(loaded, other, request):
             return other
-    except Exception:  # noqa: BLE001 (the first attempt is what is told; the comparison will tell of its program)
+    except Exception:  # noqa: BLE001 (the first attempt's failure is reported, or its program compared later)
         pass
     if failure is not None:
         raise failure
@@ -169,7 +172,7 @@ def _computes_the_same(loaded, program, request):
 
 
 def _export_once(loaded, inputs, request, axes):
-    """One attempt. axes: which are dynamic, "all", "first" or "none"; the request's `dynamic_shapes` are what "all" means."""
+    """One attempt. axes: "all", "first" or "none" are dynamic; "all" means the request's `dynamic_shapes` if given."""
     import torch
 
     model, shapes = loaded.model, None
@@ -266,8 +269,8 @@ def _where(loaded, error):
 
 
 def decompose(program, targets):
-    """The program with the named operations (`aten.mse_loss.default`) taken apart as PyTorch defines them, and without
-    in-place operations and what `vmap` leaves behind; others stay whole. What PyTorch has no definition for stays."""
+    """The program with the named operations (`aten.mse_loss.default`) decomposed as PyTorch defines them, and without
+    in-place operations and what `vmap` leaves behind. Other operations stay, as do those that cannot be decomposed."""
     import torch
 
     known = torch.export.default_decompositions()
@@ -319,7 +322,7 @@ def _save_light(program, path):
     real = dict(state)
     one = {}
     symbolic = _symbolic_operations()
-    # Read as well as the others; only PyTorch's writer does not name them.
+    # PyTorch reads them as well as the others; only its writer does not list them.
     left_out = {math.ceil, math.floor} - symbolic
     symbolic |= left_out
     try:
@@ -327,11 +330,11 @@ def _save_light(program, path):
             if isinstance(value, torch.Tensor) and (
                 not value.numel() or value.untyped_storage().nbytes() > value.nbytes
             ):
-                # Part of something larger, which would be written whole; or empty, which may read beyond its memory.
+                # A view of a larger tensor would be written with all of it; an empty one may read beyond its memory.
                 program.constants[name] = torch.empty(value.shape, dtype=value.dtype).copy_(value)
         for name in program.graph_signature.inputs_to_parameters.values():
             value = real[name]
-            if not value.numel():  # PyTorch takes nothing that shares its memory with something for the end of it
+            if not value.numel():  # sharing memory with another, PyTorch takes an empty tensor for the other's end
                 state[name] = torch.nn.Parameter(torch.empty_like(value), requires_grad=False)
                 continue
             zero = one.setdefault(value.dtype, torch.zeros((), dtype=value.dtype))
@@ -343,7 +346,7 @@ def _save_light(program, path):
 
 
 def _symbolic_operations():
-    """The set of operations on sizes that PyTorch's writer of archives lets through; an empty one where it is not found."""
+    """The set of operations on sizes that PyTorch's writer of archives accepts; an empty one where it is not found."""
     try:
         from torch._export.serde import serialize
 

@@ -1,6 +1,7 @@
-"""Where the bytes of each program parameter are: in a checkpoint file, in another parameter, or nowhere but here.
+"""The checkpoint location of each parameter of a program: a key in a checkpoint file, a parameter that it is tied to,
+or none, so that the trace carries its values.
 
-A place is found by name (the checkpoint key itself, or what Transformers' own renaming makes of it) and confirmed by
+A location is found by name (the checkpoint key itself, or what Transformers' own renaming makes of it) and confirmed by
 bytes. It is never found by bytes alone: a trace is reused for other checkpoints of the same architecture.
 """
 
@@ -13,7 +14,7 @@ from .tensor_file import DTYPES, raw_bytes
 
 
 @dataclass
-class Places:
+class Locations:
     """weights: {FQN: {"key": K} | {"carried": True} | {"tied_to": FQN}}; checkpoint: {key: dtype, shape, file};
     unused: checkpoint keys; missing: FQNs; carried: {FQN: tensor}."""
 
@@ -24,8 +25,8 @@ class Places:
     carried: dict = field(default_factory=dict)
 
 
-def find_places(loaded, names):
-    """Places of the program's parameters and persistent buffers `names` (FQNs in loaded.model's state_dict)."""
+def find_locations(loaded, names):
+    """Locations of the program's parameters and persistent buffers `names` (FQNs in loaded.model's state_dict)."""
     state = loaded.model.state_dict(keep_vars=True)
     with ExitStack() as files:
         checkpoint = _open_checkpoint(loaded.folder, files)
@@ -34,22 +35,22 @@ def find_places(loaded, names):
         for key, name in renamed.items():
             if name in state and _same_bytes(checkpoint[key][1].get_tensor(key), state[name]):
                 key_of.setdefault(name, key)
-        places = Places(checkpoint={key: entry[0] for key, entry in checkpoint.items()})
+        locations = Locations(checkpoint={key: entry[0] for key, entry in checkpoint.items()})
         canonical = _canonical_names(loaded.model, state, key_of)
         for name in names:
             owner = canonical.get(name, name)
             if owner != name:
-                places.weights[name] = {"tied_to": owner}
-            if owner not in places.weights:
+                locations.weights[name] = {"tied_to": owner}
+            if owner not in locations.weights:
                 if owner in key_of:
-                    places.weights[owner] = {"key": key_of[owner]}
+                    locations.weights[owner] = {"key": key_of[owner]}
                 else:
-                    places.weights[owner] = {"carried": True}
-                    places.carried[owner] = state[owner].detach()
+                    locations.weights[owner] = {"carried": True}
+                    locations.carried[owner] = state[owner].detach()
         unexpected = set(loaded.unexpected)
-        places.unused = sorted(key for key, name in renamed.items() if name in unexpected)
-        places.missing = sorted(name for name in loaded.missing if canonical.get(name, name) == name)
-    return places
+        locations.unused = sorted(key for key, name in renamed.items() if name in unexpected)
+        locations.missing = sorted(name for name in loaded.missing if canonical.get(name, name) == name)
+    return locations
 
 
 def _open_checkpoint(folder, files):
@@ -123,7 +124,7 @@ def _pickled_entries(path, _files):
 
 def _renamed_keys(model, checkpoint):
     """{checkpoint key: name in the model}, by Transformers' own renaming; keys that it merges or splits are absent,
-    unless no tensor of the model would be theirs (so that unused ones are still told)."""
+    unless no tensor of the model would be theirs (so that unused ones are still reported)."""
     from transformers import core_model_loading as engine
     from transformers.conversion_mapping import get_model_conversion_mapping
 

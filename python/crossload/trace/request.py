@@ -12,7 +12,7 @@ from ..model.loading import load
 from ..program.archive import file_identity
 from ..program.signature import weight_names
 from .export import export_to, keep
-from .locations import find_places
+from .locations import find_locations
 from .tensor_file import TensorFile
 
 FORMAT = 1
@@ -42,8 +42,8 @@ def trace(request, progress, session):
     start = time.time() - saving
     named = samples.named_tensors(program)
     _write_tensors(named, out / "sample.safetensors")
-    places = find_places(loaded, weight_names(program))
-    _write_tensors(places.carried, out / "carried.safetensors")
+    locations = find_locations(loaded, weight_names(program))
+    _write_tensors(locations.carried, out / "carried.safetensors")
     session.seconds["save"] = round(time.time() - start, 3)
     session.program, session.program_key = program, file_identity(out / "program.pt2")
     result = {
@@ -54,10 +54,10 @@ def trace(request, progress, session):
         "static_reason": static_reason,
         "decomposed": decomposed or bool(request.get("decompose")),
         "opened_modules": [],
-        "weights": places.weights,
-        "checkpoint": places.checkpoint,
-        "unused": places.unused,
-        "missing": places.missing,
+        "weights": locations.weights,
+        "checkpoint": locations.checkpoint,
+        "unused": locations.unused,
+        "missing": locations.missing,
         "modules": {
             name: {"class": type(m).__name__} for name, m in loaded.model.named_modules(remove_duplicate=False)
         },

@@ -40,7 +40,7 @@ class TensorFile:
             raise ValueError(f"tensor `{name}` was written before")
         code = DTYPES.get(str(tensor.dtype))
         if code is None:
-            raise ValueError(f"tensor `{name}`: dtype {tensor.dtype} has no place in safetensors")
+            raise ValueError(f"tensor `{name}`: safetensors has no name for dtype {tensor.dtype}")
         data = raw_bytes(tensor)
         count = data.numel()
         if count:
@@ -68,6 +68,6 @@ def raw_bytes(tensor):
     import torch
 
     flat = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous().reshape(-1)
-    if flat.numel() and flat.stride(0) != 1:  # one element may keep any stride
+    if flat.numel() and flat.stride(0) != 1:  # a tensor of one element may have any stride
         flat = flat.clone(memory_format=torch.contiguous_format).as_strided(flat.shape, (1,))
     return flat.view(torch.uint8)
