@@ -25,9 +25,8 @@ std::vector<fs::path> files_in(const fs::path& commit) {
   for (const auto& entry : fs::directory_iterator(commit)) {
     if (!entry.is_directory()) names.push_back(entry.path().filename());
   }
-  std::ranges::sort(names, {}, [](const fs::path& name) {
-    return std::tuple(is_index(name), name.extension() == ".json", name);
-  });
+  std::ranges::sort(names, {},
+                    [](const fs::path& name) { return std::tuple(is_index(name), name.extension() == ".json", name); });
   return names;
 }
 

@@ -16,7 +16,8 @@ namespace crossload {
 ///
 /// An index, `x.index.json`, names files that belong together. It is never there while some of them are old and some
 /// new: it is taken away before the first of them is replaced, and comes last. Once the files begin to move, the hidden
-/// folder is called `.crossload.commit`; when the process is killed then, the next object for the folder moves the rest.
+/// folder is called `.crossload.commit`; when the process is killed then, the next object for the folder moves the
+/// rest.
 class OutputFiles {
  public:
   /// Throws `kBadInput` when `folder` is none, `kEnvironment` when nothing can be written there or another run is
@@ -29,8 +30,8 @@ class OutputFiles {
 
   /// Moves the files to their places, replacing others of their names, JSON files last; then removes the files
   /// `outdated`, plain names, of those that were not just written. Each file is whole at any moment. Throws
-  /// `kEnvironment` when a folder is in the place of a file, with nothing moved; or when moving fails half-way, and then
-  /// the next object for the folder goes on.
+  /// `kEnvironment` when a folder is in the place of a file, with nothing moved; or when moving fails half-way, and
+  /// then the next object for the folder goes on.
   void commit(const std::vector<std::string>& outdated = {});
 
  private:

@@ -60,9 +60,10 @@ class Kept {
       const fs::path source = from / path, place = to / path;
       if (status_of(place).st_ino != 0) {
         if (!force_ && !has_same_bytes(source, place)) {
-          bad_input("{}: is not crossload's, and the new result has a file of that name; give another place, or "
-                    "--force to replace it",
-                    source.string());
+          bad_input(
+              "{}: is not crossload's, and the new result has a file of that name; give another place, or "
+              "--force to replace it",
+              source.string());
         }
         replaced_.insert(path.generic_string());
         return;
@@ -182,13 +183,13 @@ std::optional<EarlierOutput> OutputFolder::check_replaceable() const {
               target_.string());
   }
   if (!earlier->changed.empty()) {
-    throw Error(ErrorKind::kBadInput,
-                fmt::format("{}: `{}`{} changed since crossload wrote it; give another place, or --force to replace it",
-                            target_.string(), earlier->changed.front(),
-                            earlier->changed.size() == 1
-                                ? " was"
-                                : fmt::format(" and {} more were", earlier->changed.size() - 1)),
-                earlier->changed);
+    throw Error(
+        ErrorKind::kBadInput,
+        fmt::format(
+            "{}: `{}`{} changed since crossload wrote it; give another place, or --force to replace it",
+            target_.string(), earlier->changed.front(),
+            earlier->changed.size() == 1 ? " was" : fmt::format(" and {} more were", earlier->changed.size() - 1)),
+        earlier->changed);
   }
   return earlier;
 }

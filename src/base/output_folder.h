@@ -34,10 +34,10 @@ void require_apart(const std::filesystem::path& target, const std::filesystem::p
 /// takes the target's place, so that they are in one of the two at any moment.
 class OutputFolder {
  public:
-  /// Throws `kBadInput` when `target` exists and may not be replaced. It may when it is empty, when `read_earlier` knows
-  /// it and nobody changed those files, or with `force`. A folder that is no earlier result is then replaced whole.
-  /// Throws `kEnvironment` when another run is writing there, or when the partial folder cannot be made. Missing parents
-  /// of the target are made.
+  /// Throws `kBadInput` when `target` exists and may not be replaced. It may when it is empty, when `read_earlier`
+  /// knows it and nobody changed those files, or with `force`. A folder that is no earlier result is then replaced
+  /// whole. Throws `kEnvironment` when another run is writing there, or when the partial folder cannot be made. Missing
+  /// parents of the target are made.
   OutputFolder(const std::filesystem::path& target, bool force, ReadEarlierOutput read_earlier = {});
   OutputFolder(const OutputFolder&) = delete;
   OutputFolder& operator=(const OutputFolder&) = delete;
@@ -51,10 +51,9 @@ class OutputFolder {
 
   /// Puts the folder in the target's place. What stood there is whole until then: the two are exchanged in one step
   /// where the file system can. Throws `kBadInput` when somebody put something else in the target's place meanwhile, or
-  /// when a file of somebody else has the name of a new one and `force` was not given; `kEnvironment` on other failures.
-  /// The target is then as it was.
-  /// When the files reach the disk is left to the system, as `cp` leaves it: a killed run loses nothing by that, and
-  /// waiting would take longer than writing.
+  /// when a file of somebody else has the name of a new one and `force` was not given; `kEnvironment` on other
+  /// failures. The target is then as it was. When the files reach the disk is left to the system, as `cp` leaves it: a
+  /// killed run loses nothing by that, and waiting would take longer than writing.
   void commit();
 
   /// Removes what was written, if it is not committed. The destructor does the same.

@@ -125,7 +125,8 @@ TEST_CASE("what others put into an earlier result stays: files, links, empty fol
     fs::permissions(target / ".git", fs::perms::owner_all);
     fs::permissions(target / "notes.txt", fs::perms::owner_read);
     fs::create_symlink("nowhere", target / "link");
-    struct stat before {}, after {};
+    struct stat before {
+    }, after{};
     REQUIRE(::stat((target / "notes.txt").c_str(), &before) == 0);
     OutputFolder out(target, force, listed_in_marker);
     write_text(out.path() / "sub/new", "new");
@@ -177,8 +178,9 @@ TEST_CASE("bad: somebody changed a file of an earlier result") {
   TempFolder temp;
   const fs::path target = earlier_output(temp.path / "out");
   write_text(target / "marker", "marker\n!old\n!sub/old\n");
-  CHECK(message_of(ErrorKind::kBadInput, [&] { OutputFolder(target, false, listed_in_marker); })
-            .find("`old` and 1 more were changed since crossload wrote it") != std::string::npos);
+  CHECK(message_of(ErrorKind::kBadInput, [&] {
+          OutputFolder(target, false, listed_in_marker);
+        }).find("`old` and 1 more were changed since crossload wrote it") != std::string::npos);
   CHECK(entry_count(temp.path) == 1);
   OutputFolder out(target, true, listed_in_marker);
   write_text(out.path() / "new", "new");
@@ -191,8 +193,9 @@ TEST_CASE("bad: two runs write into one folder") {
   const fs::path target = earlier_output(temp.path / "out");
   {
     OutputFolder first(target, false, listed_in_marker);
-    CHECK(message_of(ErrorKind::kEnvironment, [&] { OutputFolder(target, false, listed_in_marker); })
-              .find("another run is writing there") != std::string::npos);
+    CHECK(message_of(ErrorKind::kEnvironment, [&] {
+            OutputFolder(target, false, listed_in_marker);
+          }).find("another run is writing there") != std::string::npos);
     message_of(ErrorKind::kEnvironment, [&] { OutputFiles{target}; });
   }
   OutputFiles files(target);

@@ -142,8 +142,7 @@ void PartialFolder::require_free_space(uint64_t bytes) const {
 }
 
 fs::path set_aside(const fs::path& target) {
-  return target.parent_path() /
-         fmt::format(".{}.{}{}{}", target.filename().string(), ::getpid(), kSetAside, kSuffix);
+  return target.parent_path() / fmt::format(".{}.{}{}{}", target.filename().string(), ::getpid(), kSetAside, kSuffix);
 }
 
 void restore_set_aside(const fs::path& target) noexcept try {
