@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,21 +13,6 @@ from . import native
 from .errors import CrossloadError, WorkerError
 from .session import Session
 from .worker import handle
-
-FLAGS = (
-    "text",
-    "revision",
-    "token",
-    "hidden_states",
-    "attentions",
-    "cache",
-    "trust_remote_code",
-    "offline",
-    "strict",
-    "stages",
-    "frozen",
-    "jit",
-)
 
 
 class Conversion:
@@ -80,35 +66,79 @@ class Conversion:
 
 def convert(
     model,
-    out,
-    inputs=None,
+    out: str | os.PathLike,
+    inputs: dict | tuple | list | str | os.PathLike | None = None,
     *,
-    dynamic=True,
-    dynamic_shapes=None,
-    verify=True,
-    max_error=1e-5,
-    force=False,
-    progress=None,
-    **flags,
+    dynamic: bool = True,
+    dynamic_shapes: dict | tuple | list | None = None,
+    verify: bool = True,
+    max_error: float = 1e-5,
+    force: bool = False,
+    model_class: str | None = None,
+    text: str | None = None,
+    hidden_states: bool | None = None,
+    attentions: bool | None = None,
+    cache: bool | None = None,
+    strict: bool | None = None,
+    stages: bool | None = None,
+    frozen: bool | None = None,
+    jit: bool | None = None,
+    revision: str | None = None,
+    token: str | None = None,
+    trust_remote_code: bool | None = None,
+    offline: bool | None = None,
+    no_cache: bool = False,
+    progress: Callable[[str, str, float], None] | None = None,
 ):
     """Convert a PyTorch model to a TensorFlow SavedModel in the folder `out`, and compare the two.
 
-    model: torch.nn.Module, model folder, Hub id, or `.pt2` file. inputs: sample inputs, a dict (keyword inputs) or tuple
-    (positional ones) of tensors, or the path of an `.npz`; needed for a plain module, else made from the model's own
-    tokenizer or configuration. dynamic_shapes: as torch.export takes it; by default every axis is dynamic that PyTorch
-    lets be. Further flags are the command's, with underscores: text, hidden_states, attentions, cache, strict, frozen,
-    jit, revision, token, trust_remote_code, offline, no_cache, model_class; `stages=False` compares outputs only.
+    model: torch.nn.Module, model folder, Hub id, or `.pt2` file.
+    out: the folder to make. Of an earlier conversion its own files are replaced; what others put there stays.
+    inputs: sample inputs, a dict (keyword inputs) or tuple (positional ones) of tensors, or the path of an `.npz`; needed
+        for a plain module, else made from the model's own tokenizer or configuration.
+    dynamic: let every axis vary that PyTorch lets be; False: no dynamic axes.
+    dynamic_shapes: which axes vary, as torch.export takes it; then no cached trace is used.
+    verify: compare with PyTorch; False: only convert.
+    max_error: largest difference that an output may show, absolute.
+    force: replace an `out` that holds something else.
+    model_class: name of the model class; default: the configuration's first architecture.
+    text: text for the sample inputs, through the model's own tokenizer.
+    hidden_states, attentions: give these as outputs, too.
+    cache: give and take the key and value cache.
+    strict: `within-noise` counts as a mismatch.
+    stages: compare every module as well, not only the outputs; default True.
+    frozen: weights as constants of the graph.
+    jit: compile the functions with XLA.
+    revision: branch, tag or commit on the Hub.
+    token: Hub token; default: HF_TOKEN, else the stored one.
+    trust_remote_code: run model code that lies in the repository.
+    offline: use only what is already on this machine.
+    no_cache: trace anew, and keep no trace.
     progress: called with (stage, text, fraction or -1).
-    Returns a Conversion, whatever the verdict. Raises CrossloadError; then `out` is as it was.
+
+    What is None has the command's default. Returns a Conversion, whatever the verdict. Raises CrossloadError; then `out`
+    is as it was.
     """
-    session, request = _request(model, inputs, dynamic_shapes, flags)
-    request |= {
-        "out": str(out),
+    fields = {
+        "class": model_class,
+        "text": text,
+        "hidden_states": hidden_states,
+        "attentions": attentions,
+        "cache": cache,
+        "strict": strict,
+        "stages": stages,
+        "frozen": frozen,
+        "jit": jit,
+        "revision": revision,
+        "token": token,
+        "trust_remote_code": trust_remote_code,
+        "offline": offline,
         "dynamic": bool(dynamic),
         "verify": bool(verify),
         "max_error": float(max_error),
         "force": bool(force),
     }
+    session, request = _request(model, out, inputs, dynamic_shapes, no_cache, fields)
     return Conversion(out, _run("convert", request, session, {"dynamic_shapes": dynamic_shapes}, progress))
 
 
@@ -123,14 +153,48 @@ def convert_exported(module, program, out, *, output_flags, progress=None, **req
     return Conversion(out, _run("convert", request, session, {"output_flags": output_flags}, progress))
 
 
-def verify(pt_model, tf_model, inputs=None, *, max_error=1e-5, progress=None, dynamic_shapes=None, **flags):
+def verify(
+    pt_model,
+    tf_model,
+    inputs: dict | tuple | list | str | os.PathLike | None = None,
+    *,
+    max_error: float = 1e-5,
+    dynamic_shapes: dict | tuple | list | None = None,
+    model_class: str | None = None,
+    text: str | None = None,
+    hidden_states: bool | None = None,
+    attentions: bool | None = None,
+    cache: bool | None = None,
+    strict: bool | None = None,
+    stages: bool | None = None,
+    revision: str | None = None,
+    token: str | None = None,
+    trust_remote_code: bool | None = None,
+    offline: bool | None = None,
+    no_cache: bool = False,
+    progress: Callable[[str, str, float], None] | None = None,
+):
     """Compare a converted folder with its PyTorch model again; returns the report as attributes, asserts nothing.
 
-    pt_model: as for `convert`; tf_model: the folder that `convert` wrote, or its Conversion.
+    pt_model: as `model` of `convert`; tf_model: the folder that `convert` wrote, or its Conversion. The others are those
+    of `convert`; hidden_states, attentions and cache must be what the folder was converted with.
     """
-    session, request = _request(pt_model, inputs, dynamic_shapes, flags)
+    fields = {
+        "class": model_class,
+        "text": text,
+        "hidden_states": hidden_states,
+        "attentions": attentions,
+        "cache": cache,
+        "strict": strict,
+        "stages": stages,
+        "revision": revision,
+        "token": token,
+        "trust_remote_code": trust_remote_code,
+        "offline": offline,
+        "max_error": float(max_error),
+    }
     out = tf_model.out if isinstance(tf_model, Conversion) else tf_model
-    request |= {"out": str(out), "max_error": float(max_error)}
+    session, request = _request(pt_model, out, inputs, dynamic_shapes, no_cache, fields)
     return as_attributes(_run("verify", request, session, {"dynamic_shapes": dynamic_shapes}, progress))
 
 
@@ -147,14 +211,10 @@ def tensorflow_folder():
     return Path(next(iter(spec.submodule_search_locations)))
 
 
-def _request(model, inputs, dynamic_shapes, flags):
-    unknown = set(flags) - set(FLAGS) - {"no_cache", "model_class"}
-    if unknown:
-        raise TypeError(f"unknown flags {sorted(unknown)}; known are {sorted([*FLAGS, 'no_cache', 'model_class'])}")
-    request = {name: value for name, value in flags.items() if name in FLAGS and value is not None}
-    request["use_cache"] = not flags.get("no_cache", False) and dynamic_shapes is None
-    if flags.get("model_class"):
-        request["class"] = flags["model_class"]
+def _request(model, out, inputs, dynamic_shapes, no_cache, fields):
+    """The session that holds what no JSON can, and the engine's request (see app/convert.h for its fields)."""
+    request = {name: value for name, value in fields.items() if value is not None} | {"out": str(out)}
+    request["use_cache"] = not no_cache and dynamic_shapes is None
     session = Session()
     if isinstance(model, (str, os.PathLike)):
         request["model"] = str(model)

@@ -4,9 +4,10 @@
 #include <set>
 
 #include "app/convert.h"
-#include "app/tf4_model_types.h"
+#include "app/trace_cache.h"
 #include "base/error.h"
 #include "lower/lower.h"
+#include "names/names.h"
 
 namespace crossload::app {
 namespace fs = std::filesystem;
@@ -56,7 +57,7 @@ json check_model(const ModelRequest& request, const PythonEnvironment& environme
   } else {
     found["tf_weights"] = json::array();
   }
-  const bool has_tf4 = has_tf4_class(model_type);
+  const bool has_tf4 = names::has_tf_class(model_type);
   found["model_type"] = model_type;
   found["has_tf4_architecture"] = has_tf4;
   if (!found["tf_weights"].empty()) {

@@ -7,12 +7,14 @@
 
 #include "app/companions.h"
 #include "app/earlier_output.h"
-#include "app/interrupt.h"
-#include "app/scratch_folder.h"
-#include "app/stopwatch.h"
+#include "app/program_weights.h"
+#include "app/trace_cache.h"
 #include "app/version.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/output_folder.h"
+#include "base/scratch_folder.h"
+#include "base/stopwatch.h"
 #include "lower/lower.h"
 #include "lower/passes/passes.h"
 #include "program/program.h"
@@ -310,7 +312,7 @@ report::Report convert(const ConvertRequest& request, const PythonEnvironment& e
   }
 
   watch = {};
-  const Weights weights(subject.program, *subject.trace, subject.checkpoint);
+  const ProgramWeights weights(subject.program, *subject.trace, subject.checkpoint);
   out.require_free_space(bytes_of(graph) + kRoomForReport);
   const fs::path saved_model = out.path() / "saved_model" / "1";
   const double all_bytes = static_cast<double>(std::max<uint64_t>(1, bytes_of(graph)));

@@ -7,17 +7,16 @@
 #include <cmath>
 
 #include "app/companions.h"
-#include "app/interrupt.h"
-#include "app/plain_text.h"
 #include "app/push.h"
-#include "app/scratch_folder.h"
-#include "app/stopwatch.h"
 #include "app/tf_judge.h"
 #include "app/version.h"
 #include "app/weights.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/output_files.h"
 #include "base/output_folder.h"
+#include "base/scratch_folder.h"
+#include "base/stopwatch.h"
 #include "checkpoint/checkpoint.h"
 
 namespace crossload::app {
@@ -294,7 +293,8 @@ json outputs_in_json(const Judgement& judgement, double limit) {
 }  // namespace
 
 json pt_to_tf(const PtToTfRequest& request, const PythonEnvironment& environment,
-              const PythonEnvironment& judge_environment, PythonSide& python, const Progress& progress) {
+              const PythonEnvironment& judge_environment, PythonSide& python, const StartPython& start,
+              const Progress& progress) {
   const Stopwatch watch;
   if (request.model.model.empty()) bad_input("command line: --model-name is empty; give a Hub id or a folder");
   const bool uploads = request.push || !request.no_pr;
@@ -307,7 +307,7 @@ json pt_to_tf(const PtToTfRequest& request, const PythonEnvironment& environment
   (void)parse_size(request.max_shard_size);
   const fs::path local_dir = local_dir_of(request);
   Subject subject = find_subject(request, local_dir, python, progress);
-  const std::unique_ptr<TfJudge> judge = find_judge(judge_environment, environment, python);
+  const std::unique_ptr<TfJudge> judge = find_judge(judge_environment, environment, python, start);
   settle_class(subject, request, judge->python(), progress);
   throw_if_interrupted();
 
@@ -389,37 +389,6 @@ json pt_to_tf(const PtToTfRequest& request, const PythonEnvironment& environment
   result["notes"] = subject.notes;
   result["timings_s"] = {{"total", watch.seconds()}};
   return result;
-}
-
-std::string pt_to_tf_text(const json& result, bool color, bool verbose) {
-  const auto shown = [](const json& value) { return value.is_number() ? number(value.get<double>()) : "infinite"; };
-  const auto& figures = result.at("figures");
-  const std::string tf_class = result.value("tf_class", "");
-  std::string text =
-      fmt::format("{}✓{} {}  {}{} against {}\n", color ? "\x1b[32m" : "", color ? "\x1b[0m" : "",
-                  result.value("verdict", ""), result.value("kept", false) ? "weights that are there, " : "",
-                  result.value("class", ""), tf_class.empty() ? "our SavedModel" : tf_class);
-  text += fmt::format("  {:<28}{:>12}{:>16}\n", "largest difference, weights", "outputs", "hidden states");
-  for (const auto& [label, when] :
-       {std::pair{"cross-loaded from PyTorch", "crossload"}, {"loaded from tf_model.h5", "conversion"}}) {
-    text += fmt::format("  {:<28}{:>12}{:>16}\n", label, shown(figures.at(fmt::format("{}_output", when))),
-                        shown(figures.at(fmt::format("{}_hidden", when))));
-  }
-  text += fmt::format("  limit {:.1e}; {} at padded positions, which do not count\n", result.at("limit").get<double>(),
-                      shown(result.at("padded_error")));
-  if (verbose) {
-    for (const auto& output : result.at("outputs")) {
-      text += fmt::format("  {:<28}{:>12}{:>16}{}\n", plain_text(output.value("name", "")),
-                          shown(output.at("crossload_error")), shown(output.at("conversion_error")),
-                          output.value("within_noise", false) ? "  within noise" : "");
-    }
-  }
-  for (const auto& note : result.at("notes")) text += fmt::format("  note: {}\n", plain_text(note.get<std::string>()));
-  for (const auto& file : result.at("files")) {
-    text += (fs::path(result.value("local_dir", "")) / file.get<std::string>()).string() + "\n";
-  }
-  if (result.at("push").is_object()) text += pushed_text(result.at("push"), color);
-  return text;
 }
 
 }  // namespace crossload::app

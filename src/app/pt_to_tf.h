@@ -5,8 +5,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "app/model_files.h"
+#include "app/python_environment.h"
 #include "app/python_side.h"
-#include "app/trace.h"
 
 namespace crossload::app {
 
@@ -32,11 +33,10 @@ struct PtToTfRequest {
 /// `files`, `kept`, `push` (null, or what `push_weights` answers), `notes`, `versions`, `timings_s`. Throws
 /// `kMismatch`, with every output over the limit, and `kBadInput` for several architectures, for a local folder that is
 /// to be uploaded and for a class without outputs other than hidden states; then nothing was written or sent.
-/// `environment` is that of `python`; `judge` is where Transformers 4 is looked for first.
+/// `environment` is that of `python`; `judge` is where Transformers 4 is looked for first, `start` starts a worker
+/// there.
 nlohmann::json pt_to_tf(const PtToTfRequest& request, const PythonEnvironment& environment,
-                        const PythonEnvironment& judge, PythonSide& python, const Progress& progress);
-
-/// The result for people, with line breaks.
-std::string pt_to_tf_text(const nlohmann::json& result, bool color, bool verbose);
+                        const PythonEnvironment& judge, PythonSide& python, const StartPython& start,
+                        const Progress& progress);
 
 }  // namespace crossload::app

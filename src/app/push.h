@@ -23,7 +23,4 @@ struct PushRequest {
 /// Throws `kMismatch` for a folder with that verdict, and what Python reports. The branch is then as it was.
 nlohmann::json push(const PushRequest& request, PythonSide& python, const Progress& progress);
 
-/// The result for people, a few lines with their line breaks.
-std::string pushed_text(const nlohmann::json& result, bool color);
-
 }  // namespace crossload::app

@@ -7,10 +7,10 @@
 #include <optional>
 
 #include "app/convert.h"
-#include "app/scratch_folder.h"
 #include "app/weights.h"
 #include "base/error.h"
 #include "base/float_cast.h"
+#include "base/scratch_folder.h"
 #include "checkpoint/checkpoint.h"
 
 namespace crossload::app {
@@ -27,15 +27,15 @@ double figure(const json& row, const char* key) {
 
 class TfClassJudge : public TfJudge {
  public:
-  explicit TfClassJudge(PythonEnvironment environment) : worker_(std::move(environment)) {}
+  explicit TfClassJudge(std::unique_ptr<PythonSide> worker) : worker_(std::move(worker)) {}
 
   Judgement judge(const JudgeRequest& request, const Progress& progress) override {
-    const json answer = worker_.ask({{"do", "judge_tf4"},
-                                     {"model", request.model.model},
-                                     {"class", or_null(request.model.model_class)},
-                                     {"weights", request.weights.string()},
-                                     {"max_error", request.limit}},
-                                    progress);
+    const json answer = worker_->ask({{"do", "judge_tf4"},
+                                      {"model", request.model.model},
+                                      {"class", or_null(request.model.model_class)},
+                                      {"weights", request.weights.string()},
+                                      {"max_error", request.limit}},
+                                     progress);
     Judgement judgement;
     judgement.judge = "tf-class";
     judgement.class_name = answer.at("class");
@@ -51,10 +51,10 @@ class TfClassJudge : public TfJudge {
     return judgement;
   }
 
-  PythonSide& python() override { return worker_; }
+  PythonSide& python() override { return *worker_; }
 
  private:
-  WorkerProcess worker_;
+  std::unique_ptr<PythonSide> worker_;
 };
 
 // A copy of a model's folder with its weights in float32, which Transformers 4 computed in whatever they were; empty
@@ -216,7 +216,7 @@ bool has_tf_classes(const PythonEnvironment& environment) {
 }
 
 std::unique_ptr<TfJudge> find_judge(const PythonEnvironment& given, const PythonEnvironment& environment,
-                                    PythonSide& python) {
+                                    PythonSide& python, const StartPython& start) {
   std::optional<PythonEnvironment> found;
   if (has_tf_classes(given)) {
     found = given;
@@ -228,7 +228,7 @@ std::unique_ptr<TfJudge> find_judge(const PythonEnvironment& given, const Python
   }
   if (!found) return std::make_unique<SavedModelJudge>(environment, python);
   found->package_elsewhere = package_of(environment);
-  return std::make_unique<TfClassJudge>(*found);
+  return std::make_unique<TfClassJudge>(start(*found));
 }
 
 }  // namespace crossload::app

@@ -7,8 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "app/model_files.h"
+#include "app/python_environment.h"
 #include "app/python_side.h"
-#include "app/trace.h"
 
 namespace crossload::app {
 
@@ -59,10 +60,10 @@ class TfJudge {
 
 /// The TensorFlow class of Transformers 4 where an interpreter has one: that of `given`, or `.venv-tf4` beside its
 /// virtual environment or beside this program's. Else our SavedModel of the weights, by the machinery of `convert` in
-/// `environment`, whose worker is `python`. Both outlive the judge. Either compares in float32, whatever the weights
-/// are in.
+/// `environment`, whose worker is `python`. Both outlive the judge. `start` starts the worker of another environment.
+/// Either compares in float32, whatever the weights are in.
 std::unique_ptr<TfJudge> find_judge(const PythonEnvironment& given, const PythonEnvironment& environment,
-                                    PythonSide& python);
+                                    PythonSide& python, const StartPython& start);
 
 /// Whether Transformers 4 and what its TensorFlow classes need are installed there.
 bool has_tf_classes(const PythonEnvironment& environment);

@@ -10,11 +10,11 @@
 
 #include "app/companions.h"
 #include "app/config_dtype.h"
-#include "app/stopwatch.h"
 #include "base/error.h"
 #include "base/float_cast.h"
 #include "base/output_files.h"
 #include "base/output_folder.h"
+#include "base/stopwatch.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/weight_writer.h"
 

@@ -78,7 +78,10 @@ const ClassRow* base_class(std::string_view model_type) {
   return found == std::end(kClasses) ? nullptr : found;
 }
 
-bool has_tf_class(std::string_view model_type) { return base_class(model_type) != nullptr; }
+bool has_tf_class(std::string_view model_type) {
+  // RAG's classes hold two models beside a retriever, and no table of names has them.
+  return base_class(model_type) != nullptr || model_type == "rag";
+}
 
 const ClassRow& class_of(const Model& model) {
   const ClassRow* base = base_class(model.model_type);

@@ -152,10 +152,10 @@ TEST_CASE("json: DESIGN's keys in its order") {
   const nlohmann::ordered_json json = to_json(small_report());
   std::string keys;
   for (const auto& [key, value] : json.items()) keys.append(key).append(" ");
-  CHECK(
-      keys ==
-      "model commit class model_type verdict max_error limit dynamic shapes outputs stages diagnosis weights timings_s "
-      "peak_rss_mib trace_cache versions notes ");
+  CHECK(keys ==
+        "model commit class model_type verdict max_error limit dynamic shapes outputs stages diagnosis weights files "
+        "timings_s "
+        "peak_rss_mib trace_cache versions notes ");
   CHECK(json["verdict"] == "mismatch");
   CHECK(json["max_error"] == 0.25);
   REQUIRE(json["shapes"].size() == 2);

@@ -6,14 +6,12 @@
 #include <mutex>
 
 #include "base/error.h"
+#include "graph/tf_dtypes.h"
 #include "runtime/tensorflow_api.h"
 
 namespace crossload::runtime {
 namespace fs = std::filesystem;
 namespace {
-
-// In the order of DType's enumeration, from tensorflow/core/framework/types.proto.
-constexpr int kTfNumbers[kDTypeCount] = {10, 4, 6, 5, 3, 9, 17, 22, 23, 19, 14, 1, 2, 8, 18, 25, 24};
 
 /// A status for one call, and the error that it holds afterwards.
 class Status {
@@ -69,14 +67,6 @@ std::pair<std::string, int> split_name(const std::string& tensor) {
 
 }  // namespace
 
-int tf_number_of(DType dtype) { return kTfNumbers[static_cast<int>(dtype)]; }
-
-std::optional<DType> dtype_from_tf_number(int number) {
-  const auto* found = std::find(std::begin(kTfNumbers), std::end(kTfNumbers), number);
-  if (found == std::end(kTfNumbers)) return std::nullopt;
-  return static_cast<DType>(found - std::begin(kTfNumbers));
-}
-
 struct Runtime::Api : TensorFlowApi {};
 
 struct Session::Loaded {
@@ -116,9 +106,9 @@ struct Session::Loaded {
     const auto bytes = tensor.bytes();
     void* data = bytes.empty() ? &nothing : const_cast<std::byte*>(bytes.data());  // TensorFlow only reads it
     const auto release = [](void*, std::size_t, void* owner) { delete static_cast<Owner*>(owner); };
-    TF_Tensor* result =
-        api.TF_NewTensor(tf_number_of(tensor.dtype()), tensor.dims().data(), static_cast<int>(tensor.dims().size()),
-                         data, bytes.size(), release, new Owner(tensor.owner()));
+    TF_Tensor* result = api.TF_NewTensor(graph::tf_number_of(tensor.dtype()), tensor.dims().data(),
+                                         static_cast<int>(tensor.dims().size()), data, bytes.size(), release,
+                                         new Owner(tensor.owner()));
     if (!result) {
       internal_error("feed `{}`: {} bytes do not make {}{}", name, bytes.size(), name_of(tensor.dtype()),
                      to_string(tensor.dims()));
@@ -131,7 +121,7 @@ struct Session::Loaded {
     const auto keep = runtime;
     const std::shared_ptr<TF_Tensor> owner(tensor, [keep](TF_Tensor* t) { keep->api_->TF_DeleteTensor(t); });
     const int number = api.TF_TensorType(tensor);
-    const auto dtype = dtype_from_tf_number(number);
+    const auto dtype = graph::dtype_from_tf_number(number);
     if (!dtype) internal_error("fetch `{}`: TensorFlow's type {} (string, resource, …) is not supported", name, number);
     Dims dims(static_cast<std::size_t>(api.TF_NumDims(tensor)));
     for (std::size_t i = 0; i < dims.size(); ++i) dims[i] = api.TF_Dim(tensor, static_cast<int>(i));
@@ -201,7 +191,7 @@ bool Session::has(const std::string& tensor) const {
 }
 
 std::optional<DType> Session::dtype_of(const std::string& tensor) const {
-  return dtype_from_tf_number(loaded_->api.TF_OperationOutputType(loaded_->output(tensor)));
+  return graph::dtype_from_tf_number(loaded_->api.TF_OperationOutputType(loaded_->output(tensor)));
 }
 
 Runtime::Runtime(std::unique_ptr<const Api> api) : api_(std::move(api)) {}

@@ -15,10 +15,6 @@
 
 namespace crossload::runtime {
 
-/// TensorFlow's number of an element type (`DataType` in its files), and back; nothing for types that Tensor has not.
-int tf_number_of(DType dtype);
-std::optional<DType> dtype_from_tf_number(int number);
-
 struct SessionOptions {
   std::string config_proto;  // a serialized tensorflow.ConfigProto, put before the two below
   int intra_op_threads = 0;  // 0: as many as there are cores; else the session has threads of its own

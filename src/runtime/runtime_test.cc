@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "graph/tf_dtypes.h"
 
 namespace crossload::runtime {
 namespace {
@@ -33,7 +34,7 @@ std::string bytes_field(int field, const std::string& bytes) {
 
 /// AttrValue.type = 6, in an entry of NodeDef.attr = 5.
 std::string type_attr(const std::string& name, DType dtype) {
-  const std::string value = number_field(6, static_cast<uint64_t>(tf_number_of(dtype)));
+  const std::string value = number_field(6, static_cast<uint64_t>(graph::tf_number_of(dtype)));
   return bytes_field(5, bytes_field(1, name) + bytes_field(2, value));
 }
 /// GraphDef.node = 1; NodeDef: name = 1, op = 2, input = 3.
@@ -147,7 +148,7 @@ TEST_CASE("every element type goes in and out unchanged") {
   for (int i = 0; i < kDTypeCount; ++i) {
     const auto dtype = static_cast<DType>(i);
     CAPTURE(std::string(name_of(dtype)));
-    CHECK(dtype_from_tf_number(tf_number_of(dtype)) == dtype);
+    CHECK(graph::dtype_from_tf_number(graph::tf_number_of(dtype)) == dtype);
     const Session session =
         runtime->import_graph(placeholder("x", dtype) + node("y", "Identity", {"x"}, type_attr("T", dtype)));
     std::vector<std::byte> bytes(2 * 3 * size_of(dtype));
@@ -158,7 +159,7 @@ TEST_CASE("every element type goes in and out unchanged") {
     CHECK(y.dims() == Dims{2, 3});
     CHECK(std::equal(bytes.begin(), bytes.end(), y.bytes().begin(), y.bytes().end()));
   }
-  CHECK(dtype_from_tf_number(7) == std::nullopt);  // string
+  CHECK(graph::dtype_from_tf_number(7) == std::nullopt);  // string
 }
 
 TEST_CASE("scalars, empty tensors, and bytes at any address") {

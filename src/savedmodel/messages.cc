@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/error.h"
+#include "graph/tf_dtypes.h"
 
 namespace crossload::savedmodel {
 namespace {
@@ -72,27 +73,8 @@ struct AttrEncoder {
 }  // namespace
 
 tf::DataType to_tf(DType dtype) {
-  switch (dtype) {
-    case DType::kBool: return tf::DT_BOOL;
-    case DType::kUInt8: return tf::DT_UINT8;
-    case DType::kInt8: return tf::DT_INT8;
-    case DType::kInt16: return tf::DT_INT16;
-    case DType::kInt32: return tf::DT_INT32;
-    case DType::kInt64: return tf::DT_INT64;
-    case DType::kUInt16: return tf::DT_UINT16;
-    case DType::kUInt32: return tf::DT_UINT32;
-    case DType::kUInt64: return tf::DT_UINT64;
-    case DType::kFloat16: return tf::DT_HALF;
-    case DType::kBFloat16: return tf::DT_BFLOAT16;
-    case DType::kFloat32: return tf::DT_FLOAT;
-    case DType::kFloat64: return tf::DT_DOUBLE;
-    case DType::kComplex64: return tf::DT_COMPLEX64;
-    case DType::kComplex128: return tf::DT_COMPLEX128;
-    case DType::kFloat8E4M3: return tf::DT_FLOAT8_E4M3FN;
-    case DType::kFloat8E5M2: return tf::DT_FLOAT8_E5M2;
-    case DType::kVariant: return tf::DT_VARIANT;
-  }
-  internal_error("dtype {}: TensorFlow has no such type", static_cast<int>(dtype));
+  if (dtype == DType::kVariant) return tf::DT_VARIANT;  // no tensor has it
+  return static_cast<tf::DataType>(graph::tf_number_of(dtype));
 }
 
 tf::TensorShapeProto to_tf(const Dims& dims) {

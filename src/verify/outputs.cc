@@ -13,6 +13,8 @@
 namespace crossload::verify {
 namespace {
 
+using savedmodel::Port;
+
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kExportError = 256;  // times the smallest distance of a run from the truth: no rounding any more
 constexpr double kSmallest = 1e-5;    // distances up to this need no explanation

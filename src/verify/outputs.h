@@ -8,7 +8,7 @@
 #include "base/tensor.h"
 #include "checkpoint/checkpoint.h"
 #include "program/program.h"
-#include "verify/artefact.h"
+#include "savedmodel/artefact.h"
 #include "verify/verify.h"
 
 namespace crossload::verify {
@@ -27,7 +27,7 @@ CaseValues read_case(const std::filesystem::path& file);
 Tensor converted(const Tensor& tensor, DType dtype, const std::string& name);
 
 /// The values that the signature takes, by tensor name. Throws `kBadInput` when one is missing.
-std::vector<std::pair<std::string, Tensor>> feeds_of(const std::map<std::string, Port>& ports,
+std::vector<std::pair<std::string, Tensor>> feeds_of(const std::map<std::string, savedmodel::Port>& ports,
                                                      const std::map<std::string, Tensor>& inputs);
 
 /// Compares what TensorFlow computed (`tf`, by output name) with PyTorch's values. Fills everything but the verdict.

@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "checkpoint/checkpoint.h"
+#include "graph/tf_dtypes.h"
 #include "verify/compare.h"
 #include "verify/modules.h"
 #include "verify/outputs.h"
@@ -22,6 +23,11 @@
 
 namespace crossload::verify {
 namespace {
+
+using savedmodel::Edge;
+using savedmodel::Flow;
+using savedmodel::FlowNode;
+using savedmodel::Tag;
 
 constexpr std::size_t kOpsListed = 40;  // operations of one module that are listed though all is well
 
@@ -157,7 +163,7 @@ class Pieces {
       tf::NodeDef& def = added_.emplace_back();
       def.set_name(placeholder_name(found->second));
       def.set_op("Placeholder");
-      (*def.mutable_attr())["dtype"].set_type(static_cast<tf::DataType>(runtime::tf_number_of(dtype)));
+      (*def.mutable_attr())["dtype"].set_type(static_cast<tf::DataType>(graph::tf_number_of(dtype)));
     }
     return found->second;
   }

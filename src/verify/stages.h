@@ -10,7 +10,7 @@
 #include "base/tensor.h"
 #include "program/program.h"
 #include "runtime/runtime.h"
-#include "verify/artefact.h"
+#include "savedmodel/artefact.h"
 #include "verify/verify.h"
 
 namespace crossload::verify {
@@ -27,7 +27,7 @@ struct StageRequest {
 
 /// Runs the flow with the model's inputs, then pieces of it with PyTorch's values put in at their boundaries. Origins
 /// that do not fit their values (shape, dtype, order of axes) are not used and counted in `notes`.
-std::vector<StageResult> measure_stages(const StageRequest& request, const Flow& flow, const runtime::Runtime& runtime,
-                                        std::vector<std::string>& notes);
+std::vector<StageResult> measure_stages(const StageRequest& request, const savedmodel::Flow& flow,
+                                        const runtime::Runtime& runtime, std::vector<std::string>& notes);
 
 }  // namespace crossload::verify

@@ -6,12 +6,16 @@
 #include <set>
 
 #include "base/error.h"
-#include "verify/artefact.h"
+#include "savedmodel/artefact.h"
 #include "verify/outputs.h"
 #include "verify/stages.h"
 
 namespace crossload::verify {
 namespace {
+
+using savedmodel::Artefact;
+using savedmodel::Flow;
+using savedmodel::Signature;
 
 constexpr double kOutputsShare = 0.4;  // of the progress shown, when stages follow
 

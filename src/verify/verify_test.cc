@@ -13,13 +13,15 @@
 #include <limits>
 
 #include "base/error.h"
+#include "savedmodel/artefact.h"
 #include "savedmodel/saved_model.h"
-#include "verify/artefact.h"
 #include "verify/outputs.h"
 #include "verify/stages.h"
 
 namespace crossload::verify {
 namespace {
+
+using savedmodel::Artefact;
 
 namespace fs = std::filesystem;
 using graph::ValueRef;

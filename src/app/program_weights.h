@@ -1,0 +1,32 @@
+// The tensors that a program's weights are.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/trace_cache.h"
+#include "checkpoint/checkpoint.h"
+#include "program/program.h"
+#include "savedmodel/saved_model.h"
+
+namespace crossload::app {
+
+/// The tensors of a program's weights: from the checkpoint by the locations in the trace, from what the trace carries,
+/// or from the archive itself.
+class ProgramWeights : public savedmodel::WeightSource {
+ public:
+  ProgramWeights(const program::Program& program, const Trace& trace, std::optional<Checkpoint> checkpoint);
+  Tensor tensor(const std::string& source) const override;
+
+  std::vector<std::string> unused, missing;
+
+ private:
+  const program::Program& program_;
+  nlohmann::json locations_;
+  std::optional<Checkpoint> checkpoint_;
+  std::optional<Checkpoint> carried_;
+};
+
+}  // namespace crossload::app

@@ -1,0 +1,152 @@
+#include "cli/commands.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iostream>
+#include <memory>
+
+#include "app/tf_judge.h"
+#include "base/interrupt.h"
+#include "bridge/worker_process.h"
+#include "cli/progress.h"
+#include "cli/result_text.h"
+#include "lower/op_table.h"
+#include "report/report.h"
+
+namespace crossload::cli {
+namespace {
+
+using app::find_python;
+using app::PythonEnvironment;
+using bridge::WorkerProcess;
+using nlohmann::json;
+
+std::unique_ptr<app::PythonSide> start_worker(const PythonEnvironment& environment) {
+  return std::make_unique<WorkerProcess>(environment);
+}
+
+int finish(const report::Report& report, const Options& o) {
+  if (o.as_json) {
+    std::cout << report::to_json(report).dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
+  } else {
+    std::cout << report::to_terminal(report, {wants_color(STDOUT_FILENO), terminal_width(STDOUT_FILENO), o.verbose});
+    std::cout.flush();
+  }
+  return report.result.verdict == verify::Verdict::kMismatch ? 1 : 0;
+}
+
+void settle(Options& o) {
+  o.request.verify = !o.no_verify;
+  o.request.use_cache = !o.no_cache;
+  o.request.model.dynamic = !o.is_static;
+}
+
+}  // namespace
+
+int run_convert(Options& o) {
+  settle(o);
+  const PythonEnvironment environment = find_python(o.python);
+  WorkerProcess python(environment);
+  ProgressLine line(ProgressLine::style_for(o.quiet));
+  const report::Report report = app::convert(o.request, environment, python, line.reporter());
+  line.clear();
+  const int code = finish(report, o);
+  if (!o.as_json) std::cout << o.request.out.string() << "/report.html\n";
+  return code;
+}
+
+int run_verify(Options& o) {
+  settle(o);
+  const PythonEnvironment environment = find_python(o.python);
+  WorkerProcess python(environment);
+  ProgressLine line(ProgressLine::style_for(o.quiet));
+  const report::Report report = verify_again(o.request, environment, python, line.reporter());
+  line.clear();
+  return finish(report, o);
+}
+
+int run_check(Options& o) {
+  settle(o);
+  const PythonEnvironment environment = find_python(o.python);
+  WorkerProcess python(environment);
+  ProgressLine line(ProgressLine::style_for(o.quiet));
+  const json found = check_model(o.request.model, environment, python, line.reporter());
+  line.clear();
+  if (o.as_json) {
+    std::cout << found.dump(2) << std::endl;
+    return 0;
+  }
+  std::cout << check_text(found);
+  return 0;
+}
+
+int run_push(Options& o) {
+  WorkerProcess python(find_python(o.python));
+  ProgressLine line(ProgressLine::style_for(o.quiet));
+  const json pushed = app::push(o.push, python, line.reporter());
+  line.clear();
+  if (o.as_json) {
+    std::cout << pushed.dump(2) << std::endl;
+  } else {
+    std::cout << push_text(pushed, wants_color(STDOUT_FILENO));
+    if (o.verbose || o.push.offline) std::cout << '\n' << pushed.value("description", "") << '\n';
+  }
+  return 0;
+}
+
+int run_weights(Options& o) {
+  ProgressLine line(ProgressLine::style_for(o.quiet));
+  app::WeightsRequest request = o.weights;
+  if (app::may_be_hub_id(request.source)) {
+    WorkerProcess python(find_python(o.python));
+    request.source = app::fetch_weights(request, python, line.reporter());
+  }
+  const app::WeightsResult result = app::convert_weights(request, [&](uint64_t done, uint64_t all) {
+    throw_if_interrupted();
+    line.show_growth(
+        "weights", fmt::format("{:.1f} of {:.1f} MB", static_cast<double>(done) / 1e6, static_cast<double>(all) / 1e6),
+        static_cast<double>(done) / static_cast<double>(std::max<uint64_t>(1, all)));
+  });
+  line.clear();
+  if (o.as_json) {
+    std::cout << to_json(result).dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
+  } else {
+    std::cout << to_text(result, o.verbose);
+  }
+  return 0;
+}
+
+int run_pt_to_tf(Options& o) {
+  PythonEnvironment environment = find_python(o.python);
+  // The Hub and the SavedModel need Transformers 5, the TensorFlow classes 4: --python may name either.
+  const PythonEnvironment judge = environment;
+  if (has_tf_classes(environment)) environment = find_python("");
+  WorkerProcess python(environment);
+  ProgressLine line(ProgressLine::style_for(o.quiet));
+  const json result = app::pt_to_tf(o.pt_to_tf, environment, judge, python, start_worker, line.reporter());
+  line.clear();
+  if (o.as_json) {
+    std::cout << result.dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
+  } else {
+    std::cout << pt_to_tf_text(result, wants_color(STDOUT_FILENO), o.verbose);
+  }
+  return 0;
+}
+
+int run_ops(Options& o) {
+  const auto entries = lower::OpTable::all().sorted();
+  if (o.as_json) {
+    json list = json::array();
+    for (const auto* entry : entries)
+      list.push_back({{"op", entry->schema.target}, {"family", entry->family}, {"schema", entry->schema.text}});
+    std::cout << json{{"ops", list}}.dump(2) << std::endl;
+    return 0;
+  }
+  for (const auto* entry : entries) std::cout << fmt::format("{:<14} {}\n", entry->family, entry->schema.text);
+  std::cout << fmt::format("{} operations\n", entries.size());
+  return 0;
+}
+
+}  // namespace crossload::cli

@@ -1,0 +1,29 @@
+// What the command line was asked for.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "app/convert.h"
+#include "app/pt_to_tf.h"
+#include "app/push.h"
+#include "app/weights.h"
+
+namespace crossload::cli {
+
+struct Options {
+  app::ConvertRequest request;
+  app::PushRequest push;
+  app::WeightsRequest weights;
+  app::PtToTfRequest pt_to_tf;
+  std::string python;
+  std::vector<std::string> formats = {"savedmodel"};
+  bool no_verify = false;
+  bool no_cache = false;
+  bool is_static = false;
+  bool as_json = false;
+  bool quiet = false;
+  bool verbose = false;
+};
+
+}  // namespace crossload::cli

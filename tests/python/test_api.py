@@ -1,0 +1,51 @@
+"""The Python API's keyword arguments against the fields of the engine's request: neither may drift from the other."""
+
+import inspect
+
+import crossload
+import pytest
+
+# Keyword arguments by another name than the field that they fill, and those that fill none.
+NAMES = {"model_class": "class", "no_cache": "use_cache"}
+IN_PYTHON_ONLY = {"dynamic_shapes", "progress"}
+# Fields that the engine fills itself.
+OF_THE_ENGINE = {"decompose"}
+OF_CONVERSION_ONLY = {"dynamic", "verify", "force", "frozen", "jit"}
+
+
+def fields_of(function, **names):
+    given = [names.get(n, NAMES.get(n, n)) for n in inspect.signature(function).parameters if n not in IN_PYTHON_ONLY]
+    assert len(given) == len(set(given))
+    return set(given)
+
+
+@pytest.fixture
+def request_fields(native_module):
+    from crossload import native
+
+    return set(native.engine().request_fields()) - OF_THE_ENGINE
+
+
+def test_every_field_can_be_given(request_fields):
+    assert fields_of(crossload.convert) == request_fields
+    assert fields_of(crossload.verify, pt_model="model", tf_model="out") == request_fields - OF_CONVERSION_ONLY
+
+
+@pytest.mark.parametrize("function", [crossload.convert, crossload.verify])
+def test_every_argument_has_a_type_and_is_told_of(function):
+    for name, parameter in inspect.signature(function).parameters.items():
+        assert f"{name}:" in function.__doc__ or f"{name}," in function.__doc__ or function is crossload.verify
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            assert parameter.annotation is not parameter.empty, name
+
+
+def test_unknown_arguments_are_refused(tmp_path):
+    with pytest.raises(TypeError, match="hidden_state"):
+        crossload.convert("model", tmp_path / "out", hidden_state=True)
+
+
+def test_the_engine_refuses_fields_that_it_does_not_know(native_module, tmp_path):
+    from crossload import native
+
+    answer = native.engine().convert('{"model": "m", "out": "o", "no_cahce": true}', str, lambda *_: None, "")
+    assert "no_cahce" in answer
