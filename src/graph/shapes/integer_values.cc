@@ -1,5 +1,8 @@
 // What is known of the integers that compute shapes: TensorFlow's Shape, Pack, StridedSlice and arithmetic on them.
 #include <algorithm>
+#include <string_view>
+#include <tuple>
+#include <unordered_map>
 
 #include "base/error.h"
 #include "graph/shape_inference.h"
@@ -27,61 +30,16 @@ class Evaluator {
     if (const auto it = known_.find(ref); it != known_.end()) return std::vector{it->second};
     if (++looked_at_ > kMaxNodes || !is_integer(graph_.value(ref).dtype) || ref.output != 0) return std::nullopt;
     const Node& node = graph_.nodes[static_cast<std::size_t>(ref.node)];
-    const std::string_view op = node.op;
-    const auto input = [&](std::size_t i) { return of(node.inputs[i]); };
-
-    if (op == "Const") return constant(std::get<Tensor>(node.attrs.at("value")));
+    if (node.op == "Const") return constant(std::get<Tensor>(node.attrs.at("value")));
     if (rank(ref) > 1) return std::nullopt;
-    if (op == "Identity" || op == "Cast" || op == "Reshape" || op == "ExpandDims" || op == "Squeeze" ||
-        op == "StopGradient") {
-      return input(0);
-    }
-    if (op == "Shape" || op == "Size" || op == "Rank") {
-      const std::optional<SymDims>& shape = graph_.value(node.inputs[0]).shape;
-      if (!shape) return std::nullopt;
-      if (op == "Shape") return *shape;
-      return std::vector{op == "Size" ? product(*shape) : Sym(static_cast<int64_t>(shape->size()))};
-    }
-    if (op == "Pack" || op == "ConcatV2") {
-      std::vector<Sym> all;
-      for (std::size_t i = 0; i < node.inputs.size() - (op == "Pack" ? 0 : 1); ++i) {
-        const Values part = input(i);
-        if (!part) return std::nullopt;
-        all.insert(all.end(), part->begin(), part->end());
-      }
-      return all;
-    }
-    if (op == "StridedSlice") return strided_slice(node);
-    if (op == "GatherV2") {
-      const Values values = input(0);
-      const Values indices = input(1);
-      if (!values || !indices || rank(node.inputs[0]) != 1) return std::nullopt;
-      std::vector<Sym> picked;
-      for (const Sym& index : *indices) {
-        if (!index.is_constant() || index.constant() < 0 || index.constant() >= count(*values)) return std::nullopt;
-        picked.push_back((*values)[static_cast<std::size_t>(index.constant())]);
-      }
-      return picked;
-    }
-    if (op == "Prod" || op == "Sum") {
-      const Values values = input(0);
-      if (!values || rank(node.inputs[0]) != 1) return std::nullopt;
-      Sym total(op == "Prod" ? 1 : 0);
-      for (const Sym& value : *values) total = op == "Prod" ? total * value : total + value;
-      return std::vector{total};
-    }
-    if (op == "Neg") {
-      Values values = input(0);
-      if (values) {
-        for (Sym& value : *values) value = Sym(-1) * value;
-      }
-      return values;
-    }
-    if (node.inputs.size() == 2) return binary(op, node);
-    return std::nullopt;
+    if (const auto rule = kRules.find(node.op); rule != kRules.end()) return (this->*rule->second)(node);
+    return node.inputs.size() == 2 ? elementwise(node) : std::nullopt;
   }
 
  private:
+  using Rule = Values (Evaluator::*)(const Node&);
+  static const std::unordered_map<std::string_view, Rule> kRules;
+
   static int64_t count(const std::vector<Sym>& values) { return static_cast<int64_t>(values.size()); }
   int rank(ValueRef ref) const {
     const auto& shape = graph_.value(ref).shape;
@@ -92,6 +50,62 @@ class Evaluator {
     if (tensor.count() > kMaxElements) return std::nullopt;
     std::vector<Sym> values;
     for (int64_t i = 0; i < tensor.count(); ++i) values.emplace_back(element_as_int(tensor, i));
+    return values;
+  }
+
+  Values same(const Node& node) { return of(node.inputs[0]); }
+
+  Values shape(const Node& node) { return graph_.value(node.inputs[0]).shape; }
+
+  Values size(const Node& node) {
+    const std::optional<SymDims>& dims = graph_.value(node.inputs[0]).shape;
+    return dims ? Values({product(*dims)}) : std::nullopt;
+  }
+
+  Values rank_of(const Node& node) {
+    const std::optional<SymDims>& dims = graph_.value(node.inputs[0]).shape;
+    return dims ? Values({Sym(static_cast<int64_t>(dims->size()))}) : std::nullopt;
+  }
+
+  Values joined(const Node& node, std::size_t parts) {
+    std::vector<Sym> all;
+    for (std::size_t i = 0; i < parts; ++i) {
+      const Values part = of(node.inputs[i]);
+      if (!part) return std::nullopt;
+      all.insert(all.end(), part->begin(), part->end());
+    }
+    return all;
+  }
+  Values pack(const Node& node) { return joined(node, node.inputs.size()); }
+  Values concat(const Node& node) { return joined(node, node.inputs.size() - 1); }
+
+  Values gather(const Node& node) {
+    const Values values = of(node.inputs[0]);
+    const Values indices = of(node.inputs[1]);
+    if (!values || !indices || rank(node.inputs[0]) != 1) return std::nullopt;
+    std::vector<Sym> picked;
+    for (const Sym& index : *indices) {
+      if (!index.is_constant() || index.constant() < 0 || index.constant() >= count(*values)) return std::nullopt;
+      picked.push_back((*values)[static_cast<std::size_t>(index.constant())]);
+    }
+    return picked;
+  }
+
+  /// The elements of a vector added or multiplied.
+  Values reduced(const Node& node) {
+    const bool is_product = node.op == "Prod";
+    const Values values = of(node.inputs[0]);
+    if (!values || rank(node.inputs[0]) != 1) return std::nullopt;
+    Sym total(is_product ? 1 : 0);
+    for (const Sym& value : *values) total = is_product ? total * value : total + value;
+    return std::vector{total};
+  }
+
+  Values negated(const Node& node) {
+    Values values = of(node.inputs[0]);
+    if (values) {
+      for (Sym& value : *values) value = Sym(-1) * value;
+    }
     return values;
   }
 
@@ -107,7 +121,8 @@ class Evaluator {
     return std::nullopt;
   }
 
-  Values binary(std::string_view op, const Node& node) {
+  Values elementwise(const Node& node) {
+    const std::string_view op = node.op;
     if (!apply(op, 1, 1)) return std::nullopt;
     const Values a = of(node.inputs[0]);
     const Values b = a ? of(node.inputs[1]) : std::nullopt;
@@ -154,6 +169,15 @@ class Evaluator {
   const Graph& graph_;
   const KnownScalars& known_;
   int looked_at_ = 0;
+};
+
+const std::unordered_map<std::string_view, Evaluator::Rule> Evaluator::kRules = {
+    {"Identity", &Evaluator::same},   {"Cast", &Evaluator::same},       {"Reshape", &Evaluator::same},
+    {"ExpandDims", &Evaluator::same}, {"Squeeze", &Evaluator::same},    {"StopGradient", &Evaluator::same},
+    {"Shape", &Evaluator::shape},     {"Size", &Evaluator::size},       {"Rank", &Evaluator::rank_of},
+    {"Pack", &Evaluator::pack},       {"ConcatV2", &Evaluator::concat}, {"StridedSlice", &Evaluator::strided_slice},
+    {"GatherV2", &Evaluator::gather}, {"Prod", &Evaluator::reduced},    {"Sum", &Evaluator::reduced},
+    {"Neg", &Evaluator::negated},
 };
 
 }  // namespace
