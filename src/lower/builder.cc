@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/permutation.h"
 #include "graph/shape_inference.h"
 #include "graph/tf_ops.h"
 
@@ -361,9 +362,7 @@ Expr Builder::reshape(Expr x, const SymDims& dims) {
 }
 
 Expr Builder::transpose(Expr x, const std::vector<int>& perm) {
-  bool is_identity = true;
-  for (int i = 0; i < static_cast<int>(perm.size()); ++i) is_identity &= perm[static_cast<std::size_t>(i)] == i;
-  if (is_identity) return x;
+  if (is_identity(perm)) return x;
   return tf("Transpose", {x, int32s(perm)});
 }
 

@@ -1,19 +1,15 @@
 #include "lower/views.h"
 
-#include <algorithm>
 #include <limits>
 #include <numeric>
 #include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/permutation.h"
 
 namespace crossload::lower {
 namespace {
-
-std::vector<int> inverse(const std::vector<int>& perm) {
-  std::vector<int> result(perm.size());
-  for (int i = 0; i < static_cast<int>(perm.size()); ++i)
-    result[static_cast<std::size_t>(perm[static_cast<std::size_t>(i)])] = i;
-  return result;
-}
 
 // `base` with [begin, begin + size of value) along `axis` replaced.
 Expr replace_range(Expr base, Expr value, int axis, const Sym& begin) {
@@ -33,7 +29,7 @@ Sym wrapped(const Sym& index, const Sym& size) {
   return index.is_constant() && index.constant() < 0 ? index + size : index;
 }
 
-Expr write_slice(Call& call, Expr base, Expr value) {
+Expr write_slice(Call& call, std::size_t, Expr base, Expr value) {
   Builder& b = call.builder();
   const int axis = call.axis("dim", base.rank());
   const Sym step = call.sym("step");
@@ -54,55 +50,103 @@ Expr write_slice(Call& call, Expr base, Expr value) {
   return b.swap_axes(updated, 0, axis);
 }
 
+Expr write_select(Call& call, std::size_t, Expr base, Expr value) {
+  const int axis = call.axis("dim", base.rank());
+  const Sym begin = wrapped(call.sym("index"), base.dim(axis));
+  return replace_range(base, call.builder().unsqueeze(value, axis), axis, begin);
+}
+
+Expr write_narrow(Call& call, std::size_t, Expr base, Expr value) {
+  const int axis = call.axis("dim", base.rank());
+  return replace_range(base, value, axis, wrapped(call.sym("start"), base.dim(axis)));
+}
+
+// The parts before it say where part `index` begins.
+Expr write_part(Call& call, std::size_t index, Expr base, Expr value) {
+  const int axis = call.axis("dim", base.rank());
+  Sym begin(0);
+  for (std::size_t i = 0; i < index; ++i) begin = begin + call.result_dims(i)[static_cast<std::size_t>(axis)];
+  return replace_range(base, value, axis, begin);
+}
+
+Expr write_unbind(Call& call, std::size_t index, Expr base, Expr value) {
+  const int axis = call.axis("dim", base.rank());
+  return replace_range(base, call.builder().unsqueeze(value, axis), axis, Sym(static_cast<int64_t>(index)));
+}
+
+Expr write_transpose(Call& call, std::size_t, Expr base, Expr value) {
+  const int first = call.axis("dim0", base.rank()), second = call.axis("dim1", base.rank());
+  return call.builder().swap_axes(value, first, second);
+}
+
+Expr write_reversed_axes(Call& call, std::size_t, Expr base, Expr value) {
+  std::vector<int> perm(static_cast<std::size_t>(base.rank()));
+  std::iota(perm.rbegin(), perm.rend(), 0);
+  return call.builder().transpose(value, perm);
+}
+
+Expr write_permute(Call& call, std::size_t, Expr base, Expr value) {
+  std::vector<int> perm;
+  for (const int64_t d : call.integers("dims")) perm.push_back(static_cast<int>(d < 0 ? d + base.rank() : d));
+  return call.builder().transpose(value, inverse(perm));
+}
+
+// The view shows all elements of the base in their order.
+Expr write_reshaped(Call& call, std::size_t, Expr base, Expr value) {
+  return call.builder().reshape(value, base.dims());
+}
+
+using WayBack = Expr (*)(Call& call, std::size_t index, Expr base, Expr value);
+
+// That an operation makes a view, its schema says; which elements of the base the view shows, no schema does.
+const std::unordered_map<std::string_view, WayBack>& ways_back() {
+  static const std::unordered_map<std::string_view, WayBack> ways = {
+      {"aten.slice.Tensor", write_slice},
+      {"aten.select.int", write_select},
+      {"aten.narrow.default", write_narrow},
+      {"aten.split.Tensor", write_part},
+      {"aten.split_with_sizes.default", write_part},
+      {"aten.chunk.default", write_part},
+      {"aten.unbind.int", write_unbind},
+      {"aten.transpose.int", write_transpose},
+      {"aten.t.default", write_reversed_axes},
+      {"aten.numpy_T.default", write_reversed_axes},
+      {"aten.permute.default", write_permute},
+      {"aten.view.default", write_reshaped},
+      {"aten.view_as.default", write_reshaped},
+      {"aten.reshape.default", write_reshaped},
+      {"aten.reshape_as.default", write_reshaped},
+      {"aten.flatten.using_ints", write_reshaped},
+      {"aten.unflatten.int", write_reshaped},
+      {"aten.squeeze.default", write_reshaped},
+      {"aten.squeeze.dim", write_reshaped},
+      {"aten.squeeze.dims", write_reshaped},
+      {"aten.unsqueeze.default", write_reshaped},
+      {"aten.alias.default", write_reshaped},
+      {"aten.detach.default", write_reshaped},
+      {"aten.contiguous.default", write_reshaped},
+      {"aten.dropout.default", write_reshaped},
+      {"aten.to.dtype", write_reshaped},
+      {"aten.to.device", write_reshaped},
+      {"aten.to.dtype_layout", write_reshaped},
+      {"aten.to.other", write_reshaped},
+      {"aten.type_as.default", write_reshaped},
+  };
+  return ways;
+}
+
 }  // namespace
 
+std::vector<std::string_view> views_with_way_back() {
+  std::vector<std::string_view> targets;
+  for (const auto& [target, way] : ways_back()) targets.push_back(target);
+  return targets;
+}
+
 Expr write_back(Call& call, std::size_t index, Expr base, Expr value) {
-  Builder& b = call.builder();
-  const std::string_view target = call.node().target;
-  const auto is = [&](std::initializer_list<std::string_view> names) {
-    return std::find(names.begin(), names.end(), target) != names.end();
-  };
-  if (is({"aten.slice.Tensor"})) return write_slice(call, base, value);
-  if (is({"aten.select.int"})) {
-    const int axis = call.axis("dim", base.rank());
-    return replace_range(base, b.unsqueeze(value, axis), axis, wrapped(call.sym("index"), base.dim(axis)));
-  }
-  if (is({"aten.narrow.default"})) {
-    const int axis = call.axis("dim", base.rank());
-    return replace_range(base, value, axis, wrapped(call.sym("start"), base.dim(axis)));
-  }
-  if (is({"aten.split.Tensor", "aten.split_with_sizes.default", "aten.chunk.default", "aten.unbind.int"})) {
-    const int axis = call.axis("dim", base.rank());
-    if (target == "aten.unbind.int") {
-      return replace_range(base, b.unsqueeze(value, axis), axis, Sym(static_cast<int64_t>(index)));
-    }
-    Sym begin(0);
-    for (std::size_t i = 0; i < index; ++i) begin = begin + call.result_dims(i)[static_cast<std::size_t>(axis)];
-    return replace_range(base, value, axis, begin);
-  }
-  if (is({"aten.transpose.int"})) {
-    return b.swap_axes(value, call.axis("dim0", base.rank()), call.axis("dim1", base.rank()));
-  }
-  if (is({"aten.t.default", "aten.numpy_T.default"})) {
-    std::vector<int> perm(static_cast<std::size_t>(base.rank()));
-    std::iota(perm.rbegin(), perm.rend(), 0);
-    return b.transpose(value, perm);
-  }
-  if (is({"aten.permute.default"})) {
-    std::vector<int> perm;
-    for (const int64_t d : call.integers("dims")) perm.push_back(static_cast<int>(d < 0 ? d + base.rank() : d));
-    return b.transpose(value, inverse(perm));
-  }
-  if (is({"aten.view.default",       "aten.reshape.default",    "aten._unsafe_view.default",
-          "aten.flatten.using_ints", "aten.unflatten.int",      "aten.squeeze.default",
-          "aten.squeeze.dim",        "aten.squeeze.dims",       "aten.unsqueeze.default",
-          "aten.view_as.default",    "aten.alias.default",      "aten.detach.default",
-          "aten.contiguous.default", "aten.dropout.default",    "aten.to.dtype",
-          "aten.to.device",          "aten.to.dtype_layout",    "aten.to.other",
-          "aten.type_as.default",    "aten.reshape_as.default", "aten.lift_fresh.default"})) {
-    return b.reshape(value, base.dims());
-  }
-  call.unsupported("a write through this kind of view");
+  const auto way = ways_back().find(call.node().target);
+  if (way == ways_back().end()) call.unsupported("a write through this kind of view");
+  return way->second(call, index, base, value);
 }
 
 }  // namespace crossload::lower

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/permutation.h"
+
 namespace crossload::names {
 namespace {
 
@@ -29,13 +31,6 @@ Dims permuted(const Dims& dims, const std::vector<int>& permutation) {
   if (permutation.empty()) return dims;
   Dims result;
   for (const int axis : permutation) result.push_back(dims[static_cast<std::size_t>(axis)]);
-  return result;
-}
-
-std::vector<int> inverse(const std::vector<int>& permutation) {
-  std::vector<int> result(permutation.size());
-  for (std::size_t i = 0; i < permutation.size(); ++i)
-    result[static_cast<std::size_t>(permutation[i])] = static_cast<int>(i);
   return result;
 }
 

@@ -7,6 +7,8 @@
 #include <set>
 #include <string_view>
 
+#include "base/permutation.h"
+
 namespace crossload::verify {
 namespace {
 
@@ -171,8 +173,7 @@ class TreeBuilder {
       const auto& children = children_[static_cast<std::size_t>(index)];
       stack.insert(stack.end(), children.rbegin(), children.rend());
     }
-    std::vector<int> renamed(order.size());
-    for (std::size_t i = 0; i < order.size(); ++i) renamed[static_cast<std::size_t>(order[i])] = static_cast<int>(i);
+    const std::vector<int> renamed = inverse(order);
     std::vector<ModuleCall> calls;
     for (const int index : order) calls.push_back(std::move(tree_.calls[static_cast<std::size_t>(index)]));
     for (std::size_t i = calls.size(); i-- > 0;) {

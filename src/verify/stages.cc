@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/permutation.h"
 #include "checkpoint/checkpoint.h"
 #include "graph/tf_dtypes.h"
 #include "verify/compare.h"
@@ -44,12 +45,6 @@ struct Origin {
 
 Tensor with_dims(const Tensor& tensor, const Dims& dims) {
   return Tensor(tensor.dtype(), dims, tensor.bytes(), tensor.owner());
-}
-
-std::vector<int> inverse(const std::vector<int>& perm) {
-  std::vector<int> result(perm.size());
-  for (std::size_t i = 0; i < perm.size(); ++i) result[static_cast<std::size_t>(perm[i])] = static_cast<int>(i);
-  return result;
 }
 
 bool is_permutation_of(const std::vector<int>& perm, std::size_t rank) {

@@ -2,6 +2,7 @@
 
 #include <numeric>
 
+#include "base/permutation.h"
 #include "lower/ops/families.h"
 #include "lower/ops/indices.h"
 
@@ -11,12 +12,6 @@ namespace {
 Expr copy(Call& call) {
   Builder& b = call.builder();
   return b.broadcast(b.cast(call.tensor("src"), call.result_dtype()), call.result_dims());
-}
-
-std::vector<int> inverse(const std::vector<int>& perm) {
-  std::vector<int> result(perm.size());
-  for (std::size_t i = 0; i < perm.size(); ++i) result[static_cast<std::size_t>(perm[i])] = static_cast<int>(i);
-  return result;
 }
 
 // TensorScatterUpdate, Add, Max or Min of `updates` at `vectors`, in a dtype that the kernel takes.

@@ -1,3 +1,4 @@
+#include "base/permutation.h"
 #include "lower/passes/passes.h"
 #include "lower/passes/rewrite.h"
 

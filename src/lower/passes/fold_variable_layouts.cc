@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/permutation.h"
 #include "lower/passes/passes.h"
 #include "lower/passes/rewrite.h"
 

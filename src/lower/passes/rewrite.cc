@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/permutation.h"
+
 namespace crossload::lower {
 
 using graph::Graph;
@@ -34,25 +36,6 @@ std::vector<int> permutation_of(const Graph& graph, const Node& node) {
   std::vector<int> perm;
   for (int64_t i = 0; i < value.count(); ++i) perm.push_back(static_cast<int>(element_as_int(value, i)));
   return perm;
-}
-
-std::vector<int> inverse(const std::vector<int>& perm) {
-  std::vector<int> result(perm.size());
-  for (std::size_t i = 0; i < perm.size(); ++i) result[static_cast<std::size_t>(perm[i])] = static_cast<int>(i);
-  return result;
-}
-
-std::vector<int> compose(const std::vector<int>& first, const std::vector<int>& second) {
-  std::vector<int> result;
-  for (const int axis : second) result.push_back(first[static_cast<std::size_t>(axis)]);
-  return result;
-}
-
-bool is_identity(const std::vector<int>& perm) {
-  for (std::size_t i = 0; i < perm.size(); ++i) {
-    if (perm[i] != static_cast<int>(i)) return false;
-  }
-  return true;
 }
 
 std::vector<PtValue> marks_before_transpose(const graph::Value& transposed, const std::vector<int>& perm) {

@@ -13,10 +13,6 @@ std::vector<std::vector<int>> users_of(const graph::Graph& graph);
 void replace_value(graph::Graph& graph, graph::ValueRef from, graph::ValueRef to);
 /// The permutation of a Transpose whose `perm` is constant; empty otherwise.
 std::vector<int> permutation_of(const graph::Graph& graph, const graph::Node& node);
-std::vector<int> inverse(const std::vector<int>& perm);
-/// `first`, then `second`: one permutation that does both.
-std::vector<int> compose(const std::vector<int>& first, const std::vector<int>& second);
-bool is_identity(const std::vector<int>& perm);
 /// The marks of a value, said of the value that it is the transpose (by `perm`) of.
 std::vector<graph::PtValue> marks_before_transpose(const graph::Value& transposed, const std::vector<int>& perm);
 /// Adds marks that are not there yet.
