@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "lower/ops/cubic_kernel.h"
 #include "lower/ops/families.h"
 
 namespace crossload::lower {
@@ -90,19 +91,16 @@ Expr linear(Call& call) {
   return b.cast(x, call.result_dtype());
 }
 
-// Keys' kernel with a = -0.75 over four cells.
+// Keys' kernel over four cells.
 Expr cubic(Call& call) {
   Builder& b = call.builder();
   Expr x = b.cast(call.tensor("input"), computed_dtype(call.result_dtype()));
   if (x.dtype() != DType::kFloat32) call.unsupported("resampling of anything but floats of at most 32 bits");
-  constexpr double kA = -0.75;
-  const auto near = [](Expr t) { return ((t * (kA + 2)) - (kA + 3)) * t * t + 1.0; };       // |t| <= 1
-  const auto far = [](Expr t) { return (((t * kA) - 5 * kA) * t + 8 * kA) * t - 4 * kA; };  // 1 < |t| < 2
   for (const Axis& a : axes_of(call, 2)) {
     if (a.in == a.out && !call.flag("align_corners") && !a.factor) continue;
     const Expr place = source_place(call, a);
     const Expr first = b.tf("Floor", {place}), t = place - first;
-    x = weighted(x, a, first - 1.0, {far(t + 1.0), near(t), near(1.0 - t), far(2.0 - t)});
+    x = weighted(x, a, first - 1.0, cubic_weights(t));
   }
   return b.cast(x, call.result_dtype());
 }
@@ -141,12 +139,12 @@ Expr linear_aa(Call& call) {
   });
 }
 
-// Keys' kernel with a = -0.5.
+// Keys' kernel with a = -0.5; the far part is rounded as PyTorch's antialiasing rounds it, which is not `cubic_far`.
 Expr cubic_aa(Call& call) {
   return antialiased(call, 2, [](Expr t) {
     Builder& b = t.builder();
     constexpr double kA = -0.5;
-    const Expr near = ((t * (kA + 2)) - (kA + 3)) * t * t + 1.0, far = (((t - 5.0) * t + 8.0) * t - 4.0) * kA;
+    const Expr near = cubic_near(t, kA), far = (((t - 5.0) * t + 8.0) * t - 4.0) * kA;
     const Expr is_near = b.tf("Less", {t, b.scalar(t.dtype(), 1.0)}),
                is_far = b.tf("Less", {t, b.scalar(t.dtype(), 2.0)});
     return b.select(is_near, near, b.select(is_far, far, b.scalar(t.dtype(), 0.0)));

@@ -3,6 +3,7 @@
 // A place is a point of [-1, 1]^d. It is brought to cell coordinates, then treated by the padding mode, then each of
 // the 2^d cells around it is read and weighted (aten/native/GridSampler.h). Channels last: one row of channels a cell.
 
+#include "lower/ops/cubic_kernel.h"
 #include "lower/ops/families.h"
 
 namespace crossload::lower {
@@ -93,15 +94,12 @@ Expr grid_sampler(Call& call) {
     for (const Expr& a : at) cell.push_back(b.tf("Rint", {a}));
     sum = read(cell, b.fill(dtype, {grid.dim(0), places}, b.scalar(dtype, 1.0)));
   } else if (mode == kCubic) {
-    // Four cells along each axis, each brought into the picture by itself; Keys' kernel with a = -0.75.
-    constexpr double kA = -0.75;
-    const auto near = [](Expr t) { return ((t * (kA + 2)) - (kA + 3)) * t * t + 1.0; };
-    const auto far = [](Expr t) { return (((t * kA) - 5 * kA) * t + 8 * kA) * t - 4 * kA; };
+    // Four cells along each axis, each brought into the picture by itself; Keys' kernel.
     std::vector<Exprs> cells_of, weights_of;
     for (int i = 0; i < spatial; ++i) {
       const Expr& a = at[static_cast<std::size_t>(i)];
       const Expr first = b.tf("Floor", {a}), t = a - first;
-      weights_of.push_back({far(t + 1.0), near(t), near(1.0 - t), far(2.0 - t)});
+      weights_of.push_back(cubic_weights(t));
       Exprs four;
       for (int tap = -1; tap < 3; ++tap) four.push_back(padded(call, first + static_cast<double>(tap), x.dim(i + 2)));
       cells_of.push_back(four);
