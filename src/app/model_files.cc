@@ -4,29 +4,16 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "base/json_file.h"
 
 namespace crossload::app {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-namespace {
-
-// Nothing that is read nests deeper; a hostile file that does would exhaust the stack of whoever walks it.
-constexpr int kDeepestJson = 200;
-
-}  // namespace
-
 json read_json(const fs::path& file) {
   std::ifstream in(file);
   if (!in) bad_input("{}: cannot be read; check the file's permissions", file.string());
-  try {
-    return json::parse(in, [&](int depth, json::parse_event_t, json&) {
-      if (depth > kDeepestJson) bad_input("{}: nests deeper than {}; restore the file", file.string(), kDeepestJson);
-      return true;
-    });
-  } catch (const json::exception& error) {
-    bad_input("{}: not JSON: {}; restore the file", file.string(), error.what());
-  }
+  return parse_json(in, file);
 }
 
 json ModelRequest::to_json() const {

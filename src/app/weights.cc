@@ -12,6 +12,7 @@
 #include "app/config_dtype.h"
 #include "base/error.h"
 #include "base/float_cast.h"
+#include "base/json_file.h"
 #include "base/output_files.h"
 #include "base/output_folder.h"
 #include "base/stopwatch.h"
@@ -59,16 +60,7 @@ names::Model model_of(const fs::path& folder) {
     bad_input("{}: cannot be read; names depend on the model type, put the model's config.json beside its weights",
               path.string());
   }
-  constexpr int kDeepest = 200;
-  json config;
-  try {
-    config = json::parse(in, [&](int depth, json::parse_event_t, json&) {
-      if (depth > kDeepest) bad_input("{}: nests deeper than {}; restore the file", path.string(), kDeepest);
-      return true;
-    });
-  } catch (const json::exception& error) {
-    bad_input("{}: not JSON: {}; restore the file", path.string(), error.what());
-  }
+  const json config = parse_json(in, path);
   const auto text_at = [](const json& object, const char* key) {
     const auto found = object.find(key);
     return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
