@@ -1,7 +1,6 @@
 #include "base/output_folder.h"
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -9,48 +8,23 @@
 #include <fstream>
 #include <string>
 
-#include "base/error.h"
 #include "base/output_files.h"
+#include "support/errors.h"
 #include "support/kill_at_rename.h"
+#include "support/temp_folder.h"
 
 namespace crossload {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct TempFolder {
-  TempFolder() {
-    std::string pattern = (fs::temp_directory_path() / "crossload_output_XXXXXX").string();
-    path = ::mkdtemp(pattern.data());
-  }
-  ~TempFolder() { fs::remove_all(path); }
-  fs::path path;
-};
-
 void write_text(const fs::path& path, const std::string& text) {
   fs::create_directories(path.parent_path());
   std::ofstream(path) << text;
 }
 
-std::string read_text(const fs::path& path) {
-  std::ifstream in(path);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 int entry_count(const fs::path& folder) {
   return static_cast<int>(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
-}
-
-template <typename F>
-std::string message_of(ErrorKind kind, F f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    CHECK(error.kind() == kind);
-    return error.what();
-  }
-  FAIL("nothing was thrown");
-  return {};
 }
 
 TEST_CASE("an output folder appears whole at commit") {
@@ -64,7 +38,7 @@ TEST_CASE("an output folder appears whole at commit") {
     out.commit();
     CHECK_FALSE(fs::exists(out.path()));
   }
-  CHECK(read_text(target / "sub/file") == "hello");
+  CHECK(read_bytes(target / "sub/file") == "hello");
   CHECK(entry_count(target.parent_path()) == 1);
 }
 
@@ -107,10 +81,10 @@ TEST_CASE("an earlier result is replaced, and is whole until then") {
   const fs::path target = earlier_output(temp.path / "out");
   OutputFolder out(target.string() + "/", false, listed_in_marker);
   write_text(out.path() / "new", "new");
-  CHECK(read_text(target / "old") == "old");
+  CHECK(read_bytes(target / "old") == "old");
   out.commit();
   CHECK(entry_count(target) == 1);
-  CHECK(read_text(target / "new") == "new");
+  CHECK(read_bytes(target / "new") == "new");
   CHECK(entry_count(temp.path) == 1);
 }
 
@@ -135,13 +109,13 @@ TEST_CASE("what others put into an earlier result stays: files, links, empty fol
     REQUIRE(::stat((target / "notes.txt").c_str(), &after) == 0);
     CHECK(before.st_ino == after.st_ino);  // the file itself, not a copy
     CHECK(after.st_nlink == 1);
-    CHECK(read_text(target / "sub/tf_model.h5") == "weights");
-    CHECK(read_text(target / ".git/HEAD") == "ref");
+    CHECK(read_bytes(target / "sub/tf_model.h5") == "weights");
+    CHECK(read_bytes(target / ".git/HEAD") == "ref");
     CHECK(fs::is_directory(target / ".git/refs/tags"));
     CHECK(fs::status(target / ".git").permissions() == fs::perms::owner_all);
     CHECK(fs::read_symlink(target / "link") == "nowhere");
-    CHECK(read_text(target / "late.txt") == "came while it was made");
-    CHECK(read_text(target / "sub/new") == "new");
+    CHECK(read_bytes(target / "late.txt") == "came while it was made");
+    CHECK(read_bytes(target / "sub/new") == "new");
     CHECK_FALSE(fs::exists(target / "sub/old"));
     CHECK_FALSE(fs::exists(target / "old"));
     CHECK(entry_count(temp.path) == 1);
@@ -158,8 +132,8 @@ TEST_CASE("bad: a file of somebody else has the name of a new one") {
     const std::string message = message_of(ErrorKind::kBadInput, [&] { out.commit(); });
     CHECK(message.starts_with((target / "config.json").string() + ": is not crossload's"));
   }
-  CHECK(read_text(target / "config.json") == "mine");
-  CHECK(read_text(target / "old") == "old");
+  CHECK(read_bytes(target / "config.json") == "mine");
+  CHECK(read_bytes(target / "old") == "old");
   {
     OutputFolder same(target, false, listed_in_marker);
     write_text(same.path() / "config.json", "mine");
@@ -170,7 +144,7 @@ TEST_CASE("bad: a file of somebody else has the name of a new one") {
   OutputFolder forced(target, true, listed_in_marker);
   write_text(forced.path() / "config.json", "ours");
   forced.commit();
-  CHECK(read_text(target / "config.json") == "ours");
+  CHECK(read_bytes(target / "config.json") == "ours");
   CHECK(entry_count(temp.path) == 1);
 }
 
@@ -211,7 +185,7 @@ TEST_CASE("bad: two runs make the same new folder; the second is told") {
   first.commit();
   CHECK(message_of(ErrorKind::kBadInput, [&] { second.commit(); }).find("another run put something there") !=
         std::string::npos);
-  CHECK(read_text(target / "marker") == "marker\n");
+  CHECK(read_bytes(target / "marker") == "marker\n");
 }
 
 TEST_CASE("a folder that a killed run had set aside is put back") {
@@ -223,7 +197,7 @@ TEST_CASE("a folder that a killed run had set aside is put back") {
   earlier_output(temp.path / (".out." + std::to_string(dead) + ".old.partial"));
   write_text(temp.path / (".out." + std::to_string(dead) + ".partial") / "new", "new");
   { OutputFolder out(target, false, listed_in_marker); }
-  CHECK(read_text(target / "old") == "old");
+  CHECK(read_bytes(target / "old") == "old");
   CHECK(entry_count(temp.path) == 1);
 }
 
@@ -251,9 +225,9 @@ TEST_CASE("one of two results is there whole, and what others put beside it, whe
         throw std::runtime_error("no such model");
       } catch (const std::runtime_error&) {
       }
-      CHECK(read_text(target / "notes.txt") == "mine");
-      const bool is_new = read_text(target / "new") == "new";
-      CHECK(is_new != (read_text(target / "old") == "old" && read_text(target / "sub/old") == "old"));
+      CHECK(read_bytes(target / "notes.txt") == "mine");
+      const bool is_new = read_bytes(target / "new") == "new";
+      CHECK(is_new != (read_bytes(target / "old") == "old" && read_bytes(target / "sub/old") == "old"));
       CHECK(is_new == !was_killed);
       CHECK(entry_count(temp.path) == 1);
     }
@@ -286,7 +260,7 @@ TEST_CASE("an empty folder is replaced") {
   OutputFolder out(target, false);
   write_text(out.path() / "new", "new");
   out.commit();
-  CHECK(read_text(target / "new") == "new");
+  CHECK(read_bytes(target / "new") == "new");
 }
 
 TEST_CASE("bad: a folder of somebody else, a file, a root are kept") {
@@ -299,7 +273,7 @@ TEST_CASE("bad: a folder of somebody else, a file, a root are kept") {
   write_text(temp.path / "file", "x");
   message_of(ErrorKind::kBadInput, [&] { OutputFolder(temp.path / "file", true); });
   message_of(ErrorKind::kBadInput, [&] { OutputFolder("/", true); });
-  CHECK(read_text(target / "thesis.txt") == "years");
+  CHECK(read_bytes(target / "thesis.txt") == "years");
   CHECK(entry_count(temp.path) == 2);
   {
     OutputFolder out(target, true);
@@ -318,7 +292,7 @@ TEST_CASE("bad: somebody puts files in the target's place while it is made") {
     write_text(target / "thesis.txt", "years");
     message_of(ErrorKind::kBadInput, [&] { out.commit(); });
   }
-  CHECK(read_text(target / "thesis.txt") == "years");
+  CHECK(read_bytes(target / "thesis.txt") == "years");
   CHECK(entry_count(temp.path) == 1);
 }
 
@@ -365,12 +339,12 @@ TEST_CASE("output files take their places in a folder at commit") {
     OutputFiles files(temp.path);
     write_text(files.path() / "tf_model.h5", "new");
     write_text(files.path() / "tf_model.h5.index.json", "{}");
-    CHECK(read_text(temp.path / "tf_model.h5") == "old");
+    CHECK(read_bytes(temp.path / "tf_model.h5") == "old");
     files.commit({"tf_model.h5", "stale.h5", "never.h5"});
   }
-  CHECK(read_text(temp.path / "tf_model.h5") == "new");
-  CHECK(read_text(temp.path / "tf_model.h5.index.json") == "{}");
-  CHECK(read_text(temp.path / "config.json") == "kept");
+  CHECK(read_bytes(temp.path / "tf_model.h5") == "new");
+  CHECK(read_bytes(temp.path / "tf_model.h5.index.json") == "{}");
+  CHECK(read_bytes(temp.path / "config.json") == "kept");
   CHECK(entry_count(temp.path) == 3);
 }
 
@@ -393,7 +367,7 @@ TEST_CASE("output files: a place that a folder takes is told") {
   write_text(files.path() / "a.h5", "new");
   write_text(files.path() / "tf_model.h5", "new");
   CHECK(message_of(ErrorKind::kEnvironment, [&] { files.commit(); }).find("is a folder") != std::string::npos);
-  CHECK(read_text(temp.path / "a.h5") == "old");
+  CHECK(read_bytes(temp.path / "a.h5") == "old");
 }
 
 TEST_CASE("output files: what a killed run had begun to move is moved by the next") {
@@ -405,7 +379,7 @@ TEST_CASE("output files: what a killed run had begun to move is moved by the nex
   write_text(temp.path / ".crossload.commit/x.index.json", "new");
   write_text(temp.path / ".crossload.commit/.old/x.index.json", "old");
   { OutputFiles files(temp.path); }
-  for (const char* name : {"1.h5", "2.h5", "x.index.json"}) CHECK(read_text(temp.path / name) == "new");
+  for (const char* name : {"1.h5", "2.h5", "x.index.json"}) CHECK(read_bytes(temp.path / name) == "new");
   CHECK(entry_count(temp.path) == 3);
 }
 
@@ -419,13 +393,13 @@ TEST_CASE("output files: an index never names shards of two runs, wherever the r
       files.commit();
     });
     CAPTURE(n);
-    const std::string index = read_text(temp.path / "x.index.json");
+    const std::string index = read_bytes(temp.path / "x.index.json");
     for (const char* name : {"1.h5", "2.h5"}) {
-      if (!index.empty()) CHECK(read_text(temp.path / name) == index);
+      if (!index.empty()) CHECK(read_bytes(temp.path / name) == index);
     }
     { OutputFiles next(temp.path); }
-    const std::string first = read_text(temp.path / "1.h5");
-    for (const char* name : {"1.h5", "2.h5", "x.index.json"}) CHECK(read_text(temp.path / name) == first);
+    const std::string first = read_bytes(temp.path / "1.h5");
+    for (const char* name : {"1.h5", "2.h5", "x.index.json"}) CHECK(read_bytes(temp.path / name) == first);
     CHECK(first == (n == 1 ? "old" : "new"));
     if (!was_killed) {
       CHECK(n > 5);

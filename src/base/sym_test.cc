@@ -4,7 +4,7 @@
 
 #include <map>
 
-#include "base/error.h"
+#include "support/errors.h"
 
 namespace crossload {
 namespace {
@@ -19,13 +19,7 @@ int64_t value(const Sym& s, const std::map<std::string, int64_t>& values = {}) {
 }
 
 std::string error_of(std::string_view text) {
-  try {
-    Sym::parse_srepr(text);
-  } catch (const Error& e) {
-    CHECK(e.kind() == ErrorKind::kBadInput);
-    return e.what();
-  }
-  return "no error";
+  return message_of(ErrorKind::kBadInput, [&] { parse(text); });
 }
 
 const Sym s = Sym::symbol("s");

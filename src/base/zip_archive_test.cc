@@ -1,6 +1,6 @@
 #include "base/zip_archive.h"
 
-#include "base/test_file.h"
+#include "support/test_file.h"
 
 namespace crossload {
 namespace {

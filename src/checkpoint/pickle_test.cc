@@ -1,6 +1,6 @@
 #include "checkpoint/pickle.h"
 
-#include "base/test_file.h"
+#include "support/test_file.h"
 
 namespace crossload {
 namespace {

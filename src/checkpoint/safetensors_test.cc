@@ -1,30 +1,17 @@
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
 #include <cstring>
 #include <fstream>
 #include <string>
 
-#include "base/error.h"
 #include "checkpoint/checkpoint.h"
+#include "support/errors.h"
+#include "support/temp_folder.h"
 
 namespace crossload {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct TempFolder {
-  TempFolder() {
-    std::string pattern = (fs::temp_directory_path() / "crossload_checkpoint_XXXXXX").string();
-    path = ::mkdtemp(pattern.data());
-  }
-  ~TempFolder() { fs::remove_all(path); }
-  fs::path path;
-};
-
-void write_bytes(const fs::path& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-}
 
 std::string length(uint64_t n) {
   std::string bytes(8, '\0');
@@ -46,15 +33,10 @@ std::string refusal(const std::string& bytes) {
   TempFolder temp;
   const fs::path file = temp.path / "model.safetensors";
   write_bytes(file, bytes);
-  try {
-    open_safetensors(file);
-  } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::kBadInput);
-    const std::string message = error.what();
-    CHECK(message.starts_with(file.string() + " @ 0x"));
-    return message.substr(temp.path.string().size() + 1);
-  }
-  return "accepted";
+  const std::string message = message_of(ErrorKind::kBadInput, [&] { open_safetensors(file); });
+  if (message == "no error") return message;
+  CHECK(message.starts_with(file.string() + " @ 0x"));
+  return message.substr(temp.path.string().size() + 1);
 }
 
 std::string tensor_refusal(const std::string& tensors, std::size_t data_size) {
@@ -62,15 +44,9 @@ std::string tensor_refusal(const std::string& tensors, std::size_t data_size) {
 }
 
 std::string folder_refusal(const fs::path& folder) {
-  try {
-    open_checkpoint(folder);
-  } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::kBadInput);
-    const std::string message = error.what();
-    CHECK(message.starts_with(folder.string()));
-    return message.substr(folder.string().size());
-  }
-  return "accepted";
+  const std::string message = message_of(ErrorKind::kBadInput, [&] { open_checkpoint(folder); });
+  CHECK(message.starts_with(folder.string()));
+  return message.substr(folder.string().size());
 }
 
 bool holds(const std::string& text, const std::string& part) {
@@ -101,8 +77,8 @@ TEST_CASE("a safetensors file is mapped, entries are sorted by name") {
 }
 
 TEST_CASE("an empty file of tensors and tensors without elements are fine") {
-  CHECK(refusal(safetensors("{}", 0)) == "accepted");
-  CHECK(tensor_refusal(R"("a":{"dtype":"F16","shape":[0,5],"data_offsets":[0,0]})", 0) == "accepted");
+  CHECK(refusal(safetensors("{}", 0)) == "no error");
+  CHECK(tensor_refusal(R"("a":{"dtype":"F16","shape":[0,5],"data_offsets":[0,0]})", 0) == "no error");
 }
 
 TEST_CASE("bad: truncated files") {
@@ -162,7 +138,7 @@ TEST_CASE("bad: dimensions that overflow") {
 
 TEST_CASE("bad: gaps, overlaps, trailing bytes, names twice") {
   const std::string a = R"("a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]})";
-  CHECK(tensor_refusal(a, 4) == "accepted");
+  CHECK(tensor_refusal(a, 4) == "no error");
   holds(tensor_refusal(a, 6), "2 bytes follow the last tensor");
   holds(tensor_refusal(a + R"(,"b":{"dtype":"U8","shape":[2],"data_offsets":[6,8]})", 8),
         "tensor `b` begins at byte 6 of the data, the one before it ends at 4; no gaps are allowed");

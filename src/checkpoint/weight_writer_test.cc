@@ -1,7 +1,7 @@
 #include "checkpoint/weight_writer.h"
 
-#include "base/test_file.h"
 #include "checkpoint/checkpoint.h"
+#include "support/test_file.h"
 
 namespace crossload {
 namespace {

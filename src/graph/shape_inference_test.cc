@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-#include "base/error.h"
+#include "support/errors.h"
 
 namespace crossload::graph {
 namespace {
@@ -52,14 +52,7 @@ TEST_CASE("what is not known stays open") {
 }
 
 TEST_CASE("constant sizes that contradict each other are told") {
-  const auto message = [](const std::string& lines) {
-    try {
-      with(lines);
-    } catch (const Error& error) {
-      return std::string(error.what());
-    }
-    return std::string("no error");
-  };
+  const auto message = [](const std::string& lines) { return message_of(ErrorKind::kInternal, [&] { with(lines); }); };
   CHECK(message("%c = Const() {value=int32[2](-1, 3)}\n%f = Const() {value=float32[2, 4](1, 2, 3, 4, 5, 6, 7, 8)}\n"
                 "%y = Reshape(%f, %c)\n") == "Reshape `y`: 8 elements do not fill a shape of 3 times anything");
   CHECK(message("%f = Const() {value=float32[3, 1](1, 2, 3)}\n%y = BatchMatMulV2(%x, %f)\n") ==

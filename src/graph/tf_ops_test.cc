@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-#include "base/error.h"
+#include "support/errors.h"
 
 namespace crossload::graph {
 namespace {
@@ -21,12 +21,7 @@ Types infer(std::string_view name, const Types& inputs) {
   return infer(name, inputs, attrs);
 }
 std::string failure(std::string_view name, const Types& inputs, Attrs attrs = {}) {
-  try {
-    infer(name, inputs, attrs);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
+  return message_of(ErrorKind::kInternal, [&] { infer(name, inputs, attrs); });
 }
 
 TEST_CASE("the whole table parses and is sorted") {

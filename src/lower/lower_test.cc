@@ -4,8 +4,8 @@
 
 #include <set>
 
-#include "base/text_cases.h"
 #include "lower/op_table.h"
+#include "support/text_cases.h"
 
 namespace crossload::lower {
 namespace {

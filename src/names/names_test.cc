@@ -9,9 +9,9 @@
 #include <sstream>
 
 #include "base/error.h"
-#include "base/text_cases.h"
 #include "names/pattern.h"
 #include "names/sines.h"
+#include "support/text_cases.h"
 
 namespace crossload::names {
 namespace {
@@ -158,23 +158,11 @@ TfTensor variable(std::string name, Dims dims = {4, 3}) {
 
 std::string error_to_tf(const Model& model, const std::vector<PtTensor>& tensors,
                         ErrorKind kind = ErrorKind::kBadInput) {
-  try {
-    to_tf(model, tensors);
-  } catch (const Error& error) {
-    CHECK(error.kind() == kind);
-    return error.what();
-  }
-  return "no error";
+  return message_of(kind, [&] { to_tf(model, tensors); });
 }
 
 std::string error_to_pt(const Model& model, const std::vector<TfTensor>& tensors) {
-  try {
-    to_pt(model, tensors);
-  } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::kBadInput);
-    return error.what();
-  }
-  return "no error";
+  return message_of(ErrorKind::kBadInput, [&] { to_pt(model, tensors); });
 }
 
 TEST_CASE("plans of representative classes are those of tests/names") {

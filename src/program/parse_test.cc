@@ -2,27 +2,18 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
 
-#include "base/error.h"
 #include "program/program.h"
+#include "support/text_cases.h"
 
 namespace crossload::program {
 namespace {
 
-namespace fs = std::filesystem;
-
 TEST_CASE("the text of every case of tests/program reads back as it was") {
   int read = 0;
-  for (const auto& entry : fs::directory_iterator(fs::path(CROSSLOAD_SOURCE_DIR) / "tests/program")) {
-    if (entry.path().extension() != ".txt") continue;
-    CAPTURE(entry.path().filename().string());
-    std::stringstream content;
-    content << std::ifstream(entry.path()).rdbuf();
-    const std::string text = content.str();
-    const std::string printed = text.substr(text.rfind("\n---\n") + 5);
+  for (const auto& path : text_case_files("tests/program")) {
+    CAPTURE(path.filename().string());
+    const std::string printed = read_single_case(path).expected;
     CHECK(print(parse_text(printed)) == printed);
     ++read;
   }
@@ -62,14 +53,7 @@ TEST_CASE("every kind of argument") {
 }
 
 std::string message(const std::string& text) {
-  try {
-    parse_text(text);
-  } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::kBadInput);
-    return error.what();
-  }
-  FAIL("it was read");
-  return {};
+  return message_of(ErrorKind::kBadInput, [&] { parse_text(text); });
 }
 
 TEST_CASE("bad-text") {

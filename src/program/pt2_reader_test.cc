@@ -1,10 +1,9 @@
 // Runs tests/program/*.txt (see test_archive.h for their form); CROSSLOAD_BLESS=1 rewrites what they expect. Then the
 // same archives with one thing wrong in each.
 #include <algorithm>
-#include <cstdlib>
 
 #include "program/program.h"
-#include "program/test_archive.h"
+#include "support/test_archive.h"
 
 namespace crossload::program {
 namespace {
@@ -14,23 +13,14 @@ namespace fs = std::filesystem;
 const fs::path kCases = fs::path(CROSSLOAD_SOURCE_DIR) / "tests/program";
 
 TEST_CASE("text cases of programs") {
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(kCases)) {
-    if (entry.path().extension() == ".txt") files.push_back(entry.path());
-  }
-  std::sort(files.begin(), files.end());
+  const std::vector<fs::path> files = text_case_files("tests/program");
   REQUIRE(files.size() >= 4);
   for (const fs::path& file : files) {
     CAPTURE(file.filename().string());
-    const TextCase text = TextCase::read(file);
+    const TextCase text = read_single_case(file);
     const TestFile archive;
-    archive.write_zip(text.entries());
-    const std::string found = print(read_pt2(archive.path()));
-    if (std::getenv("CROSSLOAD_BLESS")) {
-      std::ofstream(file) << text.input << "---\n" << found;
-      continue;
-    }
-    CHECK(found == text.expected);
+    archive.write_zip(archive_entries(text.input));
+    compare_single_case(file, text, print(read_pt2(archive.path())));
   }
 }
 
@@ -38,7 +28,7 @@ TEST_CASE("text cases of programs") {
 class Sample {
  public:
   explicit Sample(std::string_view name = "modules.txt")
-      : name_(name), entries_(TextCase::read(kCases / name).entries()) {}
+      : name_(name), entries_(archive_entries(read_single_case(kCases / name).input)) {}
 
   Program read(bool compressed = false) const {
     file_.write_zip(entries_, compressed);

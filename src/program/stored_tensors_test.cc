@@ -2,7 +2,7 @@
 
 #include <numeric>
 
-#include "program/test_archive.h"
+#include "support/test_archive.h"
 
 namespace crossload::program {
 namespace {

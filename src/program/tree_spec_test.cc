@@ -1,7 +1,7 @@
 #include "program/tree_spec.h"
 
 #include "base/error.h"
-#include "program/test_archive.h"
+#include "support/test_archive.h"
 
 namespace crossload::program {
 namespace {

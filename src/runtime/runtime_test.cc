@@ -2,7 +2,6 @@
 #include "runtime/runtime.h"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
@@ -12,6 +11,9 @@
 
 #include "base/error.h"
 #include "graph/tf_dtypes.h"
+#include "support/temp_folder.h"
+#include "support/tensorflow_package.h"
+#include "support/tensors.h"
 
 namespace crossload::runtime {
 namespace {
@@ -55,15 +57,9 @@ std::string sum_graph(DType dtype = DType::kFloat32) {
 
 // --- The library ---
 
-fs::path package() {
-  const char* variable = std::getenv("CROSSLOAD_TENSORFLOW");
-  return variable ? fs::path(variable)
-                  : fs::path(CROSSLOAD_SOURCE_DIR) / ".venv/lib/python3.11/site-packages/tensorflow";
-}
-
 std::shared_ptr<Runtime> runtime_or_null() {
-  if (fs::exists(package() / "libtensorflow_cc.so.2")) return Runtime::load(package());
-  MESSAGE("skipped: no TensorFlow in " << package().string());
+  if (fs::exists(tensorflow_package() / "libtensorflow_cc.so.2")) return Runtime::load(tensorflow_package());
+  MESSAGE("skipped: no TensorFlow in " << tensorflow_package().string());
   return nullptr;
 }
 
@@ -77,17 +73,6 @@ Error error_of(F f) {
   return Error(ErrorKind::kBadInput, "no error");
 }
 
-template <typename T>
-std::vector<T> elements(const Tensor& tensor) {
-  std::vector<T> values;
-  for (int64_t i = 0; i < tensor.count(); ++i) values.push_back(tensor.at<T>(i));
-  return values;
-}
-
-Tensor floats(std::vector<float> values) {
-  return Tensor::of<float>(DType::kFloat32, {static_cast<int64_t>(values.size())}, values);
-}
-
 TEST_CASE("TensorFlow loads and leaves the signal handler alone") {
   using Handler = void (*)(int);
   const Handler mine = [](int) {};
@@ -97,7 +82,7 @@ TEST_CASE("TensorFlow loads and leaves the signal handler alone") {
   CHECK(is_mine);
   if (!runtime) return;
   CHECK(runtime->version().starts_with("2."));
-  CHECK(Runtime::load(package()) == runtime);
+  CHECK(Runtime::load(tensorflow_package()) == runtime);
   CHECK(std::getenv("TF_CPP_MIN_LOG_LEVEL") != nullptr);
 }
 
@@ -107,15 +92,14 @@ TEST_CASE("a missing library is the environment's fault, and says what to instal
   CHECK(std::string(error.what()) ==
         "/nowhere/tensorflow: no TensorFlow here, `libtensorflow_cc.so.2` is missing; pip install "
         "tensorflow-cpu==2.21.0");
-  const fs::path folder = fs::temp_directory_path() / fmt::format("crossload-runtime-{}", ::getpid());
-  fs::create_directories(folder);
-  std::ofstream(folder / "libtensorflow_cc.so.2") << "no library";
-  CHECK(error_of([&] { Runtime::load(folder); }).kind() == ErrorKind::kEnvironment);
-  fs::remove_all(folder);
+  const TempFolder folder;
+  write_bytes(folder.path / "libtensorflow_cc.so.2", "no library");
+  CHECK(error_of([&] { Runtime::load(folder.path); }).kind() == ErrorKind::kEnvironment);
 }
 
 TEST_CASE("the package of an interpreter is found without starting it") {
-  const fs::path root = fs::temp_directory_path() / fmt::format("crossload-find-{}", ::getpid());
+  const TempFolder folder;
+  const fs::path& root = folder.path;
   const fs::path wanted = root / "lib/python3.11/site-packages/tensorflow";
   fs::create_directories(wanted);
   fs::create_directories(root / "bin");
@@ -123,7 +107,6 @@ TEST_CASE("the package of an interpreter is found without starting it") {
   CHECK(error_of([&] { find_tensorflow_package(root / "bin/python3"); }).kind() == ErrorKind::kEnvironment);
   std::ofstream(wanted / "libtensorflow_cc.so.2").flush();
   CHECK(find_tensorflow_package(root / "bin/python3") == wanted);
-  fs::remove_all(root);
 }
 
 TEST_CASE("a graph runs, and any tensor of it can be fed") {
@@ -250,19 +233,17 @@ TEST_CASE("threads can be limited, and one session serves several threads") {
 TEST_CASE("a SavedModel runs") {
   const auto runtime = runtime_or_null();
   if (!runtime) return;
-  const fs::path folder = fs::temp_directory_path() / fmt::format("crossload-saved-model-{}", ::getpid());
-  fs::create_directories(folder);
+  const TempFolder folder;
   // SavedModel: saved_model_schema_version = 1, meta_graphs = 2; MetaGraphDef: meta_info_def = 1 (tags = 4), graph_def
   // = 2.
   const std::string meta_graph = bytes_field(1, bytes_field(4, "serve")) + bytes_field(2, sum_graph(DType::kInt32));
-  std::ofstream(folder / "saved_model.pb", std::ios::binary) << number_field(1, 1) + bytes_field(2, meta_graph);
-  const Session session = runtime->load_saved_model(folder);
+  write_bytes(folder.path / "saved_model.pb", number_field(1, 1) + bytes_field(2, meta_graph));
+  const Session session = runtime->load_saved_model(folder.path);
   const Tensor x = Tensor::vector_int32({1, 2});
   CHECK(elements<int32_t>(session.run({{"x:0", x}, {"y:0", x}}, {"sum:0"}).at("sum:0")) == std::vector<int32_t>{2, 4});
-  const Error error = error_of([&] { runtime->load_saved_model(folder, {}, "train"); });
+  const Error error = error_of([&] { runtime->load_saved_model(folder.path, {}, "train"); });
   CHECK(error.kind() == ErrorKind::kInternal);
   CHECK(std::string(error.what()).find("train") != std::string::npos);
-  fs::remove_all(folder);
 }
 
 }  // namespace

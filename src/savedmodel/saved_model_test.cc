@@ -6,7 +6,6 @@
 #include <leveldb/env.h>
 #include <leveldb/options.h>
 #include <leveldb/table.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 
 #include <csignal>
@@ -14,16 +13,17 @@
 #include <fstream>
 #include <map>
 #include <memory>
-#include <numeric>
 #include <set>
 
 #include "base/crc32c.h"
-#include "base/error.h"
 #include "graph/shape_inference.h"
 #include "graph/tf_ops.h"
 #include "savedmodel/saved_model.pb.h"
 #include "savedmodel/tensor_bundle.h"
 #include "savedmodel/tensor_bundle.pb.h"
+#include "support/errors.h"
+#include "support/temp_folder.h"
+#include "support/tensors.h"
 
 namespace crossload::savedmodel {
 namespace {
@@ -33,15 +33,6 @@ using graph::Attrs;
 using graph::Graph;
 using graph::Node;
 using graph::ValueRef;
-
-struct TempFolder {
-  TempFolder() {
-    std::string pattern = (fs::temp_directory_path() / "crossload_saved_model_XXXXXX").string();
-    path = ::mkdtemp(pattern.data());
-  }
-  ~TempFolder() { fs::remove_all(path); }
-  fs::path path;
-};
 
 class Weights : public WeightSource {
  public:
@@ -89,12 +80,6 @@ struct Writer {
   }
   ValueRef last() const { return {static_cast<int>(g.nodes.size()) - 1, 0}; }
 };
-
-Tensor counting_floats(Dims dims) {
-  std::vector<float> values(static_cast<std::size_t>(element_count(dims)));
-  std::iota(values.begin(), values.end(), 0.0f);
-  return Tensor::of<float>(DType::kFloat32, std::move(dims), values);
-}
 
 /// logits = scale * ((embeddings[ids] * attention) @ dense^T), with dense stored transposed.
 Graph plain_graph() {
@@ -180,14 +165,9 @@ std::pair<Graph, Weights> dtype_graph() {
   return {w.g, Weights(std::move(tensors))};
 }
 
-std::string read_file(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 tf::MetaGraphDef read_meta(const fs::path& folder) {
   tf::SavedModel message;
-  REQUIRE(message.ParseFromString(read_file(folder / "saved_model.pb")));
+  REQUIRE(message.ParseFromString(read_bytes(folder / "saved_model.pb")));
   REQUIRE(message.meta_graphs_size() == 1);
   return message.meta_graphs(0);
 }
@@ -290,7 +270,7 @@ TEST_CASE("the checkpoint holds each variable's bytes, transposed where it says 
   TempFolder temp;
   write(plain_graph(), plain_weights(), temp.path / "1", {}, nullptr);
   const auto index = read_index(temp.path / "1/variables/variables.index");
-  const std::string data = read_file(temp.path / "1/variables/variables.data-00000-of-00001");
+  const std::string data = read_bytes(temp.path / "1/variables/variables.data-00000-of-00001");
   CHECK(index.size() == 6);
   tf::BundleHeaderProto header;
   CHECK(header.ParseFromString(index.at("")));
@@ -312,7 +292,7 @@ TEST_CASE("equal input gives equal bytes") {
   write(plain_graph(), plain_weights(), temp.path / "a", {}, nullptr);
   write(plain_graph(), plain_weights(), temp.path / "b", {}, nullptr);
   for (const char* file : {"saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001"}) {
-    CHECK(read_file(temp.path / "a" / file) == read_file(temp.path / "b" / file));
+    CHECK(read_bytes(temp.path / "a" / file) == read_bytes(temp.path / "b" / file));
   }
 }
 
@@ -330,7 +310,7 @@ TEST_CASE("tensors of many blocks are written whole and with the right checksum"
   const std::size_t size = write_tensor_bundle(temp.path / "v", tensors, {}, [&](std::size_t done) { last = done; });
   CHECK(last == size);
   const auto index = read_index(temp.path / "v.index");
-  const std::string data = read_file(temp.path / "v.data-00000-of-00001");
+  const std::string data = read_bytes(temp.path / "v.data-00000-of-00001");
   CHECK(data.size() == size);
   for (std::size_t i = 0; i < all.size(); ++i) {
     CAPTURE(i);
@@ -357,13 +337,9 @@ TEST_CASE("bad: no room for the weights") {
   const struct rlimit small { 1 << 20, before.rlim_max };
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);
   ::setrlimit(RLIMIT_FSIZE, &small);
-  std::string message;
-  try {
+  const std::string message = message_of(ErrorKind::kEnvironment, [&] {
     write_tensor_bundle(temp.path / "v", {{"t", counting_floats({3000, 1700}), {}}}, {}, nullptr);
-  } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::kEnvironment);
-    message = error.what();
-  }
+  });
   ::setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, handler);
   CHECK(message.find("needs 20400000 bytes, ") != std::string::npos);
@@ -371,13 +347,7 @@ TEST_CASE("bad: no room for the weights") {
 }
 
 std::string refusal(const Graph& graph, const Weights& weights, const fs::path& folder, const Options& options = {}) {
-  try {
-    write(graph, weights, folder, options, nullptr);
-  } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::kBadInput);
-    return error.what();
-  }
-  return "accepted";
+  return message_of(ErrorKind::kBadInput, [&] { write(graph, weights, folder, options, nullptr); });
 }
 
 TEST_CASE("bad: sources that do not fit their variables, all in one error and before anything is written") {

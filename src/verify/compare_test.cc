@@ -7,19 +7,14 @@
 #include <limits>
 #include <vector>
 
+#include "support/tensors.h"
+
 namespace crossload::verify {
 namespace {
 
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
-
-Tensor floats(std::vector<float> values) {
-  return Tensor::of<float>(DType::kFloat32, {static_cast<int64_t>(values.size())}, std::span<const float>(values));
-}
-Tensor doubles(std::vector<double> values) {
-  return Tensor::of<double>(DType::kFloat64, {static_cast<int64_t>(values.size())}, std::span<const double>(values));
-}
 
 TEST_CASE("compare: largest, mean, place and direction of the difference") {
   const Difference d = compare(floats({1, 2, 3, 4}), floats({1, 2.5f, 3, 3.75f}), {});

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "support/tensors.h"
 
 namespace crossload::verify {
 namespace {
@@ -19,13 +20,6 @@ OutputResult output(double error, double noise, double tf_truth) {
   result.tf_truth = tf_truth;
   result.pt_truth = noise;
   return result;
-}
-
-Tensor floats(Dims dims, std::vector<float> values) {
-  return Tensor::of<float>(DType::kFloat32, std::move(dims), std::span<const float>(values));
-}
-Tensor doubles(Dims dims, std::vector<double> values) {
-  return Tensor::of<double>(DType::kFloat64, std::move(dims), std::span<const double>(values));
 }
 
 TEST_CASE("verdict: the limit, then PyTorch's own noise") {

@@ -5,16 +5,17 @@
 #include "verify/verify.h"
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <fstream>
 #include <limits>
 
 #include "base/error.h"
 #include "savedmodel/artefact.h"
 #include "savedmodel/saved_model.h"
+#include "support/temp_folder.h"
+#include "support/tensorflow_package.h"
+#include "support/tensors.h"
 #include "verify/outputs.h"
 #include "verify/stages.h"
 
@@ -25,21 +26,6 @@ using savedmodel::Artefact;
 
 namespace fs = std::filesystem;
 using graph::ValueRef;
-
-struct TempFolder {
-  TempFolder() {
-    std::string pattern = (fs::temp_directory_path() / "crossload_verify_XXXXXX").string();
-    path = ::mkdtemp(pattern.data());
-  }
-  ~TempFolder() { fs::remove_all(path); }
-  fs::path path;
-};
-
-fs::path package() {
-  const char* variable = std::getenv("CROSSLOAD_TENSORFLOW");
-  return variable ? fs::path(variable)
-                  : fs::path(CROSSLOAD_SOURCE_DIR) / ".venv/lib/python3.11/site-packages/tensorflow";
-}
 
 void write_safetensors(const fs::path& file, const std::map<std::string, Tensor>& tensors) {
   std::string header = "{", data;
@@ -56,13 +42,6 @@ void write_safetensors(const fs::path& file, const std::map<std::string, Tensor>
   std::ofstream out(file, std::ios::binary);
   out.write(reinterpret_cast<const char*>(&size), 8);
   out << header << data;
-}
-
-Tensor floats(Dims dims, std::vector<float> values) {
-  return Tensor::of<float>(DType::kFloat32, std::move(dims), std::span<const float>(values));
-}
-Tensor doubles(Dims dims, std::vector<double> values) {
-  return Tensor::of<double>(DType::kFloat64, std::move(dims), std::span<const double>(values));
 }
 
 class Weights : public savedmodel::WeightSource {
@@ -156,7 +135,7 @@ Result run(const Options& options, const std::function<void(Request&)>& change =
                              {"", "no rows", false, "PyTorch divides by zero"}};
   request.reference.stages = folder.path / "stages.safetensors";
   if (change) change(request);
-  return verify(request, *runtime::Runtime::load(package()));
+  return verify(request, *runtime::Runtime::load(tensorflow_package()));
 }
 
 const StageResult& stage(const Result& result, const std::string& module) {
@@ -252,7 +231,7 @@ TEST_CASE("stages: a run for each value gives what one run for all gives") {
     request.progress = [&](double fraction) { fractions.push_back(fraction); };
     std::vector<std::string> notes;
     one_by_one = measure_stages(request, Artefact(r.saved_model).flow("int64_serving"),
-                                *runtime::Runtime::load(package()), notes);
+                                *runtime::Runtime::load(tensorflow_package()), notes);
     CHECK(notes.empty());
     CHECK(std::ranges::is_sorted(fractions));
     CHECK(fractions.size() > 5);

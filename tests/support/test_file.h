@@ -1,49 +1,32 @@
-// For tests: files of their own, zip archives written with libzip, which the reader under test uses for nothing but
+// Files of a test's own, zip archives written with libzip, which the reader under test uses for nothing but
 // inflating, and errors as text.
 #pragma once
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 #include <zip.h>
 
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "base/error.h"
+#include "support/errors.h"
+#include "support/temp_folder.h"
 
 namespace crossload {
 
 using Entries = std::vector<std::pair<std::string, std::string>>;
 
-/// A path of its own, removed at the end of the test.
+/// A path in a folder of its own, removed at the end of the test.
 class TestFile {
  public:
-  explicit TestFile(std::string_view name = "x.pt2") {
-    std::string folder = (std::filesystem::temp_directory_path() / "crossload_test_XXXXXX").string();
-    REQUIRE(mkdtemp(folder.data()) != nullptr);
-    folder_ = folder;
-    path_ = (folder_ / name).string();
-  }
+  explicit TestFile(std::string_view name = "x.pt2") { path_ = (folder_.path / name).string(); }
   TestFile(std::string_view name, std::string_view bytes) : TestFile(name) { write(bytes); }
-  ~TestFile() { std::filesystem::remove_all(folder_); }
-  TestFile(const TestFile&) = delete;
-  TestFile& operator=(const TestFile&) = delete;
 
   const std::string& path() const { return path_; }
-  void write(std::string_view bytes) const {
-    std::ofstream(path_, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  }
-  std::string bytes() const {
-    std::stringstream content;
-    content << std::ifstream(path_, std::ios::binary).rdbuf();
-    return content.str();
-  }
+  void write(std::string_view bytes) const { write_bytes(path_, bytes); }
+  std::string bytes() const { return read_bytes(path_); }
   void write_zip(const Entries& entries, bool compressed = false) const {
     std::filesystem::remove(path_);
     zip_t* const zip = zip_open(path_.c_str(), ZIP_CREATE, nullptr);
@@ -58,7 +41,7 @@ class TestFile {
   }
 
  private:
-  std::filesystem::path folder_;
+  TempFolder folder_;
   std::string path_;
 };
 
@@ -75,17 +58,11 @@ inline std::string replaced(std::string text, std::string_view from, std::string
 /// What `action` throws, without the file's path; fails the test when it throws nothing.
 template <typename F>
 std::string error_from(const std::string& path, F action, ErrorKind kind = ErrorKind::kBadInput) {
-  try {
-    action();
-  } catch (const Error& e) {
-    CHECK(name_of(e.kind()) == name_of(kind));
-    std::string text = e.what();
-    const std::size_t at = text.find(path);
-    if (at != text.npos) text.replace(at, path.size(), "x.pt2");
-    return text;
-  }
-  FAIL_CHECK("no error");
-  return {};
+  std::string text = message_of(kind, action);
+  CHECK(text != "no error");
+  const std::size_t at = text.find(path);
+  if (at != text.npos) text.replace(at, path.size(), "x.pt2");
+  return text;
 }
 
 inline bool has(const std::string& text, std::string_view part) {

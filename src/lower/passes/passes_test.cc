@@ -4,7 +4,7 @@
 
 #include <map>
 
-#include "base/text_cases.h"
+#include "support/text_cases.h"
 
 namespace crossload::lower {
 namespace {
