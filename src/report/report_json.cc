@@ -79,9 +79,8 @@ nlohmann::ordered_json to_json(const Report& report) {
                      {"missing", report.weights.missing}};
   Json& files = json["files"] = Json::array();
   for (const File& file : report.files) {
-    files.push_back({{"path", file.path},
-                     {"bytes", file.bytes},
-                     {"crc32c", file.crc32c ? Json(*file.crc32c) : Json(nullptr)}});
+    files.push_back(
+        {{"path", file.path}, {"bytes", file.bytes}, {"crc32c", file.crc32c ? Json(*file.crc32c) : Json(nullptr)}});
   }
   json["timings_s"] = {{"trace", number(report.timings.trace)},
                        {"lower", number(report.timings.lower)},
