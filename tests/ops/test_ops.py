@@ -14,8 +14,8 @@ pytest.importorskip("torch")
 pytest.importorskip("tensorflow")
 pytest.importorskip("expecttest", reason="PyTorch's OpInfo needs it: pip install expecttest")
 
-import handmade
 import opinfo
+import samples
 from harness import Runner, op_table
 from tolerances import WITHOUT_SAMPLES, XFAIL
 
@@ -28,15 +28,15 @@ def selected_rows(session, test):
 
 def run(rows, is_slow):
     """The samples that reach each row: {row: [sample]}."""
-    samples, runner = {}, Runner(TABLE)
+    chosen, runner = {}, Runner(TABLE)
     start = time.monotonic()
     for row in sorted(rows):
-        for sample in [*opinfo.samples_of(row, is_slow), *handmade.samples_of(row)]:
-            samples.setdefault(sample.name, sample)
+        for sample in [*opinfo.samples_of(row, is_slow), *samples.samples_of(row)]:
+            chosen.setdefault(sample.name, sample)
     runner.seconds["samples"] = time.monotonic() - start
-    runner.run(list(samples.values()))
+    runner.run(list(chosen.values()))
     found = {}
-    for sample in samples.values():
+    for sample in chosen.values():
         if sample.outcome.startswith("skipped"):
             continue
         for row in sample.targets | {sample.row}:
@@ -44,7 +44,7 @@ def run(rows, is_slow):
     if "CROSSLOAD_OPS_LOG" in os.environ:
         print(dict(runner.seconds))
         with open(os.environ["CROSSLOAD_OPS_LOG"], "w") as log:
-            for s in samples.values():
+            for s in chosen.values():
                 log.write("\t".join([s.name, s.dtype, s.row, ",".join(sorted(s.targets)), s.outcome]) + "\n")
     return found
 
@@ -59,19 +59,25 @@ def slow(request):
     return run(selected_rows(request.session, "test_row_in_depth"), True)
 
 
-def check(row, samples):
+def check(row, reached_by):
     failures = []
-    for sample in samples:
+    for sample in reached_by:
         if sample.name not in XFAIL:
             if sample.outcome != "passed":
                 failures.append(f"{sample.name}: {sample.outcome}")
         elif sample.outcome == "passed":
             failures.append(f"{sample.name}: expected to fail, but passes; remove it from XFAIL")
     if row in WITHOUT_SAMPLES:
-        assert not samples, f"a sample reaches {row} now; remove it from WITHOUT_SAMPLES"
+        assert not reached_by, f"a sample reaches {row} now; remove it from WITHOUT_SAMPLES"
         return
-    assert samples, f"no sample reaches {row}; add one to tests/ops/handmade.py"
-    assert not failures, f"{len(failures)} of {len(samples)} samples\n" + "\n".join(failures)
+    assert reached_by, f"no sample reaches {row}; add one to tests/ops/samples/{TABLE[row][0]}.py"
+    assert not failures, f"{len(failures)} of {len(reached_by)} samples\n" + "\n".join(failures)
+
+
+@pytest.mark.parametrize("family", sorted(samples.by_family()))
+def test_samples_stand_in_the_file_of_their_rows_family(family):
+    lowered_by = {row: TABLE[row][0] if row in TABLE else "no family" for row in samples.by_family()[family]}
+    assert {row: found for row, found in lowered_by.items() if found != family} == {}
 
 
 @pytest.mark.parametrize("row", sorted(TABLE))

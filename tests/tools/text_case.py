@@ -41,21 +41,21 @@ def program_text(sample):
 
 
 def main(rows):
-    import handmade
     import harness
+    import samples
 
     table = harness.op_table()
     for row in rows:
-        samples = sorted(handmade.samples_of(row), key=lambda s: s.second is None)
-        if not samples:
-            sys.exit(f"error: {row}: no sample in tests/ops/handmade.py")
+        found = sorted(samples.samples_of(row), key=lambda s: s.second is None)
+        if not found:
+            sys.exit(f"error: {row}: no sample in tests/ops/samples")
         path = ROOT / "tests/lower" / f"{table[row][0]}.txt"
         before = (
             path.read_text() if path.exists() else f"# {table[row][0]}: a program each, and what it is lowered to.\n"
         )
         if f"== {row}\n" in before:
             continue
-        path.write_text(before.rstrip("\n") + f"\n\n== {row}\n{program_text(samples[0])}--\n")
+        path.write_text(before.rstrip("\n") + f"\n\n== {row}\n{program_text(found[0])}--\n")
         print(f"{path.relative_to(ROOT)}: {row}")
 
 

@@ -1,0 +1,101 @@
+"""Orders, runs, counts: ties, both directions, unsigned and boolean values, bounds that repeat."""
+
+import torch
+from tensors import INF, N, X, bools, floats, ints
+
+from samples import case
+
+RUNS = torch.tensor([3, 3, 1, 1, 1, 3, 2])
+for runs in (
+    RUNS,
+    RUNS > 2,
+    RUNS.float(),
+    torch.zeros(0, dtype=torch.int64),
+    torch.tensor([4]),
+    RUNS[:6].reshape(2, 3),
+):
+    for what in (
+        {},
+        {"return_inverse": True},
+        {"return_counts": True},
+        {"return_inverse": True, "return_counts": True},
+    ):
+        case("aten.unique_consecutive.default", lambda x, w=what: torch.unique_consecutive(x, **w), runs)
+case("aten.unique_consecutive.default", lambda x: torch.unique_consecutive(x, dim=0), RUNS, second=[RUNS[:4]])
+for largest in (True, False):
+    case("aten.topk.default", lambda x, b=largest: torch.topk(x, 3, 1, b), floats(4, 9))
+    case("aten.topk.default", lambda x, b=largest: torch.topk(x, 2, 0, b), torch.tensor([[5, -3], [1, 8], [-4, 2]]))
+    case(
+        "aten.topk.default",
+        lambda x, b=largest: torch.topk(x, 2, 0, b),
+        torch.tensor([5, 200, 0, 7], dtype=torch.uint8),
+    )
+case("aten.topk.default", lambda x: torch.topk(x, 3), floats(4, 9), second=[floats(2, 5)])
+for descending in (False, True):
+    for x in (
+        floats(4, 9),
+        torch.tensor([[3, 1, 3, 2], [1, 1, 2, -9]]),
+        bools(3, 5),
+        torch.tensor([3, 250, 0, 3], dtype=torch.uint8),
+    ):
+        case("aten.sort.stable", lambda x, d=descending: torch.sort(x, stable=True, dim=-1, descending=d), x)
+        case("aten.argsort.stable", lambda x, d=descending: torch.argsort(x, stable=True, dim=0, descending=d), x)
+    case("aten.sort.default", lambda x, d=descending: torch.sort(x, 0, d), floats(6, 5), second=[floats(7, 3)])
+    case("aten.argsort.default", lambda x, d=descending: torch.argsort(x, 1, d), floats(6, 5))
+case("aten.sort.stable", lambda x: torch.sort(x, stable=True), torch.tensor([INF, -INF, 0.0, 1.0, INF]))
+for right in (False, True):
+    case(
+        "aten.bucketize.Tensor",
+        lambda x, b, r=right: torch.bucketize(x, b, right=r),
+        floats(3, 4),
+        torch.tensor([-1.0, -0.5, 0.0, 0.5]),
+    )
+    case(
+        "aten.bucketize.Tensor",
+        lambda x, b, r=right: torch.bucketize(x, b, right=r, out_int32=True),
+        ints(7),
+        torch.tensor([-5, 0, 0, 5]),
+    )
+for bounds in (floats(2, 5), floats(5), ints(2, 5), floats(2, 5).double()):
+    case(
+        "aten.searchsorted.Tensor",
+        lambda s, x: torch.searchsorted(s, x, sorter=torch.argsort(s, dim=-1, stable=True)),
+        bounds,
+        bounds.flip(-1),
+    )
+case("aten.bucketize.Tensor", lambda x, b: torch.bucketize(x, b), floats(7).double(), floats(5).double().sort().values)
+COUNTED = torch.tensor([3, 0, 3, 5, 1])
+for least in (0, 4, 9):
+    case("aten.bincount.default", lambda x, n=least: torch.bincount(x, minlength=n), COUNTED)
+    case("aten.bincount.default", lambda x, n=least: torch.bincount(x, minlength=n), COUNTED[:0])
+    case("aten.bincount.default", lambda x, w, n=least: torch.bincount(x, w, n), COUNTED, floats(5))
+case("aten.bincount.default", lambda x: torch.bincount(x), COUNTED.int(), second=[COUNTED.int()[:3]])
+case("aten.bincount.default", lambda x, w: torch.bincount(x, w), COUNTED, ints(5))
+case("aten.histc.default", lambda x: torch.histc(x, 8, 0, 7), torch.tensor([0.0, 1, 1, 7, 3, 8, -1, 5]))
+case("aten.histc.default", lambda x: torch.histc(x.float(), 8, 0, 7), ints(40, low=0, high=8))
+case(
+    "aten.histc.default",
+    lambda x: torch.histc(x.float(), 8, 0, 7),
+    ints(40, low=0, high=8),
+    second=[ints(13, low=0, high=8)],
+)
+case("aten.histc.default", lambda x: torch.histc(x, 5, -1, 2), floats(200))
+for invert in (False, True):
+    case("aten.isin.Tensor_Tensor", lambda x, y, i=invert: torch.isin(x, y, invert=i), N, torch.tensor([3, -1, 5]))
+BOUNDS = floats(3, 6).sort(-1).values
+for right in (False, True):
+    case(
+        "aten.searchsorted.Tensor",
+        lambda s, x, r=right: torch.searchsorted(s, x, right=r),
+        BOUNDS,
+        floats(3, 5),
+        second=[floats(2, 4).sort(-1).values, floats(2, 7)],
+    )
+    case(
+        "aten.searchsorted.Tensor",
+        lambda s, x, r=right: torch.searchsorted(s, x, right=r),
+        BOUNDS[0].contiguous(),
+        BOUNDS,
+    )
+case("aten.histc.default", lambda x: torch.histc(x, 5), X)
+case("aten.histc.default", lambda x: torch.histc(x, 4), torch.ones(6))
