@@ -97,8 +97,8 @@ class Kept {
     if (names.empty() && !folder.empty()) use(folder);
     for (const fs::path& name : names) {
       const fs::path path = folder / name;
-      if (S_ISDIR(status_of(from / path).st_mode)) {
-        if (status_of(from / path).st_dev != device) {
+      if (const struct stat seen = status_of(from / path); S_ISDIR(seen.st_mode)) {
+        if (seen.st_dev != device) {
           bad_input("{}: another file system is mounted there; give another place", (from / path).string());
         }
         walk(from, path, use);

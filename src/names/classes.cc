@@ -79,8 +79,7 @@ const ClassRow* base_class(std::string_view model_type) {
 }
 
 bool has_tf_class(std::string_view model_type) {
-  // RAG's classes hold two models beside a retriever, and no table of names has them.
-  return base_class(model_type) != nullptr || model_type == "rag";
+  return base_class(model_type) != nullptr || std::ranges::find(unmapped_types(), model_type) != unmapped_types().end();
 }
 
 const ClassRow& class_of(const Model& model) {

@@ -203,6 +203,10 @@ constexpr AliasRow kAliases[] = {
     {"clip_vision_model", "clip"},
 };
 
+constexpr std::string_view kUnmapped[] = {
+    "rag",  // its classes hold two models of other types beside a retriever
+};
+
 }  // namespace
 
 std::span<const KindRow> kind_rows() { return kKinds; }
@@ -214,6 +218,7 @@ std::span<const SinesRow> sines_rows() { return kSines; }
 std::span<const TfOnlyRow> tf_only_rows() { return kTfOnly; }
 std::span<const PartRow> part_rows() { return kParts; }
 std::span<const AliasRow> alias_rows() { return kAliases; }
+std::span<const std::string_view> unmapped_types() { return kUnmapped; }
 
 bool names_type(std::string_view types, std::string_view type) {
   if (types.empty()) return true;

@@ -100,6 +100,9 @@ struct AliasRow {
 };
 std::span<const AliasRow> alias_rows();
 
+/// Model types with TensorFlow classes whose weights have no names in any table.
+std::span<const std::string_view> unmapped_types();
+
 /// Whether `types` names the type, or is empty.
 bool names_type(std::string_view types, std::string_view type);
 

@@ -301,7 +301,7 @@ TEST_CASE("classes and types without a TensorFlow class are named") {
   CHECK(has_tf_class("gpt-sw3"));
   CHECK(!has_tf_class("llama"));
   CHECK(has_tf_class("rag"));                      // modeling_tf_rag.py
-  CHECK(!has_tf_class("speech-encoder-decoder"));  // in the auto classes' list, but there is no such file
+  CHECK(!has_tf_class("speech-encoder-decoder"));  // there is no such file
 }
 
 TEST_CASE("models in models in models come to an end") {

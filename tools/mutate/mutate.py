@@ -3,7 +3,7 @@
 
 .venv/bin/python tools/mutate/mutate.py                 all changes of tools/mutate/mutations/*.toml
 .venv/bin/python tools/mutate/mutate.py eps lower/ops   those whose name or file has one of these texts
-.venv/bin/python tools/mutate/mutate.py --check         only: does every change still fit the sources? (part of lint)
+.venv/bin/python tools/mutate/mutate.py --check         only: does every change still fit the sources?
 
 A change is a table `[[mutation]]`: `file`, `what` (what is wrong then), `old` and `new` (text that stands in the file
 once), and `tests`, the commands that must notice, quickest first: `cpp FOLDER` for the unit tests of src/FOLDER, else
