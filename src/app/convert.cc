@@ -113,8 +113,8 @@ void require_all_weights(const ModelRequest& request, const Subject& subject) {
 }
 
 std::string root_class(const program::Program& program) {
-  for (const auto& place : program.places) {
-    if (place.module.empty() && !place.module_class.empty()) return place.module_class;
+  for (const auto& site : program.call_sites) {
+    if (site.module.empty() && !site.module_class.empty()) return site.module_class;
   }
   return {};
 }
@@ -258,7 +258,7 @@ verify::Result measure(const ConvertRequest& request, const Subject& subject, co
   return closer;
 }
 
-// Before any work; a model on the Hub has no place yet.
+// Before any work; a model on the Hub has no folder yet.
 void require_apart_from_inputs(const ConvertRequest& request) {
   require_apart(request.out, request.model.model);
   require_apart(request.out, request.model.inputs);

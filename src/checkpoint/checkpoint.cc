@@ -43,19 +43,19 @@ bool Checkpoint::is_tensorflow() const {
 }
 
 Checkpoint Checkpoint::united(const std::vector<Checkpoint>& parts) {
-  struct Place {
+  struct Source {
     const Checkpoint* part;
     std::size_t index;
   };
-  std::map<std::string_view, Place> places;
+  std::map<std::string_view, Source> sources;
   Checkpoint result;
   for (const Checkpoint& part : parts) {
-    for (std::size_t i = 0; i < part.entries_.size(); ++i) places[part.entries_[i].name] = {&part, i};
+    for (std::size_t i = 0; i < part.entries_.size(); ++i) sources[part.entries_[i].name] = {&part, i};
     for (const auto& [key, value] : part.metadata_) result.metadata_[key] = value;
   }
-  for (const auto& [name, place] : places) {
-    result.entries_.push_back(place.part->entries_[place.index]);
-    result.tensors_.push_back(place.part->tensors_[place.index]);
+  for (const auto& [name, source] : sources) {
+    result.entries_.push_back(source.part->entries_[source.index]);
+    result.tensors_.push_back(source.part->tensors_[source.index]);
   }
   return result;
 }

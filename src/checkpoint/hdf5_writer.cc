@@ -121,7 +121,7 @@ void put_entry(std::string& out, uint64_t name, Address object, uint32_t kind, A
 // Writes objects one behind the other, each after those that it names.
 class Builder::Tail {
  public:
-  struct Place {
+  struct GroupAddress {
     Address header, tree, heap;
   };
 
@@ -141,7 +141,7 @@ class Builder::Tail {
     put_header(bytes_, 4, dataset.links, messages);
   }
 
-  Place add(const Group& group) {
+  GroupAddress add(const Group& group) {
     std::map<std::string_view, Address> members;
     for (const auto& [name, dataset] : group.datasets) members[name] = headers_[dataset];
     for (const auto& [name, inner] : group.groups) members[name] = add(*inner).header;
@@ -153,13 +153,13 @@ class Builder::Tail {
       names.append(name).push_back('\0');
       pad(names);
     }
-    Place place{};
-    place.heap = here();
+    GroupAddress address{};
+    address.heap = here();
     bytes_ += "HEAP";
     put<uint32_t>(bytes_, 0);
     put<uint64_t>(bytes_, names.size());
     put<uint64_t>(bytes_, kNoFreeBlock);
-    put<Address>(bytes_, place.heap + kHeapHeaderSize);
+    put<Address>(bytes_, address.heap + kHeapHeaderSize);
     bytes_ += names;
 
     std::vector<Address> nodes;
@@ -177,7 +177,7 @@ class Builder::Tail {
       bytes_ += node;
     }
 
-    place.tree = here();
+    address.tree = here();
     std::string tree = "TREE";
     put<uint16_t>(tree, 0);
     put<uint16_t>(tree, static_cast<uint16_t>(nodes.size()));
@@ -191,15 +191,15 @@ class Builder::Tail {
     tree.resize(kTreeHeaderSize + 8 + 2 * std::size_t{tree_k_} * 16, '\0');
     bytes_ += tree;
 
-    place.header = here();
+    address.header = here();
     std::string table;
-    put<Address>(table, place.tree);
-    put<Address>(table, place.heap);
+    put<Address>(table, address.tree);
+    put<Address>(table, address.heap);
     std::string messages;
     put_message(messages, kSymbolTable, table);
     messages += group.attributes;
     put_header(bytes_, static_cast<uint16_t>(1 + group.attribute_count), 1, messages);
-    return place;
+    return address;
   }
 
   std::string take() { return std::move(bytes_); }
@@ -320,7 +320,7 @@ Builder::File Builder::finish() const {
   file.tail.offset = rounded_up(data_end_, 8);
   Tail tail(file.tail.offset, static_cast<uint16_t>(tree_k));
   for (const Entry& dataset : datasets_) tail.add(dataset);
-  const Tail::Place root = tail.add(root_);
+  const Tail::GroupAddress root = tail.add(root_);
   file.tail.bytes = tail.take();
 
   std::string& head = file.head.bytes;

@@ -13,8 +13,8 @@
 namespace crossload::lower {
 
 using program::Block;
+using program::CallSite;
 using program::Node;
-using program::Place;
 using program::TensorRef;
 
 namespace {
@@ -43,16 +43,16 @@ std::string written_name(const Node& node, const SchemaArgument& written) {
 
 }  // namespace
 
-void Failures::add(const Node& node, const Place& place, const std::string& what) {
+void Failures::add(const Node& node, const CallSite& site, const std::string& what) {
   details_.push_back(
-      fmt::format("{} ({}): {} `{}`", place.module.empty() ? "model" : place.module, place.source, what, node.target));
+      fmt::format("{} ({}): {} `{}`", site.module.empty() ? "model" : site.module, site.source, what, node.target));
   targets_.insert(node.target);
 }
 
 void Failures::throw_all() const {
   if (details_.empty()) return;
   throw Error(ErrorKind::kUnsupported,
-              fmt::format("lower: {} operation{} of this model cannot be lowered ({} places); see the list, or "
+              fmt::format("lower: {} operation{} of this model cannot be lowered ({} call sites); see the list, or "
                           "`crossload ops` for what is supported",
                           targets_.size(), targets_.size() == 1 ? "" : "s", details_.size()),
               details_);
@@ -146,11 +146,11 @@ bool BlockLowering::is_poisoned(const Node& node) const {
 }
 
 // The nodes of a body may name no module: then it is that of the operation that holds the body.
-Place BlockLowering::place_of(const Node& node) const {
-  if (node.place < 0) return place_;
-  Place place = program_.places[static_cast<std::size_t>(node.place)];
-  if (place.module.empty()) place.module = place_.module;
-  return place;
+CallSite BlockLowering::call_site_of(const Node& node) const {
+  if (node.call_site < 0) return call_site_;
+  CallSite site = program_.call_sites[static_cast<std::size_t>(node.call_site)];
+  if (site.module.empty()) site.module = call_site_.module;
+  return site;
 }
 
 void BlockLowering::lower_nodes() {
@@ -159,7 +159,7 @@ void BlockLowering::lower_nodes() {
 
 void BlockLowering::lower_node(const Node& node) {
   if (needs_no_lowering(node)) return;
-  current_ = place_of(node);
+  current_ = call_site_of(node);
   const OpTable::Entry* entry = OpTable::all().find(node.target);
   if (entry == nullptr) return fail(node, "no lowering for");
   if (is_poisoned(node)) return poison(node);

@@ -14,7 +14,7 @@ namespace crossload::lower {
 /// What could not be lowered, of all blocks of a program.
 class Failures {
  public:
-  void add(const program::Node& node, const program::Place& place, const std::string& what);
+  void add(const program::Node& node, const program::CallSite& site, const std::string& what);
   std::size_t count() const { return details_.size(); }
   /// Throws `kUnsupported` with all of them, if there are any.
   void throw_all() const;
@@ -32,14 +32,14 @@ class BlockLowering : public Bodies {
   /// Whether the graph's values are marked with the block's names: those of the program itself are, where it has them.
   enum class Marks { kNone, kProgram };
 
-  /// `place` is where the block stands in the model, for nodes that do not say it themselves. Failures are collected;
+  /// `site` is where the block stands in the model, for nodes that do not say it themselves. Failures are collected;
   /// what reads the result of a call that failed is passed over.
-  BlockLowering(Builder& builder, const program::Program& program, const program::Block& block, program::Place place,
+  BlockLowering(Builder& builder, const program::Program& program, const program::Block& block, program::CallSite site,
                 Failures& failures, Marks marks)
       : builder_(builder),
         program_(program),
         block_(block),
-        place_(std::move(place)),
+        call_site_(std::move(site)),
         failures_(failures),
         marks_(marks) {}
 
@@ -66,7 +66,7 @@ class BlockLowering : public Bodies {
   void require(const std::string& name);
   void refresh(const std::string& name);
   void bind_symbols(Expr value);
-  program::Place place_of(const program::Node& node) const;
+  program::CallSite call_site_of(const program::Node& node) const;
   void fail(const program::Node& node, const std::string& what);
   bool is_poisoned(const program::Node& node) const;
   void lower_node(const program::Node& node);
@@ -82,11 +82,11 @@ class BlockLowering : public Bodies {
   Builder& builder_;
   const program::Program& program_;
   const program::Block& block_;
-  const program::Place place_;
+  const program::CallSite call_site_;
   Failures& failures_;
   const Marks marks_;
   Source source_;
-  program::Place current_;  // of the node that is being lowered
+  program::CallSite current_;  // of the node that is being lowered
   std::unordered_map<std::string, Expr> values_;
   std::unordered_map<std::string, View> views_;
   std::unordered_map<std::string, int> versions_;

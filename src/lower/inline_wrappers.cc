@@ -192,7 +192,7 @@ class Inliner {
     for (const auto& [name, value] : body.syms) flat_.syms.emplace(inner[name] = new_name(name), value);
     add_nodes(body, inner, wrapper.target == kAutocast ? mode_in(wrapper, mode) : mode);
     for (const auto& [value, name] : again) {
-      Node alias{"aten.alias.default", names.at(name), {{"self", TensorRef{inner.at(value)}}}, {}, wrapper.place};
+      Node alias{"aten.alias.default", names.at(name), {{"self", TensorRef{inner.at(value)}}}, {}, wrapper.call_site};
       alias.results.push_back({{names.at(name)}, "", false});
       flat_.nodes.push_back(std::move(alias));
     }
@@ -245,7 +245,7 @@ class Inliner {
     if (!is_floating(type.dtype) || type.dtype == DType::kFloat64 || type.dtype == wanted) return name;
     const std::string result = new_name("autocast");
     flat_.tensors[result] = {wanted, type.dims};
-    Node cast{"aten._to_copy.default", result, {}, {}, user.place};
+    Node cast{"aten._to_copy.default", result, {}, {}, user.call_site};
     cast.arguments = {{"self", TensorRef{name}}, {"dtype", program::ScalarType{wanted}}};
     cast.results.push_back({{result}, "", false});
     flat_.nodes.push_back(std::move(cast));

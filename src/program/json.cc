@@ -25,12 +25,12 @@ std::string_view type_name(simdjson::dom::element value) {
 
 }  // namespace
 
-void JsonPlace::fail(std::string_view seen) const {
+void JsonLocation::fail(std::string_view seen) const {
   bad_input("{}: {}{}{}; the program is damaged or not written by torch.export", where, item, item.empty() ? "" : ": ",
             seen);
 }
 
-void Json::fail(std::string_view seen) const { place_->fail(fmt::format("`{}` {}", key_, seen)); }
+void Json::fail(std::string_view seen) const { location_->fail(fmt::format("`{}` {}", key_, seen)); }
 
 void Json::wrong_type(std::string_view expected) const {
   fail(fmt::format("is {}, {} expected", type_name(value_), expected));
@@ -51,35 +51,35 @@ double Json::real() const {
 Json Json::at(std::string_view key) const {
   simdjson::dom::element value;
   if (object().at_key(key).get(value) != simdjson::SUCCESS) fail(fmt::format("has no field `{}`", key));
-  return Json(place_, value, key);
+  return Json(location_, value, key);
 }
 
 std::optional<Json> Json::find(std::string_view key) const {
   simdjson::dom::element value;
   if (object().at_key(key).get(value) != simdjson::SUCCESS || value.is_null()) return std::nullopt;
-  return Json(place_, value, key);
+  return Json(location_, value, key);
 }
 
 std::pair<std::string_view, Json> Json::tagged() const {
   const auto fields = object();
   const auto first = fields.begin();
   if (!(first != fields.end())) fail("is an empty object, a field that names its type expected");
-  return {first.key(), Json(place_, first.value(), first.key())};
+  return {first.key(), Json(location_, first.value(), first.key())};
 }
 
 JsonDocument::JsonDocument(std::string_view text, std::string where, std::string item)
-    : place_{std::move(where), std::move(item)} {
+    : location_{std::move(where), std::move(item)} {
   const auto error = parser_.parse(text.data(), text.size()).get(root_);
   if (error != simdjson::SUCCESS) {
-    place_.fail(fmt::format("{} bytes are no JSON ({})", text.size(), simdjson::error_message(error)));
+    location_.fail(fmt::format("{} bytes are no JSON ({})", text.size(), simdjson::error_message(error)));
   }
 }
 
 void JsonDocument::set_item(std::string_view kind, std::string_view name) {
-  place_.item.assign(kind);
-  place_.item += " `";
-  place_.item += name;
-  place_.item += '`';
+  location_.item.assign(kind);
+  location_.item += " `";
+  location_.item += name;
+  location_.item += '`';
 }
 
 }  // namespace crossload::program

@@ -1,4 +1,4 @@
-// JSON whose every access is checked: a value of another type than asked for is an error that names file and place.
+// JSON whose every access is checked: a value of another type than asked for is an error that names file and location.
 #pragma once
 
 #include <simdjson.h>
@@ -11,7 +11,7 @@
 namespace crossload::program {
 
 /// What is being read, for messages: the file and entry, and the item inside, such as "node `linear_4`".
-struct JsonPlace {
+struct JsonLocation {
   std::string where;
   std::string item;
 
@@ -22,10 +22,10 @@ struct JsonPlace {
 /// A value inside a JsonDocument, which must outlive it.
 class Json {
  public:
-  Json(const JsonPlace* place, simdjson::dom::element value, std::string_view key)
-      : place_(place), value_(value), key_(key) {}
+  Json(const JsonLocation* location, simdjson::dom::element value, std::string_view key)
+      : location_(location), value_(value), key_(key) {}
 
-  const JsonPlace& place() const { return *place_; }
+  const JsonLocation& location() const { return *location_; }
   bool is_null() const { return value_.is_null(); }
   bool is_string() const { return value_.is_string(); }
   bool is_array() const { return value_.is_array(); }
@@ -62,12 +62,12 @@ class Json {
   /// Calls `f(Json)` for every element.
   template <typename F>
   void each(F f) const {
-    for (const simdjson::dom::element element : array()) f(Json(place_, element, key_));
+    for (const simdjson::dom::element element : array()) f(Json(location_, element, key_));
   }
   /// Calls `f(std::string_view key, Json)` for every field.
   template <typename F>
   void each_field(F f) const {
-    for (const auto field : object()) f(field.key, Json(place_, field.value, field.key));
+    for (const auto field : object()) f(field.key, Json(location_, field.value, field.key));
   }
 
   /// Throws `kBadInput`: `<where>: <item>: `<key>` <seen>; …`.
@@ -86,7 +86,7 @@ class Json {
     return result;
   }
 
-  const JsonPlace* place_;
+  const JsonLocation* location_;
   simdjson::dom::element value_;
   std::string_view key_;
 };
@@ -99,13 +99,13 @@ class JsonDocument {
   JsonDocument(const JsonDocument&) = delete;
   JsonDocument& operator=(const JsonDocument&) = delete;
 
-  Json root() const { return Json(&place_, root_, "the top value"); }
+  Json root() const { return Json(&location_, root_, "the top value"); }
   /// Names the item that is being read from here on.
   void set_item(std::string_view kind, std::string_view name);
-  void clear_item() { place_.item.clear(); }
+  void clear_item() { location_.item.clear(); }
 
  private:
-  JsonPlace place_;
+  JsonLocation location_;
   simdjson::dom::parser parser_;
   simdjson::dom::element root_;
 };

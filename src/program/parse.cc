@@ -269,7 +269,7 @@ class TextParser {
     for (const std::string& n : names) {
       if (!n.empty() && node.name.empty()) node.name = n;
     }
-    if (take("#")) node.place = place();
+    if (take("#")) node.call_site = call_site();
     end_line();
     block.nodes.push_back(std::move(node));
   }
@@ -302,8 +302,8 @@ class TextParser {
   }
 
   // `module Class file.py:12`, each of the three may be missing.
-  int place() {
-    Place place;
+  int call_site() {
+    CallSite site;
     while (true) {
       spaces();
       if (at_end() || peek() == '\n') break;
@@ -314,21 +314,21 @@ class TextParser {
       const bool is_source = colon != std::string::npos && colon + 1 < part.size() &&
                              part.find_first_not_of("0123456789", colon + 1) == std::string::npos;
       if (is_source) {
-        place.source = part;
+        site.source = part;
       } else if (std::isupper(static_cast<unsigned char>(part[0])) != 0) {
-        place.module_class = part;
+        site.module_class = part;
       } else {
-        place.call = part;
-        place.module = part.substr(0, part.find('@'));
+        site.call = part;
+        site.module = part.substr(0, part.find('@'));
       }
     }
-    for (std::size_t i = 0; i < program_.places.size(); ++i) {
-      const Place& known = program_.places[i];
-      if (known.call == place.call && known.module_class == place.module_class && known.source == place.source)
+    for (std::size_t i = 0; i < program_.call_sites.size(); ++i) {
+      const CallSite& known = program_.call_sites[i];
+      if (known.call == site.call && known.module_class == site.module_class && known.source == site.source)
         return static_cast<int>(i);
     }
-    program_.places.push_back(std::move(place));
-    return static_cast<int>(program_.places.size()) - 1;
+    program_.call_sites.push_back(std::move(site));
+    return static_cast<int>(program_.call_sites.size()) - 1;
   }
 
   // `{(%x : float32[3])`, nodes, `return [%y]}`

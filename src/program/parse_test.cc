@@ -45,7 +45,7 @@ TEST_CASE("every kind of argument") {
   CHECK(std::get<std::vector<Sym>>(*node.find("list")).at(1) == Sym::symbol("s0"));
   CHECK(!std::get<TensorList>(*node.find("tensors")).names.at(1));
   CHECK(node.results.at(2).sym == "c");
-  CHECK(program.places.at(0).module == "a.b");
+  CHECK(program.call_sites.at(0).module == "a.b");
   CHECK(program.hints.at("s0") == 4);
   CHECK(!program.ranges.at("u1").min);
   const std::string printed = print(program);

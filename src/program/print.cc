@@ -110,14 +110,14 @@ class Printer {
       }
       text_ += fmt::format("{}{}{}{}({})", indent, results, results.empty() ? "" : " = ", node.target, arguments);
       if (!types.empty()) text_ += " : " + types;
-      if (node.place >= 0) print_place(program_.places[static_cast<std::size_t>(node.place)]);
+      if (node.call_site >= 0) print_call_site(program_.call_sites[static_cast<std::size_t>(node.call_site)]);
       text_ += '\n';
     }
   }
 
-  void print_place(const Place& place) {
+  void print_call_site(const CallSite& site) {
     text_ += "  #";
-    for (const std::string* part : {&place.call, &place.module_class, &place.source}) {
+    for (const std::string* part : {&site.call, &site.module_class, &site.source}) {
       if (!part->empty()) text_ += " " + *part;
     }
   }

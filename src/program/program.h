@@ -63,7 +63,7 @@ struct Result {
 };
 
 /// Where in the model a node was written.
-struct Place {
+struct CallSite {
   std::string module;        // `encoder.layer.0.attention.self`
   std::string module_class;  // `BertSelfAttention`
   std::string call;          // the module's call instance: `module`, or `module@1` for its second call
@@ -75,7 +75,7 @@ struct Node {
   std::string name;
   std::vector<NamedArgument> arguments;
   std::vector<Result> results;
-  int place = -1;  // index into Program::places
+  int call_site = -1;  // index into Program::call_sites
 
   const Argument* find(std::string_view argument) const;
 };
@@ -115,7 +115,7 @@ struct Program {
   Block main;
   std::vector<ProgramInput> inputs;  // in the order of main.inputs and frozen inputs
   std::vector<ProgramOutput> outputs;
-  std::vector<Place> places;
+  std::vector<CallSite> call_sites;
   std::map<std::string, Range> ranges;
   std::map<std::string, Tensor> data;    // tensors that the archive holds, by FQN: constants, buffers, weights if any
   std::map<std::string, int64_t> hints;  // symbol → its size in the traced sample
@@ -127,8 +127,8 @@ struct Program {
 /// Reads a `.pt2` archive. Weight entries are mapped, never unpickled; `data/sample_inputs` is never opened. Parameters
 /// for which the archive holds a stand-in (one element, expanded) instead of their values are absent from `data`.
 /// Every value that a node reads is an input of its block or the result of an earlier node, and has a type or symbol.
-/// Throws `kBadInput` with file and place for anything that is no such archive, `kUnsupported` with all reasons for a
-/// program that uses what crossload has no form for (custom objects, nested lists, dtypes that TensorFlow lacks).
+/// Throws `kBadInput` with file and location for anything that is no such archive, `kUnsupported` with all reasons for
+/// a program that uses what crossload has no form for (custom objects, nested lists, dtypes that TensorFlow lacks).
 Program read_pt2(const std::string& path);
 
 /// A text form for tests and people: one line a node, `%linear = aten.linear.default(input=%x, …) : float32[s18, 384]`.

@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 #include "base/zip_archive.h"
+#include "program/call_sites.h"
 #include "program/json.h"
-#include "program/places.h"
 #include "program/program.h"
 #include "program/schema_codes.h"
 #include "program/stored_tensors.h"
@@ -38,7 +38,7 @@ class ProgramReader {
     const Json version = root.at("schema_version");
     if (const int64_t major = version.at("major").integer(); major != kSchemaMajor) {
       bad_input("{}: schema version {}.{}, {}.x is known; export with a PyTorch of that schema, or update crossload",
-                version.place().where, major, version.at("minor").integer(), kSchemaMajor);
+                version.location().where, major, version.at("minor").integer(), kSchemaMajor);
     }
     const Json module = root.at("graph_module");
     const Json graph = module.at("graph");
@@ -52,7 +52,7 @@ class ProgramReader {
     graph.at("outputs").each([&](Json output) { scope.block.outputs.push_back(read_argument(output, scope)); });
     check_data(scope.block);
     program_.main = std::move(scope.block);
-    program_.places = places_.take();
+    program_.call_sites = call_sites_.take();
     if (!unsupported_.empty()) throw_unsupported();
     return std::move(program_);
   }
@@ -68,11 +68,12 @@ class ProgramReader {
 
   // What crossload has no form for is collected, so that the user learns all of it at once.
   void unsupported(Json at, std::string_view seen) {
-    unsupported_.push_back(at.place().item.empty() ? std::string(seen) : fmt::format("{}: {}", at.place().item, seen));
+    unsupported_.push_back(at.location().item.empty() ? std::string(seen)
+                                                      : fmt::format("{}: {}", at.location().item, seen));
   }
 
   [[noreturn]] void throw_unsupported() {
-    const std::string& where = document_.root().place().where;
+    const std::string& where = document_.root().location().where;
     std::string message = fmt::format("{}: {}", where, unsupported_.front());
     if (unsupported_.size() > 1) message += fmt::format("; {} more are not supported", unsupported_.size() - 1);
     throw Error(ErrorKind::kUnsupported, message, std::move(unsupported_));
@@ -94,7 +95,7 @@ class ProgramReader {
     try {
       return expressions_.emplace(srepr, Sym::parse_srepr(srepr)).first->second;
     } catch (const Error& e) {
-      bad_input("{}: {}: {}", text.place().where, text.place().item, e.what());
+      bad_input("{}: {}: {}", text.location().where, text.location().item, e.what());
     }
   }
 
@@ -306,7 +307,7 @@ class ProgramReader {
       const Json metadata = json.at("metadata");
       const auto modules = metadata.find("nn_module_stack");
       const auto trace = metadata.find("stack_trace");
-      node.place = places_.index_of(modules ? modules->string() : "", trace ? trace->string() : "");
+      node.call_site = call_sites_.index_of(modules ? modules->string() : "", trace ? trace->string() : "");
       scope.block.nodes.push_back(std::move(node));
     });
     document_.clear_item();
@@ -367,7 +368,7 @@ class ProgramReader {
     if (const auto names = call->find("forward_arg_names")) {
       arguments = list_of<std::string>(*names, [](Json v) { return std::string(v.string()); });
     }
-    return input_names(call->at("in_spec").string(), arguments, named_tuples(module), call->place().where);
+    return input_names(call->at("in_spec").string(), arguments, named_tuples(module), call->location().where);
   }
 
   void read_inputs(Json graph, Json signature, const std::optional<std::vector<std::string>>& names, Scope& scope) {
@@ -441,7 +442,7 @@ class ProgramReader {
   void read_outputs(Json signature, Json module, const Scope& scope) {
     std::optional<std::vector<std::string>> names;
     if (const auto call = root_call(module)) {
-      names = output_names(call->at("out_spec").string(), named_tuples(module), call->place().where);
+      names = output_names(call->at("out_spec").string(), named_tuples(module), call->location().where);
     }
     std::map<std::string_view, std::string_view> display;  // placeholder → name of a user input
     for (const ProgramInput& input : program_.inputs) {
@@ -490,7 +491,7 @@ class ProgramReader {
       const Tensor& tensor = found->second;
       if (!dims || *dims != tensor.dims() || type.dtype != tensor.dtype()) {
         bad_input("{}: tensor `{}` is {} {} in the graph, {} {} in the archive; the archive is damaged",
-                  document_.root().place().where, input.name, name_of(type.dtype), to_string(type.dims),
+                  document_.root().location().where, input.name, name_of(type.dtype), to_string(type.dims),
                   name_of(tensor.dtype()), to_string(tensor.dims()));
       }
     }
@@ -498,7 +499,7 @@ class ProgramReader {
 
   JsonDocument& document_;
   Program program_;
-  Places places_;
+  CallSites call_sites_;
   std::unordered_map<std::string_view, Sym> expressions_;
   std::vector<std::string> unsupported_;
 };

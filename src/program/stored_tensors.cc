@@ -67,7 +67,7 @@ class StoredReader {
       const auto dtype = dtype_from_code(code);
       if (!dtype) {
         fail(ErrorKind::kUnsupported, "{}: {}: dtype {} has no TensorFlow form; cast the model first",
-             payload.place().where, payload.place().item, name_of_dtype_code(code));
+             payload.location().where, payload.location().item, name_of_dtype_code(code));
       }
       stored.dtype = *dtype;
       stored.sizes = constant_integers(meta.at("sizes"));

@@ -1,4 +1,4 @@
-// A node's place names its innermost module and which call of it. The calls of the modules around it follow from
+// A node's call site names its innermost module and which call of it. The calls of the modules around it follow from
 // counts: when a module is called a times and one below it b times, call k below lies in call k * a / b.
 #include "verify/modules.h"
 
@@ -12,7 +12,7 @@
 namespace crossload::verify {
 namespace {
 
-using program::Place;
+using program::CallSite;
 using program::Program;
 
 constexpr std::string_view kContainers[] = {"ModuleList", "ModuleDict", "ParameterList", "ParameterDict"};
@@ -23,11 +23,11 @@ std::optional<std::string> parent_path(const std::string& path) {
   return dot == std::string::npos ? std::string() : path.substr(0, dot);
 }
 
-int call_number(const Place& place) {
-  const std::size_t at = place.call.rfind('@');
-  if (at == std::string::npos || at < place.module.size()) return 0;
+int call_number(const CallSite& site) {
+  const std::size_t at = site.call.rfind('@');
+  if (at == std::string::npos || at < site.module.size()) return 0;
   int number = 0;
-  for (const char c : place.call.substr(at + 1)) {
+  for (const char c : site.call.substr(at + 1)) {
     if (c < '0' || c > '9' || number > 1'000'000) return 0;
     number = number * 10 + (c - '0');
   }
@@ -57,21 +57,21 @@ class TreeBuilder {
   }
 
  private:
-  const Place* place_of(int node) const {
-    const int place = program_.main.nodes[static_cast<std::size_t>(node)].place;
-    return place < 0 ? nullptr : &program_.places[static_cast<std::size_t>(place)];
+  const CallSite* call_site_of(int node) const {
+    const int site = program_.main.nodes[static_cast<std::size_t>(node)].call_site;
+    return site < 0 ? nullptr : &program_.call_sites[static_cast<std::size_t>(site)];
   }
 
   void find_modules() {
     std::set<std::string> direct, all = {""};
     for (const program::Node& node : program_.main.nodes) {
-      if (node.place < 0) continue;
-      const Place& place = program_.places[static_cast<std::size_t>(node.place)];
-      direct.insert(place.module);
-      Module& module = modules_[place.module];
-      if (module.module_class.empty()) module.module_class = place.module_class;
-      module.direct_calls = std::max(module.direct_calls, call_number(place) + 1);
-      for (std::optional<std::string> path = place.module; path; path = parent_path(*path)) all.insert(*path);
+      if (node.call_site < 0) continue;
+      const CallSite& site = program_.call_sites[static_cast<std::size_t>(node.call_site)];
+      direct.insert(site.module);
+      Module& module = modules_[site.module];
+      if (module.module_class.empty()) module.module_class = site.module_class;
+      module.direct_calls = std::max(module.direct_calls, call_number(site) + 1);
+      for (std::optional<std::string> path = site.module; path; path = parent_path(*path)) all.insert(*path);
     }
     std::map<std::string, bool> only_numbers;  // whether all that lies below a path is numbered
     for (const std::string& path : all) {
@@ -146,8 +146,8 @@ class TreeBuilder {
     const auto& nodes = program_.main.nodes;
     for (std::size_t i = 0; i < nodes.size(); ++i) {
       const int node = static_cast<int>(i);
-      const Place* place = place_of(node);
-      const int index = place == nullptr || place->module.empty() ? 0 : call_index(place->module, call_number(*place));
+      const CallSite* site = call_site_of(node);
+      const int index = site == nullptr || site->module.empty() ? 0 : call_index(site->module, call_number(*site));
       tree_.call_of_node.push_back(index);
       tree_.calls[static_cast<std::size_t>(index)].nodes.push_back(node);
       for (int up = index; up >= 0; up = tree_.calls[static_cast<std::size_t>(up)].parent) {

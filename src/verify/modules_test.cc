@@ -11,8 +11,8 @@ using Names = std::vector<std::string>;
 
 /// A node that reads values and makes one of its own name.
 void add(Program& p, const std::string& name, const std::string& module, const std::string& call, const Names& inputs) {
-  p.places.push_back({module, module.empty() ? "Model" : "Class", call, "model.py:1"});
-  Node node{"aten.add.Tensor", name, {}, {{{name}, "", false}}, static_cast<int>(p.places.size()) - 1};
+  p.call_sites.push_back({module, module.empty() ? "Model" : "Class", call, "model.py:1"});
+  Node node{"aten.add.Tensor", name, {}, {{{name}, "", false}}, static_cast<int>(p.call_sites.size()) - 1};
   for (const std::string& input : inputs) node.arguments.push_back({"x", program::TensorRef{input}});
   p.main.nodes.push_back(node);
   p.main.tensors[name] = {};

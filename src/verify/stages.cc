@@ -511,7 +511,8 @@ class StageRun {
       for (const int index : tree_.calls[i].nodes) {
         const program::Node& node = request_.program.main.nodes[static_cast<std::size_t>(index)];
         OpResult op{node.target, kUnknown, "", node.name};
-        if (node.place >= 0) op.source = request_.program.places[static_cast<std::size_t>(node.place)].source;
+        if (node.call_site >= 0)
+          op.source = request_.program.call_sites[static_cast<std::size_t>(node.call_site)].source;
         for (const program::Result& result : node.results) {
           for (const std::string& value : result.tensors) {
             const auto found = of_pt_.find(value);

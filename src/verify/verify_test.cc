@@ -55,12 +55,11 @@ program::Program make_program() {
   program::Program p;
   p.inputs = {{program::InputKind::kParameter, "p_weight", "first.weight", true, {}},
               {program::InputKind::kUser, "x", "x", true, {}}};
-  p.places = {{"first", "Linear", "first", "model.py:1"},
-              {"second", "Activation", "second", "model.py:2"},
-              {"", "Model", "", "model.py:3"}};
-  const auto node = [](const char* target, const char* name, const char* input, int place) {
-    return program::Node{
-        target, name, {{"self", program::TensorRef{input}}}, {{{std::string(name)}, "", false}}, place};
+  p.call_sites = {{"first", "Linear", "first", "model.py:1"},
+                  {"second", "Activation", "second", "model.py:2"},
+                  {"", "Model", "", "model.py:3"}};
+  const auto node = [](const char* target, const char* name, const char* input, int site) {
+    return program::Node{target, name, {{"self", program::TensorRef{input}}}, {{{std::string(name)}, "", false}}, site};
   };
   p.main.nodes = {node("aten.linear.default", "linear", "x", 0), node("aten.relu.default", "relu", "linear", 1),
                   node("aten.transpose.int", "view", "relu", 2), node("aten.add.Tensor", "add", "view", 2)};

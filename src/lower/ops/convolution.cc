@@ -99,7 +99,7 @@ Expr convolve(Expr x, Expr kernel, const Geometry& g) {
 }
 
 // Every input channel with kernels of its own: kernel [h, w, in, out / in]. TensorFlow's kernel wants equal strides:
-// else all places are computed and the asked ones taken. (Conv2D knows groups as well, but not once a bias is fused
+// else all positions are computed and the asked ones taken. (Conv2D knows groups as well, but not once a bias is fused
 // into it.)
 Expr convolve_depthwise(Expr x, Expr kernel, const Geometry& g) {
   Builder& b = x.builder();

@@ -155,9 +155,9 @@ Expr nonzero(Call& call) {
 Exprs nonzero_by_axis(Call& call) {
   Builder& b = call.builder();
   const Expr x = call.operand("condition", DType::kBool);
-  const Expr places = b.tf("Where", {x});
+  const Expr positions = b.tf("Where", {x});
   Exprs columns;
-  for (int i = 0; i < x.rank(); ++i) columns.push_back(b.gather(places, b.scalar(DType::kInt32, i), 1));
+  for (int i = 0; i < x.rank(); ++i) columns.push_back(b.gather(positions, b.scalar(DType::kInt32, i), 1));
   return columns;
 }
 

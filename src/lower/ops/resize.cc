@@ -1,5 +1,5 @@
 // Pictures of another size. Each spatial axis is resampled for itself: result cell i is a weighted sum of a few source
-// cells, whose places and weights are computed in float32 as PyTorch computes them (aten/native/UpSample.h).
+// cells, whose positions and weights are computed in float32 as PyTorch computes them (aten/native/UpSample.h).
 
 #include <optional>
 
@@ -48,8 +48,8 @@ Expr nearest(Call& call) {
   Expr x = call.tensor("input");
   for (const Axis& a : axes_of(call, kSpatial)) {
     if (a.in == a.out) continue;
-    const Expr places = b.tf("Floor", {b.range(a.out, DType::kFloat32) * step(b, a)});
-    x = b.gather(x, clipped_cells(a, places), a.axis);
+    const Expr positions = b.tf("Floor", {b.range(a.out, DType::kFloat32) * step(b, a)});
+    x = b.gather(x, clipped_cells(a, positions), a.axis);
   }
   return x;
 }

@@ -1,4 +1,4 @@
-// Pictures read at places between their cells: `grid_sample`.
+// Pictures read at positions between their cells: `grid_sample`.
 //
 // A place is a point of [-1, 1]^d. It is brought to cell coordinates, then treated by the padding mode, then each of
 // the 2^d cells around it is read and weighted (aten/native/GridSampler.h). Channels last: one row of channels a cell.
@@ -53,7 +53,7 @@ Expr grid_sampler(Call& call) {
   const Expr x = call.operand("input", dtype), grid = call.operand("grid", dtype);
   const int64_t mode = call.integer("interpolation_mode");
   const int spatial = x.rank() - 2;
-  // [n, c, spatial…] → [n, cells, c]; points [n, places, d], the last axis of the picture first.
+  // [n, c, spatial…] → [n, cells, c]; points [n, positions, d], the last axis of the picture first.
   std::vector<int> perm = {0};
   Sym cells(1);
   for (int i = 2; i < x.rank(); ++i) {
@@ -62,12 +62,12 @@ Expr grid_sampler(Call& call) {
   }
   perm.push_back(1);
   const Expr rows = b.reshape(b.transpose(x, perm), {x.dim(0), cells, x.dim(1)});
-  Sym places(1);
-  for (int i = 1; i <= spatial; ++i) places = places * grid.dim(i);
+  Sym positions(1);
+  for (int i = 1; i <= spatial; ++i) positions = positions * grid.dim(i);
   Exprs at;  // by picture axis
   for (int i = 0; i < spatial; ++i) {
     const Expr points = b.gather(grid, b.scalar(DType::kInt32, spatial - 1 - i), grid.rank() - 1);
-    const Expr place = unpadded_coordinates(call, b.reshape(points, {grid.dim(0), places}), x.dim(i + 2));
+    const Expr place = unpadded_coordinates(call, b.reshape(points, {grid.dim(0), positions}), x.dim(i + 2));
     at.push_back(mode == kCubic ? place : padded(call, place, x.dim(i + 2)));
   }
 
@@ -83,7 +83,7 @@ Expr grid_sampler(Call& call) {
       flat = flat ? flat * b.size(x.dim(i + 2)) + index : index;
     }
     const Expr values = b.tf("GatherV2", {rows, flat, b.scalar(DType::kInt32, 1)}, {{"batch_dims", int64_t{1}}});
-    b.set_dims(values, {grid.dim(0), places, x.dim(1)});
+    b.set_dims(values, {grid.dim(0), positions, x.dim(1)});
     const Expr kept = b.select(is_inside, weight, b.scalar(dtype, 0.0));
     return values * b.unsqueeze(kept, 2);
   };
@@ -92,7 +92,7 @@ Expr grid_sampler(Call& call) {
   if (mode == kNearest) {
     Exprs cell;
     for (const Expr& a : at) cell.push_back(b.tf("Rint", {a}));
-    sum = read(cell, b.fill(dtype, {grid.dim(0), places}, b.scalar(dtype, 1.0)));
+    sum = read(cell, b.fill(dtype, {grid.dim(0), positions}, b.scalar(dtype, 1.0)));
   } else if (mode == kCubic) {
     // Four cells along each axis, each brought into the picture by itself; Keys' kernel.
     std::vector<Exprs> cells_of, weights_of;

@@ -94,7 +94,7 @@ Expr positions(Expr index, int axis) {
 // What scatter and its kin work on: PyTorch's scalars as tensors of one element, and only that part of the source that
 // the index covers.
 struct Scatter {
-  Expr base, places, source;
+  Expr base, positions, source;
 };
 
 Scatter scatter_of(Call& call, Expr source) {
@@ -116,7 +116,7 @@ Scatter scatter_of(Call& call, Expr source) {
 
 Expr scatter_by(Call& call, std::string_view op, Expr source) {
   const Scatter s = scatter_of(call, source);
-  return call.builder().reshape(scattered(op, s.base, s.places, s.source), call.result_dims());
+  return call.builder().reshape(scattered(op, s.base, s.positions, s.source), call.result_dims());
 }
 
 Expr scatter_src(Call& call) { return scatter_by(call, "TensorScatterUpdate", call.tensor("src")); }
@@ -130,7 +130,7 @@ Expr product_by_place(const Scatter& s) {
   const Sym count = product(s.source.dims()), size = product(s.base.dims());
   Expr flat = b.scalar(DType::kInt64, 0);  // row-major position of each place
   for (int i = 0; i < s.base.rank(); ++i) {
-    const Expr coordinate = b.gather(s.places, b.scalar(DType::kInt32, i), s.base.rank());
+    const Expr coordinate = b.gather(s.positions, b.scalar(DType::kInt32, i), s.base.rank());
     flat = flat * b.size(s.base.dim(i), DType::kInt64) + coordinate;
   }
   const Expr values = b.reshape(s.source, {count});
@@ -153,28 +153,28 @@ Expr scatter_reduce(Call& call) {
   const auto filled = [&](DType of, Expr value) { return b.fill(of, s.base.dims(), value); };
   const Expr touched = includes ? Expr()
                                 : scattered("TensorScatterUpdate", filled(DType::kBool, b.scalar(DType::kBool, 0)),
-                                            s.places, ones(DType::kBool));
+                                            s.positions, ones(DType::kBool));
   const auto start = [&](Expr neutral) { return includes ? s.base : b.select(touched, neutral, s.base); };
   Expr y;
   if (how == "sum") {
-    y = scattered("TensorScatterAdd", start(b.scalar(dtype, 0)), s.places, s.source);
+    y = scattered("TensorScatterAdd", start(b.scalar(dtype, 0)), s.positions, s.source);
   } else if (how == "mean") {
     const DType counted = is_floating(dtype) ? computed_dtype(dtype) : dtype;
-    const Expr sum =
-        scattered("TensorScatterAdd", b.cast(start(b.scalar(dtype, 0)), counted), s.places, b.cast(s.source, counted));
-    const Expr count = b.tf_widened(
-        "Maximum",
-        {scattered("TensorScatterAdd", filled(counted, b.scalar(counted, includes ? 1 : 0)), s.places, ones(counted)),
-         b.scalar(counted, 1)});
+    const Expr sum = scattered("TensorScatterAdd", b.cast(start(b.scalar(dtype, 0)), counted), s.positions,
+                               b.cast(s.source, counted));
+    const Expr count =
+        b.tf_widened("Maximum", {scattered("TensorScatterAdd", filled(counted, b.scalar(counted, includes ? 1 : 0)),
+                                           s.positions, ones(counted)),
+                                 b.scalar(counted, 1)});
     y = b.cast(is_floating(dtype) ? sum / count : b.tf_widened("FloorDiv", {sum, count}), dtype);
   } else if (how == "prod") {
     const Expr product = product_by_place(s);
     const Expr base = start(b.scalar(dtype, 1));
     y = dtype == DType::kBool ? b.tf("LogicalAnd", {base, product}) : base * product;
   } else if (how == "amax") {
-    y = scattered("TensorScatterMax", start(b.lowest(dtype)), s.places, s.source);
+    y = scattered("TensorScatterMax", start(b.lowest(dtype)), s.positions, s.source);
   } else {
-    y = scattered("TensorScatterMin", start(b.highest(dtype)), s.places, s.source);
+    y = scattered("TensorScatterMin", start(b.highest(dtype)), s.positions, s.source);
   }
   return b.reshape(y, call.result_dims());
 }
@@ -187,9 +187,9 @@ Expr slice_scatter(Call& call) {
   const int64_t step = call.integer("step");
   Sym begin = call.is_none("start") ? Sym(0) : call.sym("start");
   if (begin.is_constant() && begin.constant() < 0) begin = begin + x.dim(axis);
-  const Expr places = b.range(source.dim(axis), DType::kInt32) * b.scalar(DType::kInt32, step) + b.size(begin);
+  const Expr positions = b.range(source.dim(axis), DType::kInt32) * b.scalar(DType::kInt32, step) + b.size(begin);
   const Expr front = b.swap_axes(x, 0, axis);
-  const Expr vectors = b.reshape(places, {source.dim(axis), Sym(1)});
+  const Expr vectors = b.reshape(positions, {source.dim(axis), Sym(1)});
   return b.swap_axes(scattered("TensorScatterUpdate", front, vectors, b.swap_axes(source, 0, axis)), 0, axis);
 }
 

@@ -154,10 +154,11 @@ Expr repeat_interleave_by_tensor(Call& call) {
   repeats = b.broadcast(b.reshape(repeats, {product(repeats.dims())}), {count});
   const Expr ends = b.tf("Cumsum", {repeats, b.scalar(DType::kInt32, 0)});
   const Expr total = b.reduce("Sum", repeats, {0}, false);
-  const Expr places = b.tf("Range", {b.scalar(DType::kInt64, 0), total, b.scalar(DType::kInt64, 1)});
-  b.set_dims(places, {call.result_dims()[static_cast<std::size_t>(axis)]});
-  const Expr index = b.tf("UpperBound", {b.unsqueeze(ends, 0), b.unsqueeze(places, 0)}, {{"out_type", DType::kInt32}});
-  return b.gather(x, b.reshape(index, places.dims()), axis);
+  const Expr positions = b.tf("Range", {b.scalar(DType::kInt64, 0), total, b.scalar(DType::kInt64, 1)});
+  b.set_dims(positions, {call.result_dims()[static_cast<std::size_t>(axis)]});
+  const Expr index =
+      b.tf("UpperBound", {b.unsqueeze(ends, 0), b.unsqueeze(positions, 0)}, {{"out_type", DType::kInt32}});
+  return b.gather(x, b.reshape(index, positions.dims()), axis);
 }
 
 Exprs meshgrid(Call& call) {

@@ -9,7 +9,7 @@ namespace {
 // The other way round: -x, ~x where an integer may have no opposite.
 Expr reversed(Expr x) { return is_floating(x.dtype()) ? -x : x.builder().tf("Invert", {x}); }
 
-// The first `count` along an axis, values and places.
+// The first `count` along an axis, values and positions.
 Exprs ordered(Expr given, int axis, const Sym& count, bool downwards) {
   Builder& b = given.builder();
   if (given.rank() == 0) return {given, b.scalar(DType::kInt64, 0)};

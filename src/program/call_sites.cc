@@ -1,4 +1,4 @@
-#include "program/places.h"
+#include "program/call_sites.h"
 
 #include <algorithm>
 
@@ -32,20 +32,20 @@ bool is_pytorch(std::string_view path) {
 
 }  // namespace
 
-Place module_of(std::string_view module_stack) {
-  Place place;
+CallSite module_of(std::string_view module_stack) {
+  CallSite site;
   const auto fields = split(split(module_stack, ';').back(), ',');
-  if (fields.size() < 3 || fields[0] == kCompilerMade) return place;
-  place.module = fields[1];
-  place.module_class = fields[2].substr(fields[2].rfind('.') + 1);
-  place.call = place.module;
+  if (fields.size() < 3 || fields[0] == kCompilerMade) return site;
+  site.module = fields[1];
+  site.module_class = fields[2].substr(fields[2].rfind('.') + 1);
+  site.call = site.module;
   // The second call of a module has `@1` behind its key, and there only.
   const std::string_view key = fields[0];
   const std::size_t mark = key.rfind('@');
   if (mark != key.npos && mark + 1 < key.size() && key.find_first_not_of("0123456789", mark + 1) == key.npos) {
-    place.call += key.substr(mark);
+    site.call += key.substr(mark);
   }
-  return place;
+  return site;
 }
 
 std::string source_of(std::string_view stack_trace) {
@@ -78,18 +78,18 @@ std::string source_of(std::string_view stack_trace) {
   return std::string(path.substr(path.find_last_of("/\\") + 1)) + ":" + std::string(line);
 }
 
-int Places::index_of(std::string_view module_stack, std::string_view stack_trace) {
+int CallSites::index_of(std::string_view module_stack, std::string_view stack_trace) {
   if (module_stack.starts_with(kCompilerMade)) return -1;
-  Place place = module_of(module_stack);
-  place.source = source_of(stack_trace);
-  if (place.module.empty() && place.module_class.empty() && place.source.empty()) return -1;
-  std::string key = place.call;
-  for (const std::string* part : {&place.module, &place.module_class, &place.source}) {
+  CallSite site = module_of(module_stack);
+  site.source = source_of(stack_trace);
+  if (site.module.empty() && site.module_class.empty() && site.source.empty()) return -1;
+  std::string key = site.call;
+  for (const std::string* part : {&site.module, &site.module_class, &site.source}) {
     key += '\n';
     key += *part;
   }
-  const auto [found, is_new] = indices_.emplace(std::move(key), static_cast<int>(places_.size()));
-  if (is_new) places_.push_back(std::move(place));
+  const auto [found, is_new] = indices_.emplace(std::move(key), static_cast<int>(call_sites_.size()));
+  if (is_new) call_sites_.push_back(std::move(site));
   return found->second;
 }
 

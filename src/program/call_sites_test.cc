@@ -1,4 +1,4 @@
-#include "program/places.h"
+#include "program/call_sites.h"
 
 #include <doctest/doctest.h>
 
@@ -6,12 +6,12 @@ namespace crossload::program {
 namespace {
 
 TEST_CASE("the innermost module and its call") {
-  const Place place = module_of(
+  const CallSite site = module_of(
       "L__self__,,transformers.models.bert.modeling_bert.BertModel;"
       "L__self__encoder.layer.0,encoder.layer.0,transformers.models.bert.modeling_bert.BertLayer");
-  CHECK(place.module == "encoder.layer.0");
-  CHECK(place.module_class == "BertLayer");
-  CHECK(place.call == "encoder.layer.0");
+  CHECK(site.module == "encoder.layer.0");
+  CHECK(site.module_class == "BertLayer");
+  CHECK(site.call == "encoder.layer.0");
 
   CHECK(module_of("L__self___norm@1,norm,torch.nn.LayerNorm").call == "norm@1");
   CHECK(module_of("L__self___norm@x,norm,torch.nn.LayerNorm").call == "norm");
@@ -34,16 +34,16 @@ TEST_CASE("the source line outside PyTorch, without folders") {
   CHECK(source_of("File \"unfinished") == "");
 }
 
-TEST_CASE("places are kept once; compiler-made nodes have none") {
-  Places places;
-  CHECK(places.index_of("k,a,m.A", "File \"/a.py\", line 1, in f") == 0);
-  CHECK(places.index_of("k,b,m.A", "File \"/a.py\", line 1, in f") == 1);
-  CHECK(places.index_of("k,a,m.A", "File \"/a.py\", line 1, in f") == 0);
-  CHECK(places.index_of("k@1,a,m.A", "File \"/a.py\", line 1, in f") == 2);
+TEST_CASE("call sites are kept once; compiler-made nodes have none") {
+  CallSites sites;
+  CHECK(sites.index_of("k,a,m.A", "File \"/a.py\", line 1, in f") == 0);
+  CHECK(sites.index_of("k,b,m.A", "File \"/a.py\", line 1, in f") == 1);
+  CHECK(sites.index_of("k,a,m.A", "File \"/a.py\", line 1, in f") == 0);
+  CHECK(sites.index_of("k@1,a,m.A", "File \"/a.py\", line 1, in f") == 2);
   const char* const made = "_empty_nn_module_stack_from_metadata_hook,_empty_nn_module_stack_from_metadata_hook,x";
-  CHECK(places.index_of(made, "File \"torch/fx/passes/runtime_assert.py\", line 24, in x") == -1);
-  CHECK(places.index_of("", "") == -1);
-  CHECK(places.take().size() == 3);
+  CHECK(sites.index_of(made, "File \"torch/fx/passes/runtime_assert.py\", line 24, in x") == -1);
+  CHECK(sites.index_of("", "") == -1);
+  CHECK(sites.take().size() == 3);
 }
 
 }  // namespace
