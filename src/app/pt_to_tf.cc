@@ -293,7 +293,8 @@ json pt_to_tf(const PtToTfRequest& request, const PythonEnvironment& environment
   const bool uploads = request.push || !request.no_pr;
   if (uploads && !may_be_hub_id(request.model.model)) {
     bad_input(
-        "{}: is a path on this machine, which names no repository to upload to; add --no-pr, or give the repository's name "
+        "{}: is a path on this machine, which names no repository to upload to; add --no-pr, or give the repository's "
+        "name "
         "and this folder as --local-dir",
         request.model.model);
   }
