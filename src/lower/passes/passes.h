@@ -22,6 +22,8 @@ bool cancel_reshapes(graph::Graph& graph);
 bool sink_transposes(graph::Graph& graph);
 /// A reshape that splits the rows of a matrix moves below operations that work on each row alone.
 bool sink_reshapes(graph::Graph& graph);
+/// Divisions are hidden from TensorFlow's own optimizer, which would round otherwise. Runs last, once.
+bool keep_rounding(graph::Graph& graph);
 /// Nodes that no output needs are removed; inputs stay. Variables that nothing reads are dropped.
 bool remove_dead_nodes(graph::Graph& graph);
 
