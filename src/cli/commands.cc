@@ -34,7 +34,9 @@ int finish(const report::Report& report, const Options& o) {
     std::cout << report::to_terminal(report, {wants_color(STDOUT_FILENO), terminal_width(STDOUT_FILENO), o.verbose});
     std::cout.flush();
   }
-  return report.result.verdict == verify::Verdict::kMismatch ? 1 : 0;
+  // Asked to compare, and nothing was there to compare: no success.
+  const bool is_unproved = report.result.verdict == verify::Verdict::kUnverified && !o.no_verify;
+  return report.result.verdict == verify::Verdict::kMismatch || is_unproved ? 1 : 0;
 }
 
 void settle(Options& o) {

@@ -53,7 +53,6 @@ std::string to_html(const Report& report) {
     data["shapes"][i]["signature"] = shapes[i].signature;
   }
   for (std::size_t i = 0; i < report.result.outputs.size(); ++i) {
-    data["outputs"][i]["verdict"] = verify::name_of(report.result.outputs[i].verdict);
   }
   for (std::size_t i = 0; i < report.result.stages.size(); ++i) {
     data["stages"][i]["depth"] = report.result.stages[i].depth;

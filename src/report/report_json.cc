@@ -28,6 +28,7 @@ nlohmann::ordered_json to_json(const Report& report) {
                {"class", report.model_class},
                {"model_type", report.model_type},
                {"verdict", verify::name_of(result.verdict)},
+               {"verdict_note", result.verdict_note.empty() ? Json(nullptr) : Json(result.verdict_note)},
                {"max_error", number(result.max_error)},
                {"limit", number(result.limit)},
                {"dynamic", report.dynamic}};
@@ -49,7 +50,8 @@ nlohmann::ordered_json to_json(const Report& report) {
                        {"cosine", number(output.cosine)},
                        {"noise", number(output.noise)},
                        {"tf_truth", number(output.tf_truth)},
-                       {"pt_truth", number(output.pt_truth)}});
+                       {"pt_truth", number(output.pt_truth)},
+                       {"verdict", verify::name_of(output.verdict)}});
   }
   Json& stages = json["stages"] = Json::array();
   for (const verify::StageResult& stage : result.stages) {

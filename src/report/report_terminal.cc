@@ -260,7 +260,9 @@ class TerminalWriter {
     if (!std::isnan(result_.max_error)) {
       rest = fmt::format("   max |pt - tf| {}, limit {}", error_text(result_.max_error), error_text(result_.limit));
     }
-    text_ += styled(mark, style_of(result_.verdict)) + rest + "\n\n";
+    text_ += styled(mark, style_of(result_.verdict)) + rest + "\n";
+    if (!result_.verdict_note.empty()) paragraph("  ", printable(result_.verdict_note));
+    text_ += '\n';
     fact("model", report_.model);
     std::string kind = report_.model_class;
     if (!report_.model_type.empty()) kind += fmt::format("{}{}", kind.empty() ? "" : ", ", report_.model_type);

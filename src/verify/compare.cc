@@ -178,13 +178,16 @@ Difference compare(const Tensor& pt, const Tensor& tf, const Visibility& visible
   return result;
 }
 
-double distance(const Tensor& value, const Tensor& truth, const Tensor& fallback, const Visibility& visible) {
+Distance distance(const Tensor& value, const Tensor& truth, const Tensor& fallback, const Visibility& visible) {
   const int64_t per_element = Numbers::per_element(value.dtype());
   const Numbers values(value), truths(truth), fallbacks(fallback);
-  double result = 0;
+  Distance result;
+  double squares = 0;
+  int64_t visible_count = 0;
   Buffer v, t, f;
   for_each_run(value.count() * per_element, per_element, visible, [&](int64_t begin, int64_t count, bool is_visible) {
     if (!is_visible) return;
+    visible_count += count;
     values.read(begin, count, v);
     truths.read(begin, count, t);
     fallbacks.read(begin, count, f);
@@ -193,9 +196,64 @@ double distance(const Tensor& value, const Tensor& truth, const Tensor& fallback
       const double expected = std::fabs(t[i]) < kLargestFloat ? t[i] : f[i];
       if (same(v[i], expected)) continue;
       const double difference = std::fabs(v[i] - expected);
-      result = difference <= result ? result : std::isnan(difference) ? kInfinity : difference;
+      result.max = difference <= result.max ? result.max : std::isnan(difference) ? kInfinity : difference;
+      squares += difference * difference;
     }
   });
+  if (visible_count > 0)
+    result.rms = std::isfinite(result.max) ? std::sqrt(squares / static_cast<double>(visible_count)) : result.max;
+  return result;
+}
+
+double units_apart(const Tensor& pt, const Tensor& tf, const Visibility& visible) {
+  // Digits behind the leading one, and the exponent of the smallest normal number.
+  const int digits = pt.dtype() == DType::kBFloat16 ? 7 : 10, lowest = pt.dtype() == DType::kBFloat16 ? -126 : -14;
+  const Numbers pt_numbers(pt), tf_numbers(tf);
+  double result = 0;
+  Buffer a, b;
+  for_each_run(pt.count(), 1, visible, [&](int64_t begin, int64_t count, bool is_visible) {
+    if (!is_visible) return;
+    pt_numbers.read(begin, count, a);
+    tf_numbers.read(begin, count, b);
+    for (int64_t k = 0; k < count; ++k) {
+      const auto i = static_cast<std::size_t>(k);
+      if (same(a[i], b[i])) continue;
+      const double difference = std::fabs(a[i] - b[i]), larger = std::max(std::fabs(a[i]), std::fabs(b[i]));
+      if (!(difference < kInfinity)) {
+        result = kInfinity;
+        continue;
+      }
+      result = std::max(result, std::ldexp(difference, digits - std::max(std::ilogb(larger), lowest)));
+    }
+  });
+  return result;
+}
+
+Content content_of(const Tensor& tensor, const Visibility& visible) {
+  const int64_t per_element = Numbers::per_element(tensor.dtype());
+  const Numbers numbers(tensor);
+  Content result;
+  Buffer values;
+  for_each_run(tensor.count() * per_element, per_element, visible, [&](int64_t begin, int64_t count, bool is_visible) {
+    if (!is_visible || result.kind == Content::Kind::kVaried) return;
+    numbers.read(begin, count, values);
+    for (int64_t k = 0; k < count; ++k) {
+      const double value = values[static_cast<std::size_t>(k)];
+      const auto kind = std::isfinite(value) ? Content::Kind::kOneValue : Content::Kind::kNotFinite;
+      result = joined(result, {kind, value, 1});
+    }
+  });
+  return result;
+}
+
+Content joined(const Content& a, const Content& b) {
+  using Kind = Content::Kind;
+  if (a.count == 0 || b.count == 0) return a.count == 0 ? b : a;
+  Content result = a.kind > b.kind ? a : b;
+  result.count = a.count + b.count;
+  const bool are_both = a.kind == Kind::kOneValue && b.kind == Kind::kOneValue;
+  // A number beside NaN is something to compare.
+  if (a.kind != b.kind || (are_both && a.value != b.value)) result.kind = Kind::kVaried;
   return result;
 }
 

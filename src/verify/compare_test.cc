@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include "base/float_cast.h"
 #include "support/tensors.h"
 
 namespace crossload::verify {
@@ -24,6 +25,42 @@ TEST_CASE("compare: largest, mean, place and direction of the difference") {
   CHECK(d.cosine == doctest::Approx(30.0 / std::sqrt(30.0 * (1 + 6.25 + 9 + 14.0625))).epsilon(0.02));
   CHECK(d.padded == 0);
   CHECK(d.note.empty());
+}
+
+TEST_CASE("units in the last place") {
+  const auto halves = [](const std::vector<float>& values, DType dtype) {
+    const Tensor wide = floats(values);
+    std::vector<std::byte> bytes(values.size() * 2);
+    cast_floats(DType::kFloat32, wide.bytes(), dtype, bytes.data());
+    return Tensor::copy_of(dtype, wide.dims(), bytes);
+  };
+  const auto apart = [&](float a, float b, DType dtype) {
+    return units_apart(halves({a}, dtype), halves({b}, dtype), {});
+  };
+  CHECK(apart(0.5f, 0.5f + 0x1p-11f, DType::kFloat16) == 1);
+  CHECK(apart(1.0f, 1.0f - 0x1p-11f, DType::kFloat16) == 0.5);  // the spacing below 1 is half of that above
+  CHECK(apart(-0.75f, -0.75f + 3 * 0x1p-11f, DType::kFloat16) == 3);
+  CHECK(apart(0, 0x1p-24f, DType::kFloat16) == 1);
+  CHECK(apart(1, 1 + 0x1p-7f, DType::kBFloat16) == 1);
+  CHECK(apart(1, kInf, DType::kFloat16) == kInfinite);
+  CHECK(units_apart(halves({1, 2}, DType::kFloat16), halves({1, 4}, DType::kFloat16), {{1, 0}, 1}) == 0);
+}
+
+TEST_CASE("root of the mean square of a distance") {
+  const Distance d = distance(floats({1, 2, 3, 100}), doubles({1, 2.5, 3, 4}), floats({0, 0, 0, 0}), {{1, 1, 1, 0}, 1});
+  CHECK(d.max == 0.5);
+  CHECK(d.rms == std::sqrt(0.25 / 3));
+}
+
+TEST_CASE("what there is to compare") {
+  using Kind = Content::Kind;
+  CHECK(content_of(floats({3, 3, 3, 3}), {}).kind == Kind::kOneValue);
+  CHECK(content_of(floats({3, 3, 3, 4}), {}).kind == Kind::kVaried);
+  CHECK(content_of(floats({3, 3, 3, 4}), {{1, 1, 1, 0}, 1}).kind == Kind::kOneValue);
+  CHECK(content_of(floats({kNaN, kInf}), {}).kind == Kind::kNotFinite);
+  CHECK(content_of(floats({kNaN, 1}), {}).kind == Kind::kVaried);
+  CHECK(content_of(floats({}), {}).kind == Kind::kEmpty);
+  CHECK(content_of(floats({1}), {{0}, 1}).kind == Kind::kEmpty);
 }
 
 TEST_CASE("compare: nothing differs") {
@@ -95,16 +132,16 @@ TEST_CASE("compare: more than one block") {
 
 TEST_CASE("distance: from the truth, where the truth is a float32 number") {
   const Tensor run = floats({1, 2, -3.4e38f, kInf});
-  CHECK(distance(run, doubles({1, 2.25, -1.7e308, kInfinite}), run, {}) == 0.25);
+  CHECK(distance(run, doubles({1, 2.25, -1.7e308, kInfinite}), run, {}).max == 0.25);
   // A mask value that is not PyTorch's own counts.
-  CHECK(distance(floats({-3e38f}), doubles({-1.7e308}), floats({-3.4e38f}), {}) == doctest::Approx(4e37));
-  CHECK(distance(floats({1, 9}), doubles({1, 2}), floats({1, 2}), {{1, 0}, 1}) == 0);
-  CHECK(distance(floats({kNaN}), doubles({1}), floats({1}), {}) == kInfinite);
+  CHECK(distance(floats({-3e38f}), doubles({-1.7e308}), floats({-3.4e38f}), {}).max == doctest::Approx(4e37));
+  CHECK(distance(floats({1, 9}), doubles({1, 2}), floats({1, 2}), {{1, 0}, 1}).max == 0);
+  CHECK(distance(floats({kNaN}), doubles({1}), floats({1}), {}).max == kInfinite);
 }
 
 TEST_CASE("largest noise: only what can be noise") {
-  CHECK(largest_noise(floats({1e-6f, -3e-6f, kInf, 3e38f, kNaN}), {}) == doctest::Approx(3e-6));
-  CHECK(largest_noise(floats({1e-6f, 3e-6f}), {{1, 0}, 1}) == doctest::Approx(1e-6));
+  CHECK(largest_noise(floats({1e-6f, -3e-6f, kInf, 3e38f, kNaN}), {}) == static_cast<double>(3e-6f));
+  CHECK(largest_noise(floats({1e-6f, 3e-6f}), {{1, 0}, 1}) == static_cast<double>(1e-6f));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "program/program.h"
 #include "savedmodel/artefact.h"
 #include "verify/verify.h"
+#include "verify/visibility.h"
 
 namespace crossload::verify {
 
@@ -30,9 +31,15 @@ Tensor converted(const Tensor& tensor, DType dtype, const std::string& name);
 std::vector<std::pair<std::string, Tensor>> feeds_of(const std::map<std::string, savedmodel::Port>& ports,
                                                      const std::map<std::string, Tensor>& inputs);
 
+/// The masks of a case. Whether ones or zeros of an input are padding its name may tell wrongly, or not at all: where
+/// PyTorch's own runs differ by more than rounding, and agree once positions that one reading of one input hides are
+/// left out, that is the reading; `notes` then says so. TensorFlow's values have no say in it.
+Masks masks_of(const program::Program& program, const CaseValues& pytorch, std::vector<std::string>& notes);
+
 /// Compares what TensorFlow computed (`tf`, by output name) with PyTorch's values. Fills everything but the verdict.
 std::vector<OutputResult> compare_outputs(const program::Program& program, const CaseValues& pytorch,
-                                          const std::map<std::string, Tensor>& tf, std::vector<std::string>& notes);
+                                          const Masks& masks, const std::map<std::string, Tensor>& tf,
+                                          std::vector<std::string>& notes);
 
 /// The verdict of one output at one shape: within the limit, else no further from the truth than PyTorch itself.
 Verdict judge(const OutputResult& output, double limit);

@@ -80,7 +80,7 @@ bool fits(const Tensor& tf, const Checkpoint::Entry& pt, const std::vector<int>&
 class PyTorchValues {
  public:
   PyTorchValues(const StageRequest& request)
-      : program_(request.program), file_(open_safetensors(request.values)), masks_(request.program, request.inputs) {}
+      : program_(request.program), file_(open_safetensors(request.values)), masks_(request.masks) {}
 
   const Checkpoint::Entry* find(const std::string& value) const { return file_.find("value/" + value); }
   Tensor get(const std::string& value) const { return file_.tensor("value/" + value); }
@@ -108,13 +108,13 @@ class PyTorchValues {
       truth[static_cast<std::size_t>(i)] = element_as_double(pt, i) + element_as_double(offset, i);
     }
     const Tensor exact = Tensor::of<double>(DType::kFloat64, pt.dims(), truth);
-    return distance(tf, exact, pt, visibility(value, pt.dims()));
+    return distance(tf, exact, pt, visibility(value, pt.dims())).max;
   }
 
  private:
   const program::Program& program_;
   Checkpoint file_;
-  Masks masks_;
+  const Masks& masks_;
 };
 
 /// Copies parts of a flow with placeholders at their boundaries.

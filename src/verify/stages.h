@@ -12,6 +12,7 @@
 #include "runtime/runtime.h"
 #include "savedmodel/artefact.h"
 #include "verify/verify.h"
+#include "verify/visibility.h"
 
 namespace crossload::verify {
 
@@ -20,6 +21,7 @@ struct StageRequest {
   const std::map<std::string, std::string>& module_classes;
   const std::filesystem::path& values;          // `value/<name>`, `offset/<name>`, `noise/<name>`
   const std::map<std::string, Tensor>& inputs;  // of the traced case
+  const Masks& masks;
   double limit;
   std::size_t bytes_at_once = std::size_t{256} << 20;  // fed and fetched in one run
   std::function<void(double)> progress = {};           // fraction; optional

@@ -64,11 +64,21 @@ class Verification {
       return;
     }
     result_.max_error = 0;
+    std::vector<std::string> nothing;
     for (OutputResult& output : result_.outputs) {
+      // One shape alone may show nothing where others do.
+      const std::string reason = reason_for_nothing(output);
+      if (output.verdict == Verdict::kUnverified && reason.empty()) output.verdict = Verdict::kVerified;
+      if (output.verdict == Verdict::kVerified && !reason.empty()) output.verdict = Verdict::kUnverified;
+      if (output.verdict == Verdict::kUnverified) nothing.push_back(fmt::format("`{}`: {}", output.name, reason));
       if (request_.strict && output.verdict == Verdict::kWithinNoise) output.verdict = Verdict::kMismatch;
       result_.verdict = worse(result_.verdict, output.verdict);
       result_.max_error = std::max(result_.max_error, output.max_error);
     }
+    if (nothing.empty()) return;
+    result_.verdict_note = fmt::format("{} of {} outputs {} nothing to compare: {}", nothing.size(),
+                                       result_.outputs.size(), nothing.size() == 1 ? "shows" : "show", nothing.front());
+    for (const std::string& note : nothing) result_.notes.push_back("output " + note);
   }
 
   void compare_case(const runtime::Session& session, const Case& one) {
@@ -81,6 +91,9 @@ class Verification {
       return;
     }
     const CaseValues pytorch = read_case(one.file);
+    std::vector<std::string> of_masks;
+    const Masks masks = masks_of(*request_.program, pytorch, of_masks);
+    for (const std::string& note : of_masks) result_.notes.push_back(fmt::format("{}: {}", one.label, note));
     for (const std::string& name : signatures_for(one)) {
       const Signature signature = artefact_.signature(name);
       std::vector<std::string> fetches;
@@ -108,7 +121,7 @@ class Verification {
         has_run = false;
       }
       std::vector<std::string> differences;
-      std::vector<OutputResult> outputs = compare_outputs(*request_.program, pytorch, tf, differences);
+      std::vector<OutputResult> outputs = compare_outputs(*request_.program, pytorch, masks, tf, differences);
       if (has_run) notes = std::move(differences);
       for (OutputResult& output : outputs) {
         output.verdict = judge(output, request_.limit);
@@ -132,7 +145,9 @@ class Verification {
     tell(text, kOutputsShare);
     const CaseValues pytorch = read_case(traced->file);
     const Flow flow = artefact_.flow(signatures_for(*traced).front());
-    StageRequest request{*request_.program, request_.module_classes, *request_.reference.stages, pytorch.inputs,
+    std::vector<std::string> told;  // with the outputs already
+    const Masks masks = masks_of(*request_.program, pytorch, told);
+    StageRequest request{*request_.program, request_.module_classes, *request_.reference.stages, pytorch.inputs, masks,
                          request_.limit};
     request.progress = [&](double fraction) { tell(text, kOutputsShare + (1 - kOutputsShare) * fraction); };
     try {

@@ -16,6 +16,7 @@
 #include "base/tensor.h"
 #include "program/program.h"
 #include "runtime/runtime.h"
+#include "verify/compare.h"
 
 namespace crossload::verify {
 
@@ -62,11 +63,18 @@ struct OutputResult {
   double padded_error = 0;  // the same over positions that the masks hide
   double mean_error = 0;
   double cosine = 1;
-  double noise = kUnknown;     // the largest distance of a float32 PyTorch run from the float64 truth
-  double tf_truth = kUnknown;  // TensorFlow's distance from it
-  double pt_truth = kUnknown;  // that of the run compared with
+  double noise = kUnknown;         // the largest distance of a float32 PyTorch run from the float64 truth
+  double tf_truth = kUnknown;      // TensorFlow's distance from it
+  double pt_truth = kUnknown;      // that of the run compared with
+  double noise_rms = kUnknown;     // as `noise`, but the root of the mean square instead of the largest
+  double tf_truth_rms = kUnknown;  // as `tf_truth`
+  double units = kUnknown;  // float16 and bfloat16: the largest difference in units in the last place of the dtype
+  Content content;          // what PyTorch's values of it are, over all shapes
   Verdict verdict = Verdict::kUnverified;
 };
+
+/// Why there was nothing to compare in an output: ``, or `NaN or infinity at every position, in PyTorch as well`.
+std::string reason_for_nothing(const OutputResult& output);
 
 /// One shape tried, with the worst error over all outputs.
 struct ShapeResult {
@@ -121,6 +129,7 @@ struct Result {
   std::vector<StageResult> stages;  // the module tree in pre-order, siblings by first execution
   std::vector<Diagnosis> diagnosis;
   std::vector<std::string> notes;
+  std::string verdict_note;  // what the verdict does not cover, for the line that gives it; empty when it covers all
 };
 
 /// Runs the SavedModel on every case and compares all outputs; then, with stage values, every module of the traced

@@ -40,25 +40,41 @@ enum class Axis { kFree, kSequence, kFlattened };
 
 }  // namespace
 
+std::optional<Masks::Mask> Masks::mask_of(const program::Program& program, const std::string& name,
+                                          const Tensor& tensor, int visible_value) {
+  const program::ProgramInput* input = user_input(program, name);
+  if (input == nullptr || tensor.dims().size() != 2 || is_complex(tensor.dtype())) return std::nullopt;
+  const auto type = program.main.tensors.find(input->value);
+  if (type == program.main.tensors.end() || type->second.dims.size() != 2) return std::nullopt;
+  // A length of 1 would take every axis of 1 for the sequence.
+  if (type->second.dims[1].as_constant() == 1) return std::nullopt;
+  Mask mask{name, type->second.dims, tensor.dims(), std::vector<uint8_t>(static_cast<std::size_t>(tensor.count()))};
+  for (int64_t i = 0; i < tensor.count(); ++i) {
+    const double value = element_as_double(tensor, i);
+    if (value != 0 && value != 1) return std::nullopt;
+    mask.visible[static_cast<std::size_t>(i)] = value == visible_value;
+  }
+  return mask;
+}
+
 Masks::Masks(const program::Program& program, const std::map<std::string, Tensor>& inputs) {
   for (const auto& [name, tensor] : inputs) {
     const auto visible_value = visible_value_of(name);
-    const program::ProgramInput* input = user_input(program, name);
-    if (!visible_value || input == nullptr || tensor.dims().size() != 2 || is_complex(tensor.dtype())) continue;
-    const auto type = program.main.tensors.find(input->value);
-    if (type == program.main.tensors.end() || type->second.dims.size() != 2) continue;
-    Mask mask{type->second.dims, tensor.dims(), std::vector<uint8_t>(static_cast<std::size_t>(tensor.count()))};
-    bool is_binary = true;
-    for (int64_t i = 0; i < tensor.count() && is_binary; ++i) {
-      const double value = element_as_double(tensor, i);
-      is_binary = value == 0 || value == 1;
-      mask.visible[static_cast<std::size_t>(i)] = value == *visible_value;
-    }
-    // A length of 1 would take every axis of 1 for the sequence.
-    if (!is_binary || std::ranges::all_of(mask.visible, [](uint8_t v) { return v != 0; })) continue;
-    if (mask.symbolic[1].as_constant() == 1) continue;
-    masks_.push_back(std::move(mask));
+    if (!visible_value) continue;
+    auto mask = mask_of(program, name, tensor, *visible_value);
+    if (!mask || std::ranges::all_of(mask->visible, [](uint8_t v) { return v != 0; })) continue;
+    masks_.push_back(*std::move(mask));
   }
+}
+
+std::optional<Masks> Masks::with(const program::Program& program, const std::string& input, const Tensor& tensor,
+                                 int visible_value) const {
+  auto mask = mask_of(program, input, tensor, visible_value);
+  if (!mask) return std::nullopt;
+  Masks result = *this;
+  std::erase_if(result.masks_, [&](const Mask& known) { return known.input == input; });
+  result.masks_.push_back(*std::move(mask));
+  return result;
 }
 
 Visibility Masks::of(const SymDims& symbolic, const Dims& dims) const {

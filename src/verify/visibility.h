@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,10 @@ class Masks {
  public:
   /// Finds the masks among `inputs` (by name, rank 2, only zeros and ones); `program` tells their symbolic sizes.
   Masks(const program::Program& program, const std::map<std::string, Tensor>& inputs);
+  /// As if `input` were a mask whose entries of `visible_value` are visible, whatever its name says. Nothing where it
+  /// has not the form of a mask.
+  std::optional<Masks> with(const program::Program& program, const std::string& input, const Tensor& tensor,
+                            int visible_value) const;
 
   /// An axis is masked when its size is the mask's sequence length in the program, and the first axis is the mask's
   /// batch; so is a first axis of batch * length. A batch entry with no visible position is hidden whole.
@@ -33,10 +38,14 @@ class Masks {
 
  private:
   struct Mask {
+    std::string input;
     SymDims symbolic;  // [B, S]
     Dims dims;
     std::vector<uint8_t> visible;
   };
+  static std::optional<Mask> mask_of(const program::Program& program, const std::string& input, const Tensor& tensor,
+                                     int visible_value);
+
   std::vector<Mask> masks_;
 };
 
