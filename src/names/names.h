@@ -98,6 +98,8 @@ struct PtPlan {
 
 /// Whether Transformers 4.46 has TensorFlow classes for this `model_type`.
 bool has_tf_class(std::string_view model_type);
+/// Whether the names of their weights are known here, so that `to_tf` and `to_pt` can be asked.
+bool maps_weights_of(std::string_view model_type);
 
 /// From PyTorch's names to those of the TensorFlow class, as its own `save_pretrained` would write them.
 /// Checkpoints of the base model without the main layer's prefix, and of other heads, are taken as they come.
