@@ -4,6 +4,7 @@
 #include <fstream>
 #include <functional>
 #include <future>
+#include <set>
 
 #include "app/companions.h"
 #include "app/earlier_output.h"
@@ -119,6 +120,9 @@ std::string root_class(const program::Program& program) {
   return {};
 }
 
+// Decompositions nest no deeper than three; more rounds are those of a program that PyTorch changes each time.
+constexpr int kMostDecompositions = 6;
+
 bool has_dynamic_inputs(const program::Program& program) {
   return std::any_of(program.inputs.begin(), program.inputs.end(), [&](const program::ProgramInput& input) {
     const auto type = program.main.tensors.find(input.value);
@@ -147,11 +151,20 @@ Subject read_subject(const ConvertRequest& request, const PythonEnvironment& env
     TraceCache::forget(*subject.trace);
     trace_and_read();
   }
-  // What no lowering knows, PyTorch may take apart into operations that one does.
-  if (const auto missing = lower::missing_ops(subject.program);
-      !missing.empty() && subject.files.kind != ModelFiles::Kind::kProgram) {
-    for (const auto& [target, count] : missing) asked.decompose.push_back(target);
-    trace_and_read();
+  // What no lowering knows or takes, PyTorch may take apart into operations that one does; what those are made of may
+  // need the same.
+  if (subject.files.kind != ModelFiles::Kind::kProgram) {
+    std::set<std::string> taken_apart;
+    for (int round = 0; round < kMostDecompositions; ++round) {
+      bool is_new = false;
+      for (const std::string& target : lower::unlowered_ops(subject.program)) {
+        if (!taken_apart.insert(target).second) continue;
+        asked.decompose.push_back(target);
+        is_new = true;
+      }
+      if (!is_new) break;
+      trace_and_read();
+    }
   }
   const json& meta = subject.trace->meta;
   require_all_weights(request.model, subject);

@@ -16,6 +16,7 @@ class Failures {
  public:
   void add(const program::Node& node, const program::CallSite& site, const std::string& what);
   std::size_t count() const { return details_.size(); }
+  const std::set<std::string>& targets() const { return targets_; }
   /// Throws `kUnsupported` with all of them, if there are any.
   void throw_all() const;
 

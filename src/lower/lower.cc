@@ -28,14 +28,23 @@ class Driver {
   }
 
   graph::Graph run() {
-    for (const auto& input : program_.inputs) add_input(input);
-    lowering_.lower_nodes();
+    lower_nodes();
     failures_.throw_all();
     for (const auto& output : program_.outputs) add_output(output);
     return std::move(builder_.graph());
   }
 
+  std::set<std::string> failed_targets() {
+    lower_nodes();
+    return failures_.targets();
+  }
+
  private:
+  void lower_nodes() {
+    for (const auto& input : program_.inputs) add_input(input);
+    lowering_.lower_nodes();
+  }
+
   void add_input(const program::ProgramInput& input) {
     if (input.kind == InputKind::kFrozen) return;
     if (input.kind != InputKind::kUser) {
@@ -119,6 +128,13 @@ std::vector<std::pair<std::string, int>> missing_ops(const Program& program) {
   return targets_of(program, [](const Node& node) {
     return !needs_no_lowering(node) && OpTable::all().find(node.target) == nullptr;
   });
+}
+
+std::set<std::string> unlowered_ops(const Program& program) {
+  std::set<std::string> targets = Driver(program).failed_targets();
+  // What reads a failed call's result is not tried, but may have no lowering either.
+  for (const auto& [target, count] : missing_ops(program)) targets.insert(target);
+  return targets;
 }
 
 std::vector<std::pair<std::string, int>> random_ops(const Program& program) {

@@ -1,6 +1,11 @@
 // Program → Graph: what PyTorch computes, said in TensorFlow's operations.
 #pragma once
 
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "graph/graph.h"
 #include "program/program.h"
 
@@ -12,6 +17,10 @@ graph::Graph lower(const program::Program& program);
 
 /// The targets of the program that have no lowering, with the number of their uses.
 std::vector<std::pair<std::string, int>> missing_ops(const program::Program& program);
+
+/// The targets of the program that cannot be lowered as it has them: those without a lowering, and those with a
+/// lowering that says no to a call.
+std::set<std::string> unlowered_ops(const program::Program& program);
 
 /// The targets of the program that draw random numbers, with the number of their uses.
 std::vector<std::pair<std::string, int>> random_ops(const program::Program& program);

@@ -59,6 +59,14 @@ TEST_CASE("every call without a lowering is reported, but none that only reads s
   CHECK(missing.size() == 2);
 }
 
+TEST_CASE("a call that its lowering refuses is among what cannot be lowered, though its operation has a lowering") {
+  const auto program = program::parse_text(
+      "input x = %x : float32[2]\n"
+      "%y = aten.__lshift__.Scalar(self=%x, other=2) : float32[2]\noutput y = %y\n");
+  CHECK(missing_ops(program).empty());
+  CHECK(unlowered_ops(program) == std::set<std::string>{"aten.__lshift__.Scalar"});
+}
+
 program::Program branches_of(const std::string& node) {
   return program::parse_text(
       "input p = %p : bool[]\ninput x = %x : float32[2, 3]\n%y = higher_order.cond(%p, {(%a : "

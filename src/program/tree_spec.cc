@@ -79,7 +79,14 @@ class Namer {
     for (std::size_t i = 0; i < count; ++i) steps.names.push_back(std::to_string(i));
     const std::string_view type = node.at("type").string();
     const auto context = node.find("context");
-    if (type == "builtins.tuple" || type == "builtins.list" || !context || !context->is_string()) return steps;
+    if (type == "builtins.tuple" || type == "builtins.list" || !context) return steps;
+    if (context->is_object()) {  // as PyTorch writes a defaultdict's, without putting it into a string
+      if (const auto dict = context->find("dict_context")) {
+        if (auto keys = key_list(*dict, count)) return {*std::move(keys), true};
+      }
+      return steps;
+    }
+    if (!context->is_string()) return steps;
     const std::string_view text = context->string();
     if (const auto tuple = namedtuples_.find(text); tuple != namedtuples_.end() && tuple->second.size() == count) {
       return {tuple->second, true};

@@ -51,6 +51,9 @@ TEST_CASE("names of outputs") {
   CHECK(outputs(node("collections.namedtuple", "t.Pair", leaves(2))) == Names{"a", "b"});
   CHECK(outputs(node("collections.defaultdict", R"({"default_factory_name": "list", "dict_context": ["k"]})",
                      node("builtins.list", "null", kLeaf))) == Names{"k.0"});
+  CHECK(outputs(R"({"type": "collections.defaultdict", "context": {"default_factory_module": "builtins", )"
+                R"("default_factory_name": "list", "dict_context": ["a", "b"]}, "children_spec": [)" +
+                leaves(2) + "]}") == Names{"a", "b"});
   CHECK(outputs(node("transformers.modeling_outputs.CausalLMOutputWithPast", R"(["logits", "past_key_values"])",
                      kLeaf + ", " + kCache)) ==
         Names{"logits", "past_key_values.layers.0.keys", "past_key_values.layers.0.values",

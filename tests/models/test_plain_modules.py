@@ -1,5 +1,7 @@
 """One's own torch.nn.Modules, in memory and as `.pt2` files."""
 
+import collections
+
 import crossload
 import numpy
 import pytest
@@ -164,6 +166,44 @@ class Recurrent(nn.Module):
 
     def forward(self, x):
         return self.layer(x + self.attention(x, x, x, need_weights=False)[0])
+
+
+Pair = collections.namedtuple("Pair", ["first", "second"])
+
+
+class Contained(nn.Module):
+    def __init__(self, container):
+        super().__init__()
+        self.container = container
+
+    def forward(self, x):
+        return self.container(x)
+
+
+def in_defaultdict(x):
+    found = collections.defaultdict(list)
+    found["boxes"], found["scores"] = x * 2, x.sum(-1)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("container", "names"),
+    [
+        (in_defaultdict, ["boxes", "scores"]),
+        (lambda x: Pair(x * 2, x.sum(-1)), ["first", "second"]),
+        (lambda x: torch.max(x, -1), ["values", "indices"]),
+    ],
+    ids=["defaultdict", "namedtuple", "return_types"],
+)
+def test_outputs_in_a_container_have_its_names(container, names, tmp_path):
+    module, x = Contained(container), torch.randn(3, 5, generator=torch.Generator().manual_seed(1))
+    conversion = crossload.convert(module, tmp_path / "out", (torch.randn(2, 4),), verify=False)
+    wanted = container(x)
+    wanted = list(wanted.values()) if isinstance(wanted, dict) else list(wanted)
+    got = conversion.run(x=x)
+    assert sorted(got) == sorted(names)
+    for name, value in zip(names, wanted, strict=True):
+        numpy.testing.assert_allclose(got[name], value.numpy(), rtol=0, atol=LIMIT)
 
 
 def test_pytorchs_own_transformer(tmp_path):

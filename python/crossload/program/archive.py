@@ -17,6 +17,7 @@ import zipfile
 from pathlib import Path
 
 from ..errors import WorkerError, first_line, last_lines
+from .containers import name_namedtuple, name_return_types
 
 _TARGET = re.compile(
     r"torch\.ops\.(?!load)[A-Za-z]\w*\.(?:(?!__)\w+|__i?(?:and|or|xor|lshift|rshift)__)(\.(?!__)\w+)?"
@@ -67,12 +68,16 @@ def file_identity(path):
 
 
 def _register_types(copy):
-    """Make Transformers' output and cache classes known to PyTorch, where the program's call form names some."""
+    """Make the containers of the program's call form known to PyTorch: namedtuples by their fields, Transformers' output
+    and cache classes by their modules."""
     import contextlib
     import importlib
 
     with zipfile.ZipFile(copy) as archive:
         model = json.loads(archive.read("program/models/model.json"))
+    name_return_types()
+    for name, kind in (model["graph_module"].get("treespec_namedtuple_fields") or {}).items():
+        name_namedtuple(name, kind["field_names"])
     call = model["graph_module"]["module_call_graph"][0]["signature"] or {}
     text = f"{call.get('in_spec')} {call.get('out_spec')}"
     modules = set(re.findall(r"\"(transformers(?:\.[a-z]\w*)*)[.:][A-Z]\w*", text))

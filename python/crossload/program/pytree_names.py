@@ -1,5 +1,7 @@
 """Names for the leaves of a pytree: `last_hidden_state`, `hidden_states.3`, `past_key_values.layers.0.keys`."""
 
+import collections
+
 
 def leaf_names(spec):
     """One dotted name a leaf, left to right, of a torch TreeSpec; the root itself has the empty name.
@@ -49,6 +51,11 @@ def _keys(spec):
     context, count = spec.context, len(list(spec.children()))
     if spec.type in (list, tuple):
         return None
+    if context is None and issubclass(spec.type, tuple):  # what torch.topk and others return
+        fields = getattr(spec.type, "__match_args__", ())
+        return list(fields) if len(fields) == count else None
+    if spec.type is collections.defaultdict:
+        context = context[1]  # beside what makes its defaults
     fields = getattr(context, "_fields", None)  # a namedtuple's context is its type
     if fields is not None and isinstance(context, type):
         return list(fields)

@@ -8,10 +8,11 @@ from pathlib import Path
 from ..errors import WorkerError, first_line
 from ..inputs.cases import make_cases
 from ..inputs.samples import from_metadata, read_npz
-from ..model.flags import attention, flags_set, is_transformers_model
+from ..model.flags import attention, flags_set
 from ..model.loading import load
 from ..model.state import state_kept
 from ..program.archive import SUFFIX, file_identity, open_program
+from ..program.containers import name_caches
 from ..program.guards import guards_of
 from ..program.pytree_names import output_names as names_of_outputs
 from ..program.signature import output_names, user_inputs
@@ -127,10 +128,7 @@ def _subject(request, progress, session):
         raise WorkerError("bad-input", f"{folder}: no `program.pt2`; trace the model first")
     if session.program_key != file_identity(folder / "program.pt2"):
         progress("reference", "loading the traced program", 0.0)
-        if is_transformers_model(loaded.model):
-            from transformers.exporters.exporter_dynamo import register_cache_pytrees_for_model
-
-            register_cache_pytrees_for_model(loaded.model)
+        name_caches(loaded.model)
         session.program = open_program(folder / "program.pt2")
         session.program_key = file_identity(folder / "program.pt2")
     from safetensors.torch import load_file

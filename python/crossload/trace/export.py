@@ -12,6 +12,7 @@ import time
 from ..errors import WorkerError, first_line, last_lines
 from ..model.flags import flags_set, is_transformers_model, output_flags
 from ..model.state import state_kept
+from ..program.containers import name_caches, name_containers, name_return_types
 
 DYNAMIC_SECONDS = 300  # nested windows give expressions of sizes that SymPy never finishes simplifying
 
@@ -192,6 +193,7 @@ def _export_once(loaded, inputs, request, axes):
                 DynamoConfig(dynamic=axes != "none", dynamic_shapes=shapes),
             )
         return result[0] if isinstance(result, tuple) else result
+    name_caches(model)
     if axes != "none" and shapes is None:
         shapes = torch.utils._pytree.tree_map(_auto_axes, args or kwargs)
         shapes = _first_axes(shapes) if axes == "first" else shapes
@@ -319,6 +321,10 @@ def save(program, path):
 def _save_light(program, path):
     import torch
 
+    signature = program.module_call_graph[0].signature
+    if signature is not None:
+        name_containers(signature.in_spec, signature.out_spec)
+    name_return_types()
     state = program._state_dict
     real = dict(state)
     one = {}

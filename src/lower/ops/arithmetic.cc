@@ -246,6 +246,7 @@ constexpr OpRow kRows[] = {
     {"aten::floor_divide_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)", floor_divide},
     {"aten::remainder.Scalar(Tensor self, Scalar other) -> Tensor", remainder},
     {"aten::remainder.Tensor(Tensor self, Tensor other) -> Tensor", remainder},
+    {"aten::remainder.Scalar_Tensor(Scalar self, Tensor other) -> Tensor", remainder},
     {"aten::fmod.Scalar(Tensor self, Scalar other) -> Tensor", binary<"TruncateMod">},
     {"aten::fmod.Tensor(Tensor self, Tensor other) -> Tensor", binary<"TruncateMod">},
     {"aten::pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor", pow},

@@ -21,6 +21,38 @@ Expr bitwise_not(Call& call) {
   return call.tf(x.dtype() == DType::kBool ? "LogicalNot" : "Invert", {x});
 }
 
+// PyTorch shifts by any amount: one below 0 or past the width moves every bit out, TensorFlow takes the nearest that it
+// knows.
+struct Shift {
+  Expr x, amount, is_outside;
+};
+Shift shift_of(Call& call) {
+  Builder& b = call.builder();
+  const DType dtype = call.result_dtype();
+  if (is_floating(dtype)) call.unsupported("a shift of floats");
+  const Expr amount = call.operand("other", dtype);
+  const Expr below = b.tf("Less", {amount, b.scalar(dtype, 0)});
+  const Expr past = b.tf("GreaterEqual", {amount, b.scalar(dtype, static_cast<int64_t>(8 * size_of(dtype)))});
+  return {call.operand("self", dtype), amount, b.tf("LogicalOr", {below, past})};
+}
+
+Expr shift_left(Call& call) {
+  Builder& b = call.builder();
+  const Shift shift = shift_of(call);
+  return b.select(shift.is_outside, b.scalar(call.result_dtype(), 0), call.tf("LeftShift", {shift.x, shift.amount}));
+}
+
+// The sign fills what becomes free, so that all bits moved out leave 0 or -1.
+Expr shift_right(Call& call) {
+  Builder& b = call.builder();
+  const DType dtype = call.result_dtype();
+  const Shift shift = shift_of(call);
+  const Expr zero = b.scalar(dtype, 0);
+  Expr emptied = zero;
+  if (dtype != DType::kUInt8) emptied = b.select(b.tf("Less", {shift.x, zero}), b.scalar(dtype, -1), zero);
+  return b.select(shift.is_outside, emptied, call.tf("RightShift", {shift.x, shift.amount}));
+}
+
 template <OpName Op>
 Expr logical(Call& call) {
   return call.tf(Op.value, {call.operand("self", DType::kBool), call.operand("other", DType::kBool)});
@@ -65,6 +97,25 @@ constexpr OpRow kRows[] = {
     {"aten::bitwise_and.Tensor(Tensor self, Tensor other) -> Tensor", either<"LogicalAnd", "BitwiseAnd">},
     {"aten::bitwise_or.Tensor(Tensor self, Tensor other) -> Tensor", either<"LogicalOr", "BitwiseOr">},
     {"aten::bitwise_xor.Tensor(Tensor self, Tensor other) -> Tensor", bitwise_xor},
+    {"aten::__and__.Scalar(Tensor self, Scalar other) -> Tensor", either<"LogicalAnd", "BitwiseAnd">},
+    {"aten::bitwise_and.Scalar(Tensor self, Scalar other) -> Tensor", either<"LogicalAnd", "BitwiseAnd">},
+    {"aten::bitwise_and.Scalar_Tensor(Scalar self, Tensor other) -> Tensor", either<"LogicalAnd", "BitwiseAnd">},
+    {"aten::__or__.Scalar(Tensor self, Scalar other) -> Tensor", either<"LogicalOr", "BitwiseOr">},
+    {"aten::bitwise_or.Scalar(Tensor self, Scalar other) -> Tensor", either<"LogicalOr", "BitwiseOr">},
+    {"aten::bitwise_or.Scalar_Tensor(Scalar self, Tensor other) -> Tensor", either<"LogicalOr", "BitwiseOr">},
+    {"aten::__xor__.Scalar(Tensor self, Scalar other) -> Tensor", bitwise_xor},
+    {"aten::bitwise_xor.Scalar(Tensor self, Scalar other) -> Tensor", bitwise_xor},
+    {"aten::bitwise_xor.Scalar_Tensor(Scalar self, Tensor other) -> Tensor", bitwise_xor},
+    {"aten::__lshift__.Tensor(Tensor self, Tensor other) -> Tensor", shift_left},
+    {"aten::bitwise_left_shift.Tensor(Tensor self, Tensor other) -> Tensor", shift_left},
+    {"aten::__lshift__.Scalar(Tensor self, Scalar other) -> Tensor", shift_left},
+    {"aten::bitwise_left_shift.Tensor_Scalar(Tensor self, Scalar other) -> Tensor", shift_left},
+    {"aten::bitwise_left_shift.Scalar_Tensor(Scalar self, Tensor other) -> Tensor", shift_left},
+    {"aten::__rshift__.Tensor(Tensor self, Tensor other) -> Tensor", shift_right},
+    {"aten::bitwise_right_shift.Tensor(Tensor self, Tensor other) -> Tensor", shift_right},
+    {"aten::__rshift__.Scalar(Tensor self, Scalar other) -> Tensor", shift_right},
+    {"aten::bitwise_right_shift.Tensor_Scalar(Tensor self, Scalar other) -> Tensor", shift_right},
+    {"aten::bitwise_right_shift.Scalar_Tensor(Scalar self, Tensor other) -> Tensor", shift_right},
     {"aten::bitwise_not(Tensor self) -> Tensor", bitwise_not},
     {"aten::logical_and(Tensor self, Tensor other) -> Tensor", logical<"LogicalAnd">},
     {"aten::logical_or(Tensor self, Tensor other) -> Tensor", logical<"LogicalOr">},

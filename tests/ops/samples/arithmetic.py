@@ -40,6 +40,8 @@ for name in ("remainder", "fmod"):
     case(f"aten.{name}.Tensor", function, FRACTIONS, FRACTION_DIVISORS)
     case(f"aten.{name}.Scalar", lambda x, f=getattr(aten, name).Scalar: f(x, -3), SIGNED)
     case(f"aten.{name}.Scalar", lambda x, f=getattr(aten, name).Scalar: f(x, 2.5), FRACTIONS)
+case("aten.remainder.Scalar_Tensor", lambda x: aten.remainder.Scalar_Tensor(7, x), torch.arange(1, 100) - 120)
+case("aten.remainder.Scalar_Tensor", lambda x: aten.remainder.Scalar_Tensor(-7.5, x), FRACTION_DIVISORS)
 case(
     "aten.pow.Tensor_Tensor",
     torch.pow,

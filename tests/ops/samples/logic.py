@@ -9,6 +9,28 @@ for mark, name in {"and": "and", "or": "or", "xor": "xor"}.items():
     for a, b in ((bools(6), bools(6, seed=2)), (ints(6), ints(6, seed=2))):
         case(f"aten.__{mark}__.Tensor", getattr(aten, f"__{mark}__").Tensor, a, b)
         case(f"aten.bitwise_{name}.Tensor", getattr(torch, f"bitwise_{name}"), a, b)
+wide = torch.arange(-70, 70, dtype=torch.int32) * 12345677
+bytes_ = torch.arange(0, 140, dtype=torch.uint8)
+for mark, name in {"and": "and", "or": "or", "xor": "xor"}.items():
+    for a, number in ((wide, 15), (wide.long(), -2), (bytes_, 7), (bools(70), True)):
+        one = getattr(aten, f"__{mark}__").Scalar
+        case(f"aten.__{mark}__.Scalar", lambda x, one=one, number=number: one(x, number), a)
+        one = getattr(aten, f"bitwise_{name}")
+        case(f"aten.bitwise_{name}.Scalar", lambda x, one=one, number=number: one.Scalar(x, number), a)
+        case(f"aten.bitwise_{name}.Scalar_Tensor", lambda x, one=one, number=number: one.Scalar_Tensor(number, x), a)
+# Amounts below 0 and past the width, negative numbers, and a byte, which has no sign to fill with.
+amounts = torch.arange(140) % 37 - 2
+for mark, name in {"l": "left", "r": "right"}.items():
+    dunder, plain = getattr(aten, f"__{mark}shift__"), getattr(aten, f"bitwise_{name}_shift")
+    for a in (wide, wide.long(), wide.to(torch.int8)):
+        case(f"aten.__{mark}shift__.Tensor", dunder.Tensor, a, amounts.to(a.dtype))
+        case(f"aten.bitwise_{name}_shift.Tensor", plain.Tensor, a, amounts.to(a.dtype))
+    case(f"aten.bitwise_{name}_shift.Tensor", plain.Tensor, bytes_, (amounts + 2).to(torch.uint8))
+    case(f"aten.bitwise_{name}_shift.Tensor", plain.Tensor, wide[:, None], torch.arange(0, 32, 4, dtype=torch.int32))
+    for number in (4, 31, 40, -1):
+        case(f"aten.__{mark}shift__.Scalar", lambda x, f=dunder.Scalar, n=number: f(x, n), wide)
+        case(f"aten.bitwise_{name}_shift.Tensor_Scalar", lambda x, f=plain.Tensor_Scalar, n=number: f(x, n), wide)
+    case(f"aten.bitwise_{name}_shift.Scalar_Tensor", lambda x, f=plain.Scalar_Tensor: f(-77, x), amounts)
 case("aten.logical_not.default", torch.logical_not, SPECIAL)
 for name in ("logical_and", "logical_or", "logical_xor"):
     case(f"aten.{name}.default", getattr(torch, name), LEFT, RIGHT)

@@ -1,0 +1,64 @@
+"""Types of containers that PyTorch takes apart but cannot write into an archive without a name: namedtuples, and what
+`torch.topk` and others return."""
+
+import collections
+import json
+
+from ..model.flags import is_transformers_model
+
+
+def name_containers(*specs):
+    """Give the types in the TreeSpecs the names under which PyTorch's writer and reader of archives find them.
+
+    Types that have a name keep it. Instances are taken apart as before.
+    """
+    from torch.utils import _pytree
+
+    for spec in specs:
+        if spec.is_leaf():
+            continue
+        if spec.type is _pytree.namedtuple:
+            _name(spec.context, _pytree._namedtuple_serialize, _pytree._namedtuple_deserialize)
+        name_containers(*spec.children())
+
+
+def name_return_types():
+    """Name PyTorch's own structured results, such as `torch.return_types.topk`; their context becomes the fields."""
+    import torch
+
+    for kind in torch.return_types.all_return_types:
+        if isinstance(kind, type) and issubclass(kind, tuple):
+            fields = json.dumps(list(kind.__match_args__))
+            _name(kind, lambda context, fields=fields: fields, lambda dumped: None)
+
+
+def name_namedtuple(name, fields):
+    """Have a namedtuple of those fields under a name that an archive holds, where its own class is not known."""
+    from torch.utils import _pytree
+
+    if name not in _pytree.SERIALIZED_TYPE_TO_PYTHON_TYPE:
+        kind = collections.namedtuple(name.rpartition(".")[2], fields, rename=True)
+        _name(kind, _pytree._namedtuple_serialize, _pytree._namedtuple_deserialize, name)
+
+
+def name_caches(model):
+    """Have PyTorch take apart the caches that Transformers models in a module return."""
+    if not any(is_transformers_model(module) for module in model.modules()):
+        return
+    from transformers.exporters.exporter_dynamo import register_cache_pytrees_for_model
+
+    for module in model.modules():
+        if is_transformers_model(module):
+            register_cache_pytrees_for_model(module)
+
+
+def _name(kind, serialize, deserialize, name=None):
+    from torch.utils import _pytree
+
+    known = _pytree.SUPPORTED_SERIALIZED_TYPES.get(kind)
+    if known is not None and known.serialized_type_name != _pytree.NO_SERIALIZED_TYPE_NAME_FOUND:
+        return
+    name = name or f"{kind.__module__}.{kind.__qualname__}"
+    # Not by PyTorch's own function: a namedtuple that it registers is taken apart in another way than those before.
+    _pytree.SUPPORTED_SERIALIZED_TYPES[kind] = _pytree._SerializeNodeDef(kind, name, serialize, deserialize)
+    _pytree.SERIALIZED_TYPE_TO_PYTHON_TYPE[name] = kind
