@@ -135,7 +135,7 @@ class Planner {
     const names::Model model = subject();
     std::vector<names::PtTensor> tensors;
     for (const auto& entry : source_.checkpoint.entries()) tensors.push_back({entry.name, entry.dtype, entry.dims});
-    names::TfPlan found = names::to_tf(model, tensors);
+    names::TfPlan found = names::to_tf(model, tensors, [this](const std::string& a, const std::string& b) { return are_equal(a, b); });
     tell(model, std::move(found.class_name), std::move(found.unused), std::move(found.missing));
     Plan plan;
     plan.layer_names = std::move(found.layer_names);
@@ -159,6 +159,14 @@ class Planner {
       plan.tensors.push_back(tensor(std::move(weight.name), weight.source, weight.layout, std::move(weight.values)));
     }
     return plan;
+  }
+
+  bool are_equal(const std::string& a, const std::string& b) const {
+    const StridedTensor& first = source_.checkpoint.strided(a);
+    const StridedTensor& second = source_.checkpoint.strided(b);
+    if (first.dtype() != second.dtype() || first.dims() != second.dims()) return false;
+    const Tensor x = first.to_tensor(), y = second.to_tensor();
+    return std::ranges::equal(x.bytes(), y.bytes());
   }
 
   names::Model subject() const {
@@ -410,6 +418,7 @@ const char* name_of(names::Reason reason) {
     case names::Reason::kComputed: return "computed";
     case names::Reason::kAbsent: return "absent";
     case names::Reason::kLeftOut: return "left-out";
+    case names::Reason::kDiffers: return "differs";
     case names::Reason::kPtHasNone: return "pytorch-has-none";
   }
   return "";
@@ -472,6 +481,11 @@ std::string to_text(const WeightsResult& result, bool verbose) {
   if (const std::string missing = listed(result.missing, verbose); !missing.empty()) {
     text += fmt::format("Some weights or buffers of the {} model {} were not initialized from the {} model: {}\n",
                         to_tf ? "TF 2.0" : "PyTorch", result.class_name, to_tf ? "PyTorch" : "TF 2.0", missing);
+  }
+  for (const names::Note& note : result.unused) {
+    if (note.reason != names::Reason::kDiffers) continue;
+    text += fmt::format("'{}' differs from '{}', and {} has one tensor for both\n", note.name, note.other,
+                        result.class_name);
   }
   if (verbose) {
     for (const auto* notes : {&result.unused, &result.missing}) {

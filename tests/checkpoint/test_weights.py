@@ -336,3 +336,15 @@ def test_progress_counts_bytes(bert, weights, tmp_path):
     size = sum(t.nbytes for t in weights.values()) / 1e6
     assert f"{size:.1f} of {size:.1f} MB" in finished.err
     assert run("weights", bert, tmp_path / "quiet", "--quiet").err == ""
+
+
+def test_a_head_is_tied_by_its_values_not_by_its_name(tmp_path):
+    """GPT-2's class in TensorFlow has one matrix for both; a head of other values is reported, not dropped silently."""
+    words = torch.arange(24.0).reshape(6, 4)
+    for name, head, reported in [("equal", words.clone(), []), ("other", words + 1, ["lm_head.weight"])]:
+        folder = tmp_path / name
+        folder.mkdir()
+        config = {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"]}
+        (folder / "config.json").write_text(json.dumps(config))
+        save_file({"transformer.wte.weight": words, "lm_head.weight": head}, folder / "model.safetensors")
+        assert converted(folder, folder)["weights"]["unused"] == reported
