@@ -63,7 +63,9 @@ struct Note {
   std::string other;
 
   /// Whether it says that something may be wrong: such names Transformers reports when it loads, others it hides.
-  bool is_reported() const { return reason == Reason::kNoPlace || reason == Reason::kAbsent || reason == Reason::kDiffers; }
+  bool is_reported() const {
+    return reason == Reason::kNoPlace || reason == Reason::kAbsent || reason == Reason::kDiffers;
+  }
 };
 
 struct TfWeight {
