@@ -13,8 +13,12 @@ import conversion
 import inference
 import weights
 
-PARTS = {"conversion": conversion, "inference": inference, "weights": weights}
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+import figures  # noqa: E402
+
+PARTS = {"conversion": conversion, "inference": inference, "weights": weights}
 
 
 def main():
@@ -25,6 +29,7 @@ def main():
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: all cores")
     parser.add_argument("--only", choices=PARTS, help="one part of it")
     parser.add_argument("--json", action="store_true", help="one JSON document instead of the table")
+    parser.add_argument("--docs", action="store_true", help="renew the ratios in README.md")
     options = parser.parse_args()
     if options.rounds < 5:
         parser.error("fewer than 5 rounds say nothing")
@@ -49,6 +54,12 @@ def main():
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
+    if options.docs:
+        kept = figures.records().get("bench", {})
+        figures.record(
+            "bench", kept | {"machine": found["machine"]} | {part: found[part] for part in PARTS if part in found}
+        )
+        figures.write()
     if options.json:
         print(json.dumps(found, indent=2))
         return 0

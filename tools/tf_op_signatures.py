@@ -36,7 +36,7 @@ EXCLUDED = re.compile(
     CopyHost | DeepCopy | Snapshot | SleepOp | SleepIdentityOp | SyncDevice | Timestamp | GetDeadline | DeviceIndex |
     GraphDefVersion | IsTensorFloat32Enabled | CalibrationStatisticsSaver | CustomAggregator | CheckPinned |
     CheckNumerics.* | Print | GuaranteeConst | SymbolicGradient | NearestNeighbors | KM.*Initialization |
-    Kmeans.* | AudioMicrofrontend | UnicodeScript | CTC.* | EditDistance | Placeholder.* | ParallelConcat |
+    Kmeans.* | AudioMicrofrontend | UnicodeScript | CTC.* | EditDistance | Placeholder(V2)? | ParallelConcat |
     Conv | TensorStridedSliceUpdate | BiasAddV1 | Inv | Stochastic.* | Empty | Nearest.* | SetSize |
     CombinedNonMaxSuppression | DataFormat.* | Inplace.* | ApproximateEqual | NoOp | .*BlockCell | BlockLSTM
     )$""",

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 from . import native
 from .errors import CrossloadError, WorkerError
+from .model.state import state_kept
 from .session import Session
 from .worker import handle
 
@@ -249,7 +250,8 @@ def _run(job, request, session, in_python, progress):
     if tensorflow is None and importlib.util.find_spec("tensorflow") is not None:
         os.environ["CROSSLOAD_TENSORFLOW"] = str(tensorflow_folder())
     try:
-        result = json.loads(getattr(engine, job)(json.dumps(request), answer, report_progress, sys.executable))
+        with state_kept(session.module):
+            result = json.loads(getattr(engine, job)(json.dumps(request), answer, report_progress, sys.executable))
     finally:
         if tensorflow is None:
             os.environ.pop("CROSSLOAD_TENSORFLOW", None)

@@ -63,6 +63,10 @@ json check_model(const ModelRequest& request, const PythonEnvironment& environme
   if (!found["tf_weights"].empty()) {
     found["route"] = "convert";
     found["why"] = "TensorFlow weights are there already; convert when Transformers 5 is to be served";
+  } else if (has_tf4 && !names::maps_weights_of(model_type)) {
+    found["route"] = "convert";
+    found["why"] =
+        "Transformers 4.x has this architecture in TensorFlow, but the names of its weights are not known here";
   } else if (has_tf4) {
     found["route"] = "pt-to-tf";
     found["why"] = "Transformers 4.x has this architecture in TensorFlow; only the weights are missing";

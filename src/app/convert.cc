@@ -295,7 +295,7 @@ report::Report convert(const ConvertRequest& request, const PythonEnvironment& e
   require_apart(request.out, subject.files.path);
   throw_if_interrupted();
 
-  // First, because whoever has to be told that an operation is missing should not wait for PyTorch.
+  // First, so that a user who lacks an operation does not wait for PyTorch.
   Stopwatch watch;
   graph::Graph graph = lower::lower(subject.program);
   lower::run_passes(graph);

@@ -17,7 +17,7 @@ using nlohmann::json;
 // Always ours, and renewed by `crossload verify`: they are not in the list.
 constexpr std::array<const char*, 2> kReports = {"crossload.json", "report.html"};
 
-// The bytes of the weights. Whoever stores others there changes the index beside them, which has their checksums.
+// The bytes of the weights. Storing others there changes the index beside them, which has their checksums.
 bool holds_weights(const fs::path& file) { return file.filename().string().starts_with("variables.data-"); }
 
 uint32_t checksum(const fs::path& file) {

@@ -30,7 +30,7 @@ json ModelRequest::to_json() const {
 
 bool may_be_hub_id(const std::string& name) {
   std::error_code ignored;
-  return !name.empty() && name.front() != '/' && name.front() != '.' &&
+  return !name.empty() && name.front() != '/' && name.front() != '.' && name.front() != '~' &&
          std::count(name.begin(), name.end(), '/') <= 1 && !fs::exists(name, ignored);
 }
 

@@ -49,11 +49,6 @@ std::vector<std::string> tf_weights_in(const fs::path& folder) {
   return files;
 }
 
-bool is_on_hub(const std::string& name) {
-  std::error_code ignored;
-  return !fs::is_directory(name, ignored);
-}
-
 // The predictable default place is in a folder where everybody may write: what another user put there is not a model to
 // be read, nor a folder to write to.
 void require_own(const fs::path& folder) {
@@ -67,9 +62,7 @@ void require_own(const fs::path& folder) {
 fs::path local_dir_of(const PtToTfRequest& request) {
   const std::string& name = request.model.model;
   if (!request.local_dir.empty()) return request.local_dir;
-  const bool may_be_on_hub = !name.empty() && name.front() != '/' && name.front() != '.' && name.front() != '~' &&
-                             std::ranges::count(name, '/') <= 1;
-  if (!is_on_hub(name) || !may_be_on_hub) return name;
+  if (!may_be_hub_id(name)) return name;
   fs::path folder = "/tmp";
   for (const auto& part : fs::path(name)) require_own(folder /= part);
   return folder;
@@ -124,7 +117,7 @@ Subject find_subject(const PtToTfRequest& request, const fs::path& local_dir, Py
                      const Progress& progress) {
   Subject subject;
   ModelRequest model = request.model;
-  if (is_on_hub(model.model) && holds_model(local_dir)) {
+  if (may_be_hub_id(model.model) && holds_model(local_dir)) {
     model.model = local_dir.string();
     subject.notes.push_back(fmt::format("{} is taken as it lies in {}", request.model.model, local_dir.string()));
   }
@@ -298,9 +291,10 @@ json pt_to_tf(const PtToTfRequest& request, const PythonEnvironment& environment
   const Stopwatch watch;
   if (request.model.model.empty()) bad_input("command line: --model-name is empty; give a Hub id or a folder");
   const bool uploads = request.push || !request.no_pr;
-  if (uploads && !is_on_hub(request.model.model)) {
+  if (uploads && !may_be_hub_id(request.model.model)) {
     bad_input(
-        "{}: is a folder here, which names no repository to upload to; add --no-pr, or give the repository's name "
+        "{}: is a path on this machine, which names no repository to upload to; add --no-pr, or give the repository's "
+        "name "
         "and this folder as --local-dir",
         request.model.model);
   }

@@ -152,7 +152,7 @@ void restore_set_aside(const fs::path& target) noexcept try {
     if (leftover.was_set_aside) static_cast<void>(::rename(leftover.path.c_str(), target.c_str()));
   });
 } catch (...) {
-  // What cannot be looked through is left as it is; whoever needs the target says that it is missing.
+  // What cannot be looked through is left as it is; the step that needs the target says that it is missing.
 }
 
 void rename_failed(const fs::path& from, const fs::path& to, int reason) {

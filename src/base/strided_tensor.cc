@@ -137,7 +137,7 @@ StridedTensor StridedTensor::sliced(std::size_t axis, int64_t begin, int64_t end
 }
 
 std::span<const std::byte> StridedTensor::bytes() const {
-  if (!is_contiguous()) internal_error("strided tensor: {} elements do not lie one behind the other", count_);
+  if (!is_contiguous()) internal_error("strided tensor: {} elements are not contiguous", count_);
   return bytes_.first(static_cast<std::size_t>(count_) * size_of(dtype_));
 }
 

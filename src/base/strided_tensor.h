@@ -31,11 +31,11 @@ class StridedTensor {
   /// Elements [begin, end) along one axis.
   StridedTensor sliced(std::size_t axis, int64_t begin, int64_t end) const;
 
-  /// True when the elements lie one behind the other in row-major order; then `bytes` are all of them.
+  /// True when the elements are contiguous in row-major order; then `bytes` are all of them.
   bool is_contiguous() const { return axes_.empty() || (axes_.size() == 1 && axes_[0].stride == 1); }
   std::span<const std::byte> bytes() const;
 
-  /// Writes the elements [first, last) of the row-major order one behind the other.
+  /// Writes the elements [first, last) of the row-major order, contiguously.
   void read(int64_t first, int64_t last, std::byte* out) const;
   /// How many elements to read at a time: about 2 MiB, at most 8, in steps that suit the strides.
   int64_t block_length() const;
@@ -57,7 +57,7 @@ class StridedTensor {
   std::span<const std::byte> bytes_;  // from the first element on
   std::shared_ptr<const void> owner_;
   int64_t count_ = 0;
-  std::vector<Axis> axes_;  // those longer than 1, joined where they lie one behind the other; none when empty
+  std::vector<Axis> axes_;  // those longer than 1, joined where they are contiguous; none when empty
 };
 
 }  // namespace crossload

@@ -1,4 +1,4 @@
-// A dense row-major array: element type, shape, bytes, and whoever keeps the bytes alive.
+// A dense row-major array: element type, shape, bytes, and the owner that keeps the bytes alive.
 #pragma once
 
 #include <cstddef>

@@ -14,7 +14,7 @@
 
 namespace crossload {
 
-/// Bytes of an entry and whoever keeps them alive.
+/// Bytes of an entry and the owner that keeps them alive.
 struct EntryBytes {
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> owner;

@@ -14,7 +14,7 @@ using WeightFile = std::shared_ptr<const MappedFile>;
 /// Names, dtypes, byte counts against shapes, and that the tensors fill the file without gap or overlap.
 Checkpoint read_safetensors(const WeightFile& file);
 
-/// A state dict that torch.save wrote, as a zip archive (PyTorch 1.6 and newer) or as pickles one behind the other.
+/// A state dict that torch.save wrote, as a zip archive (PyTorch 1.6 and newer) or as consecutive pickles.
 /// Nothing is run: a pickle that asks for more than tensors is refused, with the name of what it asks for. Tensors that
 /// share a storage share the mapped bytes; those that do not lie contiguously are views.
 Checkpoint read_pytorch(const WeightFile& file);

@@ -118,7 +118,7 @@ void put_entry(std::string& out, uint64_t name, Address object, uint32_t kind, A
 
 }  // namespace
 
-// Writes objects one behind the other, each after those that it names.
+// Writes consecutive objects, each after those that it names.
 class Builder::Tail {
  public:
   struct GroupAddress {

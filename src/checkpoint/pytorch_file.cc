@@ -4,7 +4,7 @@
 //   <root>/data.pkl    the pickle
 //   <root>/data/<key>  the bytes of one storage
 //   <root>/byteorder   `little`, in newer files
-// Older files are pickles one behind the other, then the storages:
+// Older files are consecutive pickles, then the storages:
 //   magic number, protocol version (1001), system (a dict), state dict, list of storage keys
 //   for each key: u64 count of elements, elements
 //

@@ -13,7 +13,7 @@ namespace crossload::graph {
 /// Integer scalars whose value the caller knows as an expression, such as one element of a tensor's shape.
 using KnownScalars = std::map<ValueRef, Sym>;
 
-/// One entry an output; nothing where the operation is unknown or the shape hangs on a value that is not known. The
+/// One entry an output; nothing where the operation is unknown or the shape depends on a value that is not known. The
 /// node's own `outputs` are not read. Sizes are taken to be what the operation accepts: of two broadcast dimensions
 /// that differ and are not known to be 1, the constant one wins, else the first; a constant slice is taken to lie
 /// inside a symbolic dimension. Throws `kInternal` where constant sizes contradict each other.

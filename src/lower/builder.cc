@@ -291,6 +291,8 @@ Expr Builder::size(const Sym& value, DType dtype) {
   if (value.op() == Op::kFloat) return scalar(dtype, value.real_value());
   if (value.is_symbol()) return cast(bound(value.symbol_name()), dtype);
   if (dtype == DType::kBool) return cast(size(value, DType::kInt32), dtype);
+  // Integers are computed as integers: what rounds on the way to one must not be left out.
+  if (is_floating(dtype) && value.is_integral()) return cast(size(value, DType::kInt64), dtype);
   const auto operand = [&](std::size_t i) { return size(value.operands()[i], dtype); };
   const auto folded = [&](std::string_view op) {
     Expr result = operand(0);

@@ -78,8 +78,10 @@ const ClassRow* base_class(std::string_view model_type) {
   return found == std::end(kClasses) ? nullptr : found;
 }
 
+bool maps_weights_of(std::string_view model_type) { return base_class(model_type) != nullptr; }
+
 bool has_tf_class(std::string_view model_type) {
-  return base_class(model_type) != nullptr || std::ranges::find(unmapped_types(), model_type) != unmapped_types().end();
+  return maps_weights_of(model_type) || std::ranges::find(unmapped_types(), model_type) != unmapped_types().end();
 }
 
 const ClassRow& class_of(const Model& model) {

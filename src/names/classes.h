@@ -10,7 +10,7 @@
 
 namespace crossload::names {
 
-/// The group of variables that the model itself holds, not a layer. Files have it; Transformers reads it not.
+/// The group of variables that the model itself holds, not a layer. Files list it; Transformers ignores it.
 inline constexpr std::string_view kTopLevel = "top_level_model_weights";
 
 /// A row of class_table.inc.

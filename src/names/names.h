@@ -102,6 +102,8 @@ struct PtPlan {
 
 /// Whether Transformers 4.46 has TensorFlow classes for this `model_type`.
 bool has_tf_class(std::string_view model_type);
+/// Whether the names of their weights are known here, so that `to_tf` and `to_pt` can be asked.
+bool maps_weights_of(std::string_view model_type);
 
 /// Whether two PtTensors, by their names, hold the same values.
 using AreEqual = std::function<bool(const std::string&, const std::string&)>;

@@ -301,7 +301,9 @@ TEST_CASE("classes and types without a TensorFlow class are named") {
             .starts_with("config.json: `decoder` is of model type `llama`, which has no TensorFlow class"));
   CHECK(has_tf_class("gpt-sw3"));
   CHECK(!has_tf_class("llama"));
-  CHECK(has_tf_class("rag"));                      // modeling_tf_rag.py
+  CHECK(has_tf_class("rag"));  // modeling_tf_rag.py
+  CHECK(!maps_weights_of("rag"));
+  CHECK(maps_weights_of("bert"));
   CHECK(!has_tf_class("speech-encoder-decoder"));  // there is no such file
 }
 

@@ -51,7 +51,7 @@ struct Report {
   std::vector<std::string> notes;  // beside the result's own
 };
 
-/// crossload.json as DESIGN.md has it. Numbers that are infinite become "inf", those not measured null.
+/// crossload.json; docs/report.md describes every key. Numbers that are infinite become "inf", those not measured null.
 nlohmann::ordered_json to_json(const Report& report);
 
 struct TerminalOptions {

@@ -3,8 +3,12 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <limits>
+#include <set>
 #include <sstream>
+
+#include "support/temp_folder.h"
 
 namespace crossload::report {
 namespace {
@@ -148,7 +152,34 @@ TEST_CASE("terminal: control characters of a model do not reach the terminal") {
   CHECK(text.find("a?[31mb?c?d?") != std::string::npos);
 }
 
-TEST_CASE("json: DESIGN's keys in its order") {
+void collect_keys(const nlohmann::ordered_json& json, std::set<std::string>& keys) {
+  if (json.is_object()) {
+    for (const auto& [key, value] : json.items()) {
+      keys.insert(key);
+      // What these two hold is named by the model and by the machine.
+      if (key != "inputs" && key != "versions") collect_keys(value, keys);
+    }
+  } else if (json.is_array()) {
+    for (const auto& item : json) collect_keys(item, keys);
+  }
+}
+
+TEST_CASE("docs/report.md describes every key") {
+  const std::string page = read_bytes(std::filesystem::path(CROSSLOAD_SOURCE_DIR) / "docs/report.md");
+  Report report = small_report();
+  report.files.push_back({"config.json", 2, 0});
+  report.result.diagnosis.push_back({"encoder", "epsilon", "1e-5 and 1e-12", 1e-7});
+  std::set<std::string> keys;
+  collect_keys(to_json(report), keys);
+  REQUIRE(keys.count("counterfactual_error") == 1);
+  REQUIRE(keys.count("crc32c") == 1);
+  for (const std::string& key : keys) {
+    CAPTURE(key);
+    CHECK(page.find("`" + key + "`") != std::string::npos);
+  }
+}
+
+TEST_CASE("json: the keys in the order of docs/report.md") {
   const nlohmann::ordered_json json = to_json(small_report());
   std::string keys;
   for (const auto& [key, value] : json.items()) keys.append(key).append(" ");

@@ -1,4 +1,4 @@
-// <prefix>.data-00000-of-00001: the tensors' bytes one behind the other, little-endian, row-major. A string is
+// <prefix>.data-00000-of-00001: the tensors' bytes without gaps, little-endian, row-major. A string is
 //   varint32   its length
 //   fixed32    masked crc32c of the length as fixed32
 //   bytes

@@ -17,9 +17,9 @@ constexpr MaskName kMaskNames[] = {
     {"attention_mask", 1},          // tokens or samples; nearly every model
     {"encoder_attention_mask", 1},  // decoders with cross attention
     {"decoder_attention_mask", 1},  // encoder-decoders
-    {"padding_mask", 1},            // audio codecs (EnCodec, DAC): 1 is sound, 0 is filling
-    {"pixel_mask", 1},              // detectors: 1 is picture; of rank 2 only after patching
-    {"visual_attention_mask", 1},   // LXMERT, VisualBERT: regions of the picture
+    {"padding_mask", 1},            // audio codecs (EnCodec, DAC): 1 is audio, 0 is padding
+    {"pixel_mask", 1},              // detectors: 1 is image; of rank 2 only after patching
+    {"visual_attention_mask", 1},   // LXMERT, VisualBERT: regions of the image
     {"entity_attention_mask", 1},   // LUKE
     {"qformer_attention_mask", 1},  // InstructBLIP
     {"input_features_mask", 1},     // speech features

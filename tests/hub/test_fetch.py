@@ -21,7 +21,7 @@ DOCUMENTS = {"README.md": b"# Card", "LICENSE": b"MIT", "NOTICE.txt": b"n"}
 BEYOND = {
     "onnx/model.onnx": b"o", "onnx/config.json": b"{}", "flax_model.msgpack": b"f", "rust_model.ot": b"r",
     "model.fp16.safetensors": b"v", "unet/model.safetensors": b"u", "runs/events": b"e", "training_args.bin": b"t",
-    "consolidated.safetensors": b"c", "picture.png": b"p", "modeling_own.py": b"raise SystemExit\n", "a/b/config.json": b"{}",
+    "consolidated.safetensors": b"c", "image.png": b"p", "modeling_own.py": b"raise SystemExit\n", "a/b/config.json": b"{}",
 }  # fmt: skip
 WEIGHTS = noise("model", 300_000)
 

@@ -24,7 +24,7 @@ REPORT = {
 
 
 def check_form(value, form=REPORT, where="report"):
-    """Fails when a key of DESIGN's crossload.json is missing or of another type; further keys are allowed."""
+    """Fails when a key of crossload.json (docs/report.md) is missing or of another type; further keys are allowed."""
     if isinstance(form, dict):
         assert isinstance(value, dict), where
         for key, inner in form.items():

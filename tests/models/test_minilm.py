@@ -146,7 +146,7 @@ def test_all_weights_are_used_once(report, pytorch):
     assert weights["bytes"] >= sum(p.numel() * 4 for p in parameters)
 
 
-def test_report_has_the_form_of_the_design(report):
+def test_report_has_the_documented_form(report):
     check_form(report)
     assert report["timings_s"]["trace"] > 0 and report["timings_s"]["total"] < 600 and report["peak_rss_mib"] > 50
     versions = report["versions"]

@@ -21,6 +21,8 @@ import time
 import tomllib
 from pathlib import Path
 
+import nanobind
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 PLACE = ROOT / "build" / "mutate"
 COPY = PLACE / "checkout"
@@ -106,6 +108,7 @@ def prepare():
     with (PLACE / "build.log").open("w") as log:
         configure = ["cmake", "-S", ".", "-B", BUILD, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release"]
         options = ["-DCROSSLOAD_TESTS=ON", "-DCROSSLOAD_PYTHON=ON", f"-DPython_EXECUTABLE={python}"]
+        options.append(f"-Dnanobind_DIR={nanobind.cmake_dir()}")
         if run([*configure, *options], log) or run(["cmake", "--build", BUILD], log):
             sys.exit(f"error: the checkout does not build; see {PLACE / 'build.log'}")
     engine = next(BUILD.glob("_engine*.so"))

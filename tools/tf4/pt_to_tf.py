@@ -28,7 +28,7 @@ has, with weights at trained scale. The judge is the TensorFlow class of Transfo
 repairs that [weights.md](weights.md) speaks of; the inputs are made up, and the limit is the usual 5e-5.
 
 `mismatch`, nothing written: the class computes something else, or does not cross-load. `bad-input`: refused, as the old
-command did, for a class that returns hidden states alone, or that takes more than text, pictures and sound.
+command did, for a class that returns hidden states alone, or that takes more than text, images and audio.
 
 {totals}
 

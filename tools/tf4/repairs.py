@@ -56,7 +56,7 @@ REPAIRS = {
     "idefics": (
         repair_idefics,
         "",
-        "TensorFlow's class takes a picture mask of whole numbers for one that hides every picture and adds -1000 to all"
+        "TensorFlow's class takes a image mask of whole numbers for one that hides every image and adds -1000 to all"
         " scores, which rounds them: outputs differ by 2e-5 from PyTorch's where the mask hides none, by 1 where it hides some."
         " With the mask in float32 it needs no repair",
     ),

@@ -19,6 +19,10 @@ import class_table
 import tiny_configs
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+import figures  # noqa: E402
+
 SECONDS = 300  # for one class
 
 
@@ -167,6 +171,7 @@ def main(judge, settled, page, description, results, docs):
     print(page.summary(found))
     if options.docs:
         page.write(found, ROOT / docs)
+        figures.write()
 
 
 def import_all():

@@ -26,6 +26,10 @@ import coverage
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
+sys.path.insert(0, str(HERE.parent))
+
+import figures  # noqa: E402
+
 SUBJECTS_A_WORKER = 40  # then it starts anew: Transformers' modules and TensorFlow's sessions pile up
 
 
@@ -177,6 +181,7 @@ def main():
     print(coverage.summary(entries))
     if not options.no_docs and not options.only:
         coverage.write(entries, ROOT / "docs")
+        figures.write()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from ..inputs.cases import make_cases
 from ..inputs.samples import from_metadata, read_npz
 from ..model.flags import attention, flags_set, is_transformers_model
 from ..model.loading import load
+from ..model.state import state_kept
 from ..program.archive import SUFFIX, file_identity, open_program
 from ..program.guards import guards_of
 from ..program.pytree_names import output_names as names_of_outputs
@@ -81,7 +82,7 @@ class _Subject:
         ]
         in_spec = self.program.module_call_graph[0].signature.in_spec
         args, kwargs = torch.utils._pytree.tree_unflatten(leaves, in_spec)
-        with torch.no_grad(), flags_set(model, self.request):
+        with torch.no_grad(), state_kept(model), flags_set(model, self.request):
             torch.manual_seed(SEED)
             result = model(*args, **kwargs)
         leaves, spec = torch.utils._pytree.tree_flatten(result)

@@ -11,6 +11,7 @@ import time
 
 from ..errors import WorkerError, first_line, last_lines
 from ..model.flags import flags_set, is_transformers_model, output_flags
+from ..model.state import state_kept
 
 DYNAMIC_SECONDS = 300  # nested windows give expressions of sizes that SymPy never finishes simplifying
 
@@ -157,7 +158,7 @@ def _computes_the_same(loaded, program, request):
     args, kwargs = program.example_inputs
     copied = torch.utils._pytree.tree_map(lambda v: v.clone() if isinstance(v, torch.Tensor) else v, (args, kwargs))
     try:
-        with torch.no_grad(), flags_set(loaded.model, request):
+        with torch.no_grad(), state_kept(loaded.model), flags_set(loaded.model, request):
             torch.manual_seed(0)
             expected = torch.utils._pytree.tree_leaves(loaded.model(*copied[0], **copied[1]))
             torch.manual_seed(0)
@@ -184,7 +185,7 @@ def _export_once(loaded, inputs, request, axes):
         from transformers.exporters.exporter_dynamo import DynamoConfig, DynamoExporter, get_auto_dynamic_shapes
 
         shapes = _first_axes(get_auto_dynamic_shapes(kwargs)) if axes == "first" else shapes
-        with flags_set(model, request):
+        with state_kept(model), flags_set(model, request):
             result = DynamoExporter().export_program(
                 model,
                 {**inputs, **output_flags(request)},
@@ -194,7 +195,7 @@ def _export_once(loaded, inputs, request, axes):
     if axes != "none" and shapes is None:
         shapes = torch.utils._pytree.tree_map(_auto_axes, args or kwargs)
         shapes = _first_axes(shapes) if axes == "first" else shapes
-    with torch.no_grad():
+    with torch.no_grad(), state_kept(model):
         return torch.export.export(model, args, kwargs, dynamic_shapes=shapes, strict=False)
 
 
@@ -237,7 +238,7 @@ def _eager_failure(loaded, inputs, request):
 
     args, kwargs = (inputs, {}) if isinstance(inputs, tuple) else ((), dict(inputs))
     try:
-        with torch.no_grad(), flags_set(loaded.model, request):
+        with torch.no_grad(), state_kept(loaded.model), flags_set(loaded.model, request):
             loaded.model(*args, **kwargs)
     except Exception as error:  # noqa: BLE001 (any exception of a model is what is asked for)
         return error

@@ -24,7 +24,7 @@ Shapes branch(const Context& c) {
   return shapes;
 }
 
-/// What a turn of the loop leaves as it is.
+/// What an iteration of the loop leaves as it is.
 Shapes loop(const Context& c) {
   Shapes shapes = as_each_input(c);
   const Shapes after = output_shapes(c, "body");

@@ -69,6 +69,7 @@ void add_elementwise_rules(RuleTable& table) {
                           "LogicalNot",
                           "Ndtri",
                           "Neg",
+                          "PlaceholderWithDefault",
                           "PopulationCount",
                           "PreventGradient",
                           "Real",

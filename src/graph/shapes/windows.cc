@@ -1,4 +1,4 @@
-// Windows over the spatial axes of pictures: convolution, pooling, other sizes; normalization of channels.
+// Windows over the spatial axes of images: convolution, pooling, other sizes; normalization of channels.
 #include "graph/shapes/families.h"
 
 namespace crossload::graph::shapes {

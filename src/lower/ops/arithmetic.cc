@@ -86,6 +86,18 @@ Expr integer_power(Call& call, Expr base, Expr exponent) {
   return b.select(call.tf("Less", {exponent, zero}), b.select(is_unit, unit, zero), power);
 }
 
+// TensorFlow's Reciprocal and Rsqrt are not correctly rounded; PyTorch divides.
+Expr reciprocal(Call& call) {
+  const DType dtype = call.result_dtype();
+  if (is_complex(dtype)) return unary<"Reciprocal">(call);
+  return call.builder().scalar(dtype, 1.0) / call.operand("self", dtype);
+}
+Expr rsqrt(Call& call) {
+  const DType dtype = call.result_dtype();
+  if (is_complex(dtype)) return unary<"Rsqrt">(call);
+  return call.builder().scalar(dtype, 1.0) / call.tf("Sqrt", {call.operand("self", dtype)});
+}
+
 Expr pow(Call& call) {
   const DType dtype = call.result_dtype();
   Builder& b = call.builder();
@@ -98,8 +110,8 @@ Expr pow(Call& call) {
     if (exponent == 1) return x;
     if (exponent == 2) return call.tf("Square", {x});
     if (exponent == 3) return (x * x) * x;
-    if (exponent == -1 && is_floating(dtype)) return call.tf("Reciprocal", {x});
-    if (exponent == -0.5 && is_floating(dtype)) return call.tf("Rsqrt", {x});
+    if (exponent == -1 && is_floating(dtype)) return b.scalar(dtype, 1.0) / x;
+    if (exponent == -0.5 && is_floating(dtype)) return b.scalar(dtype, 1.0) / call.tf("Sqrt", {x});
     return call.tf_widened("Pow", {x, call.scalar("exponent", dtype)});
   }
   const Expr base = call.operand("self", dtype), exponent = b.cast(call.tensor("exponent"), dtype);
@@ -241,8 +253,8 @@ constexpr OpRow kRows[] = {
     {"aten::pow.Scalar(Scalar self, Tensor exponent) -> Tensor", pow},
     {"aten::square(Tensor self) -> Tensor", unary<"Square">},
     {"aten::sqrt(Tensor self) -> Tensor", unary<"Sqrt">},
-    {"aten::rsqrt(Tensor self) -> Tensor", unary<"Rsqrt">},
-    {"aten::reciprocal(Tensor self) -> Tensor", unary<"Reciprocal">},
+    {"aten::rsqrt(Tensor self) -> Tensor", rsqrt},
+    {"aten::reciprocal(Tensor self) -> Tensor", reciprocal},
     {"aten::neg(Tensor self) -> Tensor", unary<"Neg">},
     {"aten::abs(Tensor self) -> Tensor", absolute},
     {"aten::sign(Tensor self) -> Tensor", sign},

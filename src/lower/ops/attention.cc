@@ -40,7 +40,7 @@ Expr causal(Builder& b, const Sym& queries, const Sym& keys) {
   return b.tf("LessEqual", {columns, rows});
 }
 
-// Each key and value head serves several query heads in a row.
+// Each key and value head serves several consecutive query heads.
 Expr repeat_heads(Expr x, const Sym& heads) {
   if (x.dim(-3) == heads) return x;
   Builder& b = x.builder();

@@ -2,7 +2,8 @@
 // nothing in them draws random numbers.
 //
 // A loop over the slices of tensors (scan, map) counts i from 0 to n in a While. Its results are lists of n tensors, of
-// which turn i sets the i-th, and which are stacked in the end. (A tensor of n rows would be copied in every turn.)
+// which iteration i sets the i-th, and which are stacked in the end. (A tensor of n rows would be copied in every
+// iteration.)
 
 #include "base/error.h"
 #include "lower/functions.h"
@@ -52,13 +53,13 @@ Exprs cond(Call& call) {
 // ---- Loops ----------------------------------------------------------------------------------------------------------
 
 /// A While under construction. Its first two values are TensorFlow's own for loops, without which it has no gradient:
-/// the number of turns done, and the most turns, -1 for no limit. Then come the values that a turn replaces, whose
-/// shapes stay, and those that it only reads.
+/// the number of iterations done, and the most iterations, -1 for no limit. Then come the values that an iteration
+/// replaces, whose shapes stay, and those that it only reads.
 class Loop {
  public:
   /// Null handles among `fixed` stay null.
-  Loop(Builder& b, Expr most_turns, const Exprs& changing, const Exprs& fixed)
-      : b_(b), functions_(b, 2), given_{b.scalar(DType::kInt32, 0), most_turns} {
+  Loop(Builder& b, Expr iteration_limit, const Exprs& changing, const Exprs& fixed)
+      : b_(b), functions_(b, 2), given_{b.scalar(DType::kInt32, 0), iteration_limit} {
     append(given_, changing);
     first_fixed_ = given_.size();
     append(given_, fixed);
@@ -67,14 +68,15 @@ class Loop {
 
   Builder& test() { return functions_.builder(0); }
   Builder& body() { return functions_.builder(1); }
-  Expr turn(Builder& in) const { return inputs(in)[0]; }
-  Expr most_turns(Builder& in) const { return inputs(in)[1]; }
+  Expr iteration(Builder& in) const { return inputs(in)[0]; }
+  Expr iteration_limit(Builder& in) const { return inputs(in)[1]; }
   /// The changing and the fixed values, as `test` or `body` have them.
   Exprs values(Builder& in) const { return {inputs(in).begin() + kOwn, inputs(in).end()}; }
 
-  /// The changing values after the last turn.
+  /// The changing values after the last iteration.
   Exprs run(Expr is_on, const Exprs& next) {
-    Exprs given = without_nulls(given_), after = {turn(body()) + body().scalar(DType::kInt32, 1), most_turns(body())};
+    Exprs given = without_nulls(given_),
+          after = {iteration(body()) + body().scalar(DType::kInt32, 1), iteration_limit(body())};
     append(given, functions_.capture());
     append(after, next);
     const Exprs& in = functions_.inputs(1);
@@ -131,11 +133,11 @@ Exprs for_each_slice(Call& call, const program::Block& block, const Exprs& carri
   Loop loop(b, count, changing, fixed);
 
   Builder& body = loop.body();
-  const Expr turn = loop.turn(body);
+  const Expr iteration = loop.iteration(body);
   Exprs values = loop.values(body);
   for (std::size_t i = 0; i < xs.size(); ++i) {
     Expr& x = values[changing.size() + i];
-    x = body.gather(x, turn, 0);
+    x = body.gather(x, iteration, 0);
     const SymDims& all = xs[i].dims();
     body.set_dims(x, SymDims(all.begin() + 1, all.end()));
   }
@@ -145,10 +147,10 @@ Exprs for_each_slice(Call& call, const program::Block& block, const Exprs& carri
   Exprs next = call.bodies().lower_body(block, inputs, body);
   if (next.size() != changing.size()) call.unsupported("a body that returns something else than tensors");
   for (std::size_t i = carried.size(); i < next.size(); ++i) {
-    next[i] = body.tf("TensorListSetItem", {values[i], turn, next[i]});
+    next[i] = body.tf("TensorListSetItem", {values[i], iteration, next[i]});
   }
   Builder& test = loop.test();
-  Exprs results = loop.run(test.tf("Less", {loop.turn(test), loop.most_turns(test)}), next);
+  Exprs results = loop.run(test.tf("Less", {loop.iteration(test), loop.iteration_limit(test)}), next);
   for (std::size_t i = carried.size(); i < results.size(); ++i) {
     results[i] = b.tf("TensorListStack", {results[i], row_sizes(i)}, {{"element_dtype", call.result_dtype(i)}});
   }

@@ -93,7 +93,7 @@ Expr batch_norm_by_own_statistics(Call& call, Expr x) {
       call.result_dtype());
 }
 
-// With the running statistics. On pictures as TensorFlow's own operation, channels last, which merges into a
+// With the running statistics. On images as TensorFlow's own operation, channels last, which merges into a
 // convolution before it; elsewhere by its formula.
 Expr batch_norm_by_running_statistics(Call& call) {
   Builder& b = call.builder();

@@ -1,4 +1,4 @@
-// Pictures cut into overlapping patches (im2col) and put together again by adding (col2im).
+// Images cut into overlapping patches (im2col) and put together again by adding (col2im).
 
 #include "lower/ops/families.h"
 
@@ -70,7 +70,7 @@ Expr col2im(Call& call) {
   const Sym cells(cut.size[0] * cut.size[1]), channels = floor_div(x.dim(1), cells), batch = x.dim(0);
   const Sym padded_height = height + Sym(2 * cut.padding[0]), padded_width = width + Sym(2 * cut.padding[1]);
   const DType index = DType::kInt32;
-  // Position of each (kernel row, kernel column, patch row, patch column) on the padded picture.
+  // Position of each (kernel row, kernel column, patch row, patch column) on the padded image.
   const auto along = [&](const Sym& count, int axis, int64_t step) {
     SymDims dims(4, Sym(1));
     dims[static_cast<std::size_t>(axis)] = count;

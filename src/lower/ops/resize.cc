@@ -1,4 +1,4 @@
-// Pictures of another size. Each spatial axis is resampled for itself: result cell i is a weighted sum of a few source
+// Images of another size. Each spatial axis is resampled for itself: result cell i is a weighted sum of a few source
 // cells, whose positions and weights are computed in float32 as PyTorch computes them (aten/native/UpSample.h).
 
 #include <optional>
@@ -63,7 +63,7 @@ Expr source_place(Call& call, const Axis& a) {
   return i * (b.size(a.in - Sym(1), DType::kFloat32) / b.size(a.out - Sym(1), DType::kFloat32));
 }
 
-// The sum over taps of x at (first + tap), clipped to the picture, by weight: one weight per result cell.
+// The sum over taps of x at (first + tap), clipped to the image, by weight: one weight per result cell.
 Expr weighted(Expr x, const Axis& a, Expr first, const Exprs& weights) {
   Builder& b = x.builder();
   SymDims along(static_cast<std::size_t>(x.rank()), Sym(1));

@@ -1,4 +1,4 @@
-// Pictures read at positions between their cells: `grid_sample`.
+// Images read at positions between their cells: `grid_sample`.
 //
 // A place is a point of [-1, 1]^d. It is brought to cell coordinates, then treated by the padding mode, then each of
 // the 2^d cells around it is read and weighted (aten/native/GridSampler.h). Channels last: one row of channels a cell.
@@ -35,7 +35,8 @@ Expr unpadded_coordinates(Call& call, Expr points, const Sym& size) {
   return call.flag("align_corners") ? (points + 1.0) * 0.5 * last : ((points + 1.0) * cells - 1.0) * 0.5;
 }
 
-// Coordinates outside the picture brought to where the padding mode reads; zeros are seen to when reading.
+// Coordinates outside the image mapped to where the padding mode reads; the zeros of padding are put in when the cells
+// are read.
 Expr padded(Call& call, Expr x, const Sym& size) {
   Builder& b = call.builder();
   const Expr cells = b.size(size, x.dtype()), last = b.size(size - Sym(1), x.dtype());
@@ -53,7 +54,7 @@ Expr grid_sampler(Call& call) {
   const Expr x = call.operand("input", dtype), grid = call.operand("grid", dtype);
   const int64_t mode = call.integer("interpolation_mode");
   const int spatial = x.rank() - 2;
-  // [n, c, spatial…] → [n, cells, c]; points [n, positions, d], the last axis of the picture first.
+  // [n, c, spatial…] → [n, cells, c]; points [n, positions, d], the last axis of the image first.
   std::vector<int> perm = {0};
   Sym cells(1);
   for (int i = 2; i < x.rank(); ++i) {
@@ -64,7 +65,7 @@ Expr grid_sampler(Call& call) {
   const Expr rows = b.reshape(b.transpose(x, perm), {x.dim(0), cells, x.dim(1)});
   Sym positions(1);
   for (int i = 1; i <= spatial; ++i) positions = positions * grid.dim(i);
-  Exprs at;  // by picture axis
+  Exprs at;  // by image axis
   for (int i = 0; i < spatial; ++i) {
     const Expr points = b.gather(grid, b.scalar(DType::kInt32, spatial - 1 - i), grid.rank() - 1);
     const Expr place = unpadded_coordinates(call, b.reshape(points, {grid.dim(0), positions}), x.dim(i + 2));
@@ -94,7 +95,7 @@ Expr grid_sampler(Call& call) {
     for (const Expr& a : at) cell.push_back(b.tf("Rint", {a}));
     sum = read(cell, b.fill(dtype, {grid.dim(0), positions}, b.scalar(dtype, 1.0)));
   } else if (mode == kCubic) {
-    // Four cells along each axis, each brought into the picture by itself; Keys' kernel.
+    // Four cells along each axis, each brought into the image by itself; Keys' kernel.
     std::vector<Exprs> cells_of, weights_of;
     for (int i = 0; i < spatial; ++i) {
       const Expr& a = at[static_cast<std::size_t>(i)];

@@ -131,7 +131,7 @@ Expr repeat(Call& call, const char* counts_name) {
 Expr repeat_by(Call& call) { return repeat(call, "repeats"); }
 Expr tile(Call& call) { return repeat(call, "dims"); }
 
-// Every element `repeats` times in a row.
+// Every element repeated `repeats` times consecutively.
 Expr repeat_interleave(Call& call) {
   Builder& b = call.builder();
   Expr x = call.tensor("self");
@@ -143,7 +143,8 @@ Expr repeat_interleave(Call& call) {
   return b.reshape(b.broadcast(b.unsqueeze(x, axis + 1), wide), call.result_dims());
 }
 
-// Element i repeats[i] times in a row: the element at place p of the result is that whose running count exceeds p.
+// Element i repeated repeats[i] times consecutively: the element at position p of the result is that whose running
+// count exceeds p.
 Expr repeat_interleave_by_tensor(Call& call) {
   Builder& b = call.builder();
   Expr x = call.tensor("self");

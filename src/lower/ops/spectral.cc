@@ -84,9 +84,9 @@ Expr scaled(Call& call, Expr y, const Sym& count, Direction direction, bool tf_d
   const Expr n = b.size(count, real);
   Expr factor;
   if (norm == "ortho") {
-    factor = b.tf("Rsqrt", {n});
+    factor = b.scalar(real, 1.0) / b.tf("Sqrt", {n});
   } else if ((norm == "forward") == (direction == Direction::kForward)) {
-    factor = b.tf("Reciprocal", {n});
+    factor = b.scalar(real, 1.0) / n;
   }
   if (tf_divides) factor = factor ? factor * n : n;
   if (!factor) return y;

@@ -19,6 +19,7 @@ const std::map<std::string, bool (*)(graph::Graph&)> kPasses = {
     {"fold_constants", fold_constants},       {"fold_variable_layouts", fold_variable_layouts},
     {"remove_dead_nodes", remove_dead_nodes}, {"sink_reshapes", sink_reshapes},
     {"sink_transposes", sink_transposes},     {"run_passes", all_passes},
+    {"keep_rounding", keep_rounding},
 };
 
 TEST_CASE("text cases of passes") {

@@ -30,6 +30,7 @@ void run_passes(graph::Graph& graph) {
     changed |= sink_reshapes(graph);
     changed |= remove_dead_nodes(graph);
   }
+  keep_rounding(graph);
   run_passes_in_functions(graph);
 }
 
