@@ -330,6 +330,13 @@ json pt_to_tf(const PtToTfRequest& request, const PythonEnvironment& environment
       throw_if_interrupted();
       progress("weights", "writing", static_cast<double>(done) / static_cast<double>(std::max<uint64_t>(1, all)));
     });
+    // Neither judge would see it: their PyTorch models tie the two as well.
+    for (const auto& note : written.unused) {
+      if (note.reason != names::Reason::kDiffers) continue;
+      bad_input("{}: `{}` differs from `{}`, and {} has one tensor for both; nothing was written",
+                subject.files.path.string(), note.name, note.other, written.class_name);
+    }
+    if (!written.overflows.empty()) bad_input("{}: {}", subject.files.path.string(), overflow_text(written));
     files = written.files;
     weights = to_json(written).at("weights");
     if (const auto& unused = weights.at("unused"); !unused.empty()) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 #include <charconv>
+#include <cmath>
 #include <fstream>
 #include <optional>
 #include <utility>
@@ -109,7 +110,7 @@ struct Plan {
 class Planner {
  public:
   Planner(const Source& source, const WeightsRequest& request, WeightsResult& result)
-      : source_(source), result_(result), class_name_(request.class_name) {
+      : source_(source), result_(result), class_name_(request.class_name), allow_overflow_(request.allow_overflow) {
     if (request.dtype.empty()) return;
     dtype_ = dtype_from_name(request.dtype);
     if (!dtype_ || !can_cast(*dtype_)) {
@@ -135,7 +136,8 @@ class Planner {
     const names::Model model = subject();
     std::vector<names::PtTensor> tensors;
     for (const auto& entry : source_.checkpoint.entries()) tensors.push_back({entry.name, entry.dtype, entry.dims});
-    names::TfPlan found = names::to_tf(model, tensors);
+    names::TfPlan found =
+        names::to_tf(model, tensors, [this](const std::string& a, const std::string& b) { return are_equal(a, b); });
     tell(model, std::move(found.class_name), std::move(found.unused), std::move(found.missing));
     Plan plan;
     plan.layer_names = std::move(found.layer_names);
@@ -161,6 +163,14 @@ class Planner {
     return plan;
   }
 
+  bool are_equal(const std::string& a, const std::string& b) const {
+    const StridedTensor& first = source_.checkpoint.strided(a);
+    const StridedTensor& second = source_.checkpoint.strided(b);
+    if (first.dtype() != second.dtype() || first.dims() != second.dims()) return false;
+    const Tensor x = first.to_tensor(), y = second.to_tensor();
+    return std::ranges::equal(x.bytes(), y.bytes());
+  }
+
   names::Model subject() const {
     names::Model model = model_of(source_.folder);
     if (!class_name_.empty()) model.class_name = class_name_;
@@ -175,13 +185,45 @@ class Planner {
     result_.missing = std::move(missing);
   }
 
+  /// The largest absolute value of a tensor that is finite and that `to` makes infinite; nothing when it holds all.
+  static std::optional<double> overflow_of(const StridedTensor& tensor, DType to) {
+    const DType from = tensor.dtype();
+    if (!can_cast(from) || from == to || from == DType::kFloat16 || to == DType::kFloat64) return std::nullopt;
+    double largest = 0;
+    const int64_t step = std::max<int64_t>(1, tensor.block_length());
+    std::vector<std::byte> bytes;
+    std::vector<double> wide;
+    for (int64_t first = 0; first < tensor.count(); first += step) {
+      const int64_t last = std::min(first + step, tensor.count());
+      bytes.resize(static_cast<std::size_t>(last - first) * size_of(from));
+      wide.resize(static_cast<std::size_t>(last - first));
+      tensor.read(first, last, bytes.data());
+      cast_floats(from, bytes, DType::kFloat64, std::as_writable_bytes(std::span(wide)).data());
+      for (const double value : wide) {
+        if (std::isfinite(value)) largest = std::max(largest, std::abs(value));
+      }
+    }
+    double narrowed = 0;
+    std::array<std::byte, sizeof(double)> cast{};
+    cast_floats(DType::kFloat64, std::as_bytes(std::span(&largest, 1)), to, cast.data());
+    cast_floats(to, std::span(cast).first(size_of(to)), DType::kFloat64,
+                std::as_writable_bytes(std::span(&narrowed, 1)).data());
+    return std::isinf(narrowed) ? std::optional(largest) : std::nullopt;
+  }
+
   /// values: the elements where no file holds any; none: all zeros.
   NewTensor tensor(std::string name, const std::string& source, const names::Layout& layout,
-                   std::vector<float> values) const {
+                   std::vector<float> values) {
     NewTensor made;
     made.name = std::move(name);
     made.dtype = dtype_ && can_cast(layout.dtype) ? *dtype_ : layout.dtype;
     made.dims = layout.dims;
+    if (made.dtype != layout.dtype && values.empty() && !source.empty()) {
+      if (const auto largest = overflow_of(source_.checkpoint.strided(source), made.dtype)) {
+        result_.overflows.push_back({source, *largest});
+        if (!allow_overflow_) made.dtype = layout.dtype;
+      }
+    }
     if (!values.empty()) {
       made.source = [dims = layout.dims, dtype = layout.dtype, values = std::move(values)]() -> StridedTensor {
         return Tensor::copy_of(dtype, dims, std::as_bytes(std::span(values)));
@@ -209,8 +251,32 @@ class Planner {
   const Source& source_;
   WeightsResult& result_;
   std::string class_name_;
+  bool allow_overflow_;
   std::optional<DType> dtype_;
 };
+
+/// Refuses weights that cannot be meant: one shard of several, adapters that are not merged.
+void require_whole(const Source& source) {
+  const std::string file = source.file.filename().string();
+  const std::size_t of = file.rfind("-of-");
+  if (of != file.npos && of >= 5 && of + 9 <= file.size()) {
+    const std::string part = file.substr(of - 5, 5), all = file.substr(of + 4, 5);
+    constexpr const char* kDigits = "0123456789";
+    if ((part + all).find_first_not_of(kDigits) == std::string::npos && all != "00001") {
+      bad_input("{}: is shard {} of {}; give the folder or the index, so that no weights are missing",
+                source.file.string(), part, all);
+    }
+  }
+  for (const auto& entry : source.checkpoint.entries()) {
+    for (const std::string_view mark : {".lora_A.", ".lora_B.", ".base_layer."}) {
+      if (entry.name.find(mark) == std::string::npos) continue;
+      bad_input(
+          "{}: `{}` is of an adapter that is not merged; merge it with peft's `merge_and_unload`, save, and "
+          "convert that",
+          source.file.string(), entry.name);
+    }
+  }
+}
 
 Direction direction_of(const Source& source, const WeightsRequest& request) {
   const bool is_tf = source.checkpoint.is_tensorflow();
@@ -324,6 +390,9 @@ WeightsResult convert_weights(const WeightsRequest& request,
   WeightsResult result;
   const uint64_t max_shard_size = parse_size(request.max_shard_size);
   const Source source = open_source(request);
+  result.dtype = request.dtype;
+  result.has_infinities = request.allow_overflow;
+  require_whole(source);
   result.source = source.file;
   result.direction = direction_of(source, request);
   const bool is_h5 = result.direction == Direction::kPtToTf;
@@ -352,9 +421,15 @@ WeightsResult convert_weights(const WeightsRequest& request,
   std::error_code error;
   const fs::path folder = to_file ? fs::absolute(request.target).parent_path() : request.target;
   result.folder = folder;
+  if (to_file && fs::is_directory(request.target, error)) {
+    bad_input("{}: is a folder, its name is that of a weight file; give another name or remove it",
+              request.target.string());
+  }
   const bool is_new =
       !to_file && (!fs::exists(folder, error) || (fs::is_directory(folder, error) && fs::is_empty(folder, error)));
   const bool carries = !to_file && fs::exists(source.folder / "config.json", error);
+  // Where some tensors are wider, the configuration must not have loaders cast them.
+  const std::string said_dtype = result.overflows.empty() || request.allow_overflow ? request.dtype : "";
   const auto finish = [&](const WrittenFiles& written) {
     result.files = written.names;
     result.bytes = written.bytes;
@@ -366,7 +441,7 @@ WeightsResult convert_weights(const WeightsRequest& request,
     out.require_free_space(bytes + kRoomForHeaders);
     const WrittenFiles written = write(out.path(), is_h5, std::move(plan), max_shard_size, on_progress);
     if (carries) copy_companions(source.folder, out.path());
-    say_dtype(out.path(), request.dtype, source.folder);
+    say_dtype(out.path(), said_dtype, source.folder);
     out.commit();
     return finish(written);
   }
@@ -376,6 +451,9 @@ WeightsResult convert_weights(const WeightsRequest& request,
   if (!outdated.empty() && !request.force) {
     bad_input("{}: holds `{}` already; give another place, or --force to replace it", folder.string(),
               outdated.front());
+  }
+  if (!outdated.empty() && !result.overflows.empty() && !request.allow_overflow) {
+    bad_input("{}: {}; the weights that are there stay", folder.string(), overflow_text(result));
   }
   if (to_file) fs::create_directories(folder, error);  // OutputFiles tells when there is none
   OutputFiles out(folder);
@@ -387,7 +465,7 @@ WeightsResult convert_weights(const WeightsRequest& request,
     written.names = {name};
   }
   if (carries) copy_missing_companions(source.folder, folder, out.path());
-  say_dtype(out.path(), request.dtype, source.folder);
+  say_dtype(out.path(), said_dtype, source.folder);
   out.commit(outdated);
   return finish(written);
 }
@@ -410,6 +488,7 @@ const char* name_of(names::Reason reason) {
     case names::Reason::kComputed: return "computed";
     case names::Reason::kAbsent: return "absent";
     case names::Reason::kLeftOut: return "left-out";
+    case names::Reason::kDiffers: return "differs";
     case names::Reason::kPtHasNone: return "pytorch-has-none";
   }
   return "";
@@ -442,7 +521,23 @@ std::string listed(const std::vector<names::Note>& notes, bool verbose) {
 
 }  // namespace
 
+std::string overflow_text(const WeightsResult& result) {
+  constexpr std::size_t kShown = 8;
+  std::vector<std::string> tensors;
+  for (const auto& [name, largest] : result.overflows) {
+    if (tensors.size() < kShown) tensors.push_back(fmt::format("`{}` (largest {:g})", name, largest));
+  }
+  const std::size_t left = result.overflows.size() - tensors.size();
+  return fmt::format("{} tensors hold numbers that {} makes infinite: {}{}; {}", result.overflows.size(), result.dtype,
+                     fmt::join(tensors, ", "), left == 0 ? "" : fmt::format(", and {} more", left),
+                     result.has_infinities ? "they were cast"
+                                           : "they keep their dtype; --allow-overflow casts them, --dtype bfloat16 has "
+                                             "the range of float32");
+}
+
 json to_json(const WeightsResult& result) {
+  json overflows = json::array();
+  for (const auto& [name, largest] : result.overflows) overflows.push_back({{"name", name}, {"largest", largest}});
   json expected = to_json(result.unused, false);
   for (const json& note : to_json(result.missing, false)) expected.push_back(note);
   return {{"source", result.source.string()},
@@ -456,7 +551,8 @@ json to_json(const WeightsResult& result) {
             {"bytes", result.bytes},
             {"unused", to_json(result.unused, true)},
             {"missing", to_json(result.missing, true)},
-            {"expected", expected}}},
+            {"expected", expected},
+            {"overflows", overflows}}},
           {"timings_s", {{"total", result.seconds}}},
           {"peak_rss_mib", peak_rss_mib()}};
 }
@@ -473,6 +569,11 @@ std::string to_text(const WeightsResult& result, bool verbose) {
     text += fmt::format("Some weights or buffers of the {} model {} were not initialized from the {} model: {}\n",
                         to_tf ? "TF 2.0" : "PyTorch", result.class_name, to_tf ? "PyTorch" : "TF 2.0", missing);
   }
+  for (const names::Note& note : result.unused) {
+    if (note.reason != names::Reason::kDiffers) continue;
+    text += fmt::format("'{}' differs from '{}', and {} has one tensor for both\n", note.name, note.other,
+                        result.class_name);
+  }
   if (verbose) {
     for (const auto* notes : {&result.unused, &result.missing}) {
       for (const names::Note& note : *notes) {
@@ -482,6 +583,7 @@ std::string to_text(const WeightsResult& result, bool verbose) {
       }
     }
   }
+  if (!result.overflows.empty() && result.has_infinities) text += overflow_text(result) + "\n";
   for (const std::string& file : result.files) text += (result.folder / file).string() + "\n";
   return text;
 }

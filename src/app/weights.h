@@ -20,6 +20,7 @@ struct WeightsRequest {
   std::string max_shard_size = "10GB";
   std::string dtype;            // floats are cast to it; empty: as they are
   std::string class_name;       // empty: the configuration's first architecture
+  bool allow_overflow = false;  // numbers too large for `dtype` become infinite; else their tensors keep their dtype
   bool force = false;           // replace weights that are there already
   std::string revision, token;  // of a Hub id
   bool offline = false;
@@ -35,6 +36,14 @@ struct WeightsResult {
   std::size_t count = 0;           // tensors that were written
   uint64_t bytes = 0;
   std::vector<names::Note> unused, missing;
+  /// A tensor with a number that the asked dtype does not hold.
+  struct Overflow {
+    std::string name;  // in the source
+    double largest;    // absolute value
+  };
+  std::vector<Overflow> overflows;
+  std::string dtype;            // that was asked for
+  bool has_infinities = false;  // whether `overflows` were cast all the same
   double seconds = 0;
 };
 
@@ -50,12 +59,16 @@ std::string fetch_weights(const WeightsRequest& request, PythonSide& python, con
 /// only companions that are missing there are added. Where floats were cast, the carried config.json says so, see
 /// `with_dtype`. Throws `kBadInput` for what cannot be read, for SRC that holds
 /// weights of both frameworks when no format was given, and for weights that are in DST already unless `force`;
+/// Tensors with numbers that `dtype` does not hold keep their dtype and stand in `overflows`; where the result would
+/// replace weights that are there already, that is `kBadInput`, and nothing is written.
 /// `kUnsupported` for a class without a counterpart in Transformers 4.46; `kEnvironment` when writing fails.
 /// on_progress: bytes written and bytes in all; may throw to stop.
 WeightsResult convert_weights(const WeightsRequest& request,
                               const std::function<void(uint64_t done, uint64_t all)>& on_progress);
 
 nlohmann::json to_json(const WeightsResult& result);
+/// Which tensors hold numbers that the asked dtype does not, and what became of them.
+std::string overflow_text(const WeightsResult& result);
 /// For people, with line breaks; what is unused or missing in the words of Transformers' loaders.
 std::string to_text(const WeightsResult& result, bool verbose);
 

@@ -117,7 +117,9 @@ int run_weights(Options& o) {
   } else {
     std::cout << to_text(result, o.verbose);
   }
-  return 0;
+  if (result.overflows.empty() || result.has_infinities) return 0;
+  std::cerr << "error: " << overflow_text(result) << std::endl;
+  return 1;
 }
 
 int run_pt_to_tf(Options& o) {

@@ -40,6 +40,7 @@ void add_weights_flags(CLI::App& command, app::WeightsRequest& w) {
   command.add_option("--max-shard-size", w.max_shard_size, "more bytes than this go into several files with an index")
       ->capture_default_str();
   command.add_option("--dtype", w.dtype, "cast floats: float16, bfloat16, float32, float64; default: as they are");
+  command.add_flag("--allow-overflow", w.allow_overflow, "numbers too large for --dtype become infinite");
   command.add_flag("--force", w.force, "replace weights that are in DST already");
   command.add_option("--revision", w.revision, "branch, tag or commit on the Hub");
   add_token_flag(command, w.token);

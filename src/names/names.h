@@ -1,6 +1,7 @@
 // Names and layouts of weights in PyTorch and in the TensorFlow classes of Transformers 4.46, both ways.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -47,10 +48,11 @@ struct Layout {
 /// Why a weight has no counterpart.
 enum class Reason {
   kNoPlace,    // unused: the class has no layer for it
-  kTied,       // unused: TensorFlow has one tensor where PyTorch has this one and `other`
+  kTied,       // unused: TensorFlow has one tensor where PyTorch has this one and `other`, which are equal
   kComputed,   // unused: a buffer that the other side computes itself
   kAbsent,     // missing: the source does not hold it
   kLeftOut,    // unused: a sub-layer that this class is built without, as heads without a pooler are
+  kDiffers,    // unused: TensorFlow has one tensor for this one and `other`, whose values are others
   kPtHasNone,  // missing or, towards PyTorch, unused: TensorFlow's class has it, PyTorch's has not
 };
 
@@ -61,7 +63,9 @@ struct Note {
   std::string other;
 
   /// Whether it says that something may be wrong: such names Transformers reports when it loads, others it hides.
-  bool is_reported() const { return reason == Reason::kNoPlace || reason == Reason::kAbsent; }
+  bool is_reported() const {
+    return reason == Reason::kNoPlace || reason == Reason::kAbsent || reason == Reason::kDiffers;
+  }
 };
 
 struct TfWeight {
@@ -101,11 +105,15 @@ bool has_tf_class(std::string_view model_type);
 /// Whether the names of their weights are known here, so that `to_tf` and `to_pt` can be asked.
 bool maps_weights_of(std::string_view model_type);
 
+/// Whether two PtTensors, by their names, hold the same values.
+using AreEqual = std::function<bool(const std::string&, const std::string&)>;
+
 /// From PyTorch's names to those of the TensorFlow class, as its own `save_pretrained` would write them.
 /// Checkpoints of the base model without the main layer's prefix, and of other heads, are taken as they come.
+/// are_equal: decides which weights are tied; without it the configuration does.
 /// Throws `kUnsupported` for a model type or a class without a TensorFlow counterpart, `kBadInput` when none of the
 /// weights belongs to the class, when a name stands twice, or when two weights become one variable.
-TfPlan to_tf(const Model& model, std::span<const PtTensor> tensors);
+TfPlan to_tf(const Model& model, std::span<const PtTensor> tensors, const AreEqual& are_equal = {});
 
 /// From the names in a file of the TensorFlow class to PyTorch's. A variable that stands in several groups is taken
 /// from the first. Every weight gets a name, also those that the class has no place for, but not what PyTorch's class

@@ -28,7 +28,8 @@ std::string print(const Layout& layout) {
 }
 
 std::string print(std::string_view kind, const std::vector<Note>& notes) {
-  constexpr const char* kReasons[] = {"no place", "tied to", "computed", "absent", "left out", "PyTorch has none"};
+  constexpr const char* kReasons[] = {"no place", "tied to",      "computed",        "absent",
+                                      "left out", "differs from", "PyTorch has none"};
   std::string text;
   for (const auto& note : notes) {
     text += fmt::format("{} {}: {}{}{}\n", kind, note.name, kReasons[static_cast<int>(note.reason)],

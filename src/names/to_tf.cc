@@ -28,8 +28,8 @@ Path path_of(const PtTensor& tensor) {
 
 class Planner {
  public:
-  Planner(const Model& model, std::span<const PtTensor> tensors)
-      : model_(model), row_(class_of(model)), namer_(model), tensors_(tensors) {
+  Planner(const Model& model, std::span<const PtTensor> tensors, const AreEqual& are_equal)
+      : model_(model), row_(class_of(model)), namer_(model), tensors_(tensors), are_equal_(are_equal) {
     plan_.class_name = "TF" + std::string(row_.pt_class);
   }
 
@@ -95,9 +95,7 @@ class Planner {
         const bool is_new = parameters_.try_emplace(other, Parameter{split(other, '.'), source}).second;
         if (holds_both) continue;
         if (!is_new) {
-          const bool is_tied = tie.holds == Holds::kOne || model_.tie_word_embeddings;
-          plan_.unused.push_back(is_tied ? Note{source->name, Reason::kTied, parameters_.at(other).source->name}
-                                         : Note{source->name, Reason::kNoPlace, {}});
+          plan_.unused.push_back(note_of_tie(*source, *parameters_.at(other).source, tie.holds));
         }
         parameters_.erase(name);
       }
@@ -110,6 +108,16 @@ class Planner {
         if (find_layer(tf_path[0]) != nullptr) parameters_.try_emplace(other, Parameter{std::move(path), source});
       }
     }
+  }
+
+  /// Says what became of `dropped`, for which TensorFlow has `kept`.
+  Note note_of_tie(const PtTensor& dropped, const PtTensor& kept, Holds holds) const {
+    if (are_equal_) {
+      const bool is_tied = dropped.name == kept.name || are_equal_(dropped.name, kept.name);
+      return {dropped.name, is_tied ? Reason::kTied : Reason::kDiffers, kept.name};
+    }
+    if (holds == Holds::kOne || model_.tie_word_embeddings) return {dropped.name, Reason::kTied, kept.name};
+    return {dropped.name, Reason::kNoPlace, {}};
   }
 
   std::vector<std::string> matching(const Pattern& pattern) const {
@@ -197,6 +205,7 @@ class Planner {
   const ClassRow& row_;
   Namer namer_;
   std::span<const PtTensor> tensors_;
+  const AreEqual& are_equal_;
   std::map<std::string, Parameter> parameters_;  // by whole path
   std::vector<const Parameter*> weights_;
   std::vector<Layer> layers_;
@@ -209,7 +218,9 @@ class Planner {
 
 }  // namespace
 
-TfPlan to_tf(const Model& model, std::span<const PtTensor> tensors) { return Planner(model, tensors).plan(); }
+TfPlan to_tf(const Model& model, std::span<const PtTensor> tensors, const AreEqual& are_equal) {
+  return Planner(model, tensors, are_equal).plan();
+}
 
 std::string flat_name(std::string_view tf_name) {
   // The condition is Transformers'; it keeps names such as `model.shared/model.shared/embeddings` whole.

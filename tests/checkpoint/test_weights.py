@@ -336,3 +336,63 @@ def test_progress_counts_bytes(bert, weights, tmp_path):
     size = sum(t.nbytes for t in weights.values()) / 1e6
     assert f"{size:.1f} of {size:.1f} MB" in finished.err
     assert run("weights", bert, tmp_path / "quiet", "--quiet").err == ""
+
+
+def test_a_head_is_tied_by_its_values_not_by_its_name(tmp_path):
+    """GPT-2's class in TensorFlow has one matrix for both; a head of other values is reported, not dropped silently."""
+    words = torch.arange(24.0).reshape(6, 4)
+    for name, head, reported in [("equal", words.clone(), []), ("other", words + 1, ["lm_head.weight"])]:
+        folder = tmp_path / name
+        folder.mkdir()
+        config = {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"]}
+        (folder / "config.json").write_text(json.dumps(config))
+        save_file({"transformer.wte.weight": words, "lm_head.weight": head}, folder / "model.safetensors")
+        assert converted(folder, folder)["weights"]["unused"] == reported
+
+
+def test_numbers_too_large_for_the_dtype_are_told_and_kept(bert, weights, tmp_path):
+    source = tmp_path / "large"
+    shutil.copytree(bert, source)
+    changed = {name: tensor.clone() for name, tensor in weights.items()}
+    changed["pooler.dense.weight"][0, 1] = -1e6
+    save_file(changed, source / "model.safetensors", {"format": "pt"})
+    finished = run("weights", source, tmp_path / "kept", "--dtype", "float16", "--json", "--quiet")
+    assert finished.code == 1
+    assert "`pooler.dense.weight` (largest 1e+06)" in finished.err
+    assert finished.document["weights"]["overflows"] == [{"name": "pooler.dense.weight", "largest": 1e6}]
+    kernel = "bert/tf_bert_model/bert/pooler/dense/kernel:0"
+    with h5py.File(tmp_path / "kept/tf_model.h5") as file:
+        assert file[kernel].dtype == "float32"
+        assert file[kernel][1, 0] == -1e6
+    converted(source, tmp_path / "infinite", "--dtype", "float16", "--allow-overflow")
+    with h5py.File(tmp_path / "infinite/tf_model.h5") as file:
+        assert file[kernel].dtype == "float16"
+        assert file[kernel][1, 0] == -np.inf
+    before = (source / "model.safetensors").read_bytes()
+    refused = run("weights", source, source, "--to", "safetensors", "--dtype", "float16", "--force")
+    assert refused.code == 2
+    assert (source / "model.safetensors").read_bytes() == before
+
+
+def test_one_shard_of_several_is_refused(bert, tmp_path):
+    source = tmp_path / "shard"
+    shutil.copytree(bert, source)
+    (source / "model.safetensors").rename(source / "model-00001-of-00002.safetensors")
+    refused = run("weights", source / "model-00001-of-00002.safetensors", tmp_path / "out")
+    assert refused.code == 2
+    assert "is shard 00001 of 00002" in refused.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_adapter_that_is_not_merged_is_refused(bert, weights, tmp_path):
+    source = tmp_path / "adapter"
+    shutil.copytree(bert, source)
+    query = "encoder.layer.0.attention.self.query"
+    changed = dict(weights)
+    changed[f"{query}.base_layer.weight"] = changed.pop(f"{query}.weight")
+    changed[f"{query}.lora_A.default.weight"] = torch.ones(2, 8)
+    save_file(changed, source / "model.safetensors", {"format": "pt"})
+    refused = run("weights", source, tmp_path / "out")
+    assert refused.code == 2
+    assert "adapter that is not merged" in refused.err
+    assert not (tmp_path / "out").exists()
