@@ -11,10 +11,10 @@ using Rows = std::vector<uint8_t>;
 
 const Sym b = Sym::symbol("s0"), s = Sym::symbol("s1"), other = Sym::symbol("s2");
 
-program::Program program_with(const std::string& name) {
+program::Program program_with(const std::string& name, const Sym& length = s) {
   program::Program p;
   p.main.inputs = {"m"};
-  p.main.tensors["m"] = {DType::kInt64, {b, s}};
+  p.main.tensors["m"] = {DType::kInt64, {b, length}};
   p.inputs.push_back({program::InputKind::kUser, "m", name, true, {}});
   return p;
 }
@@ -62,6 +62,15 @@ TEST_CASE("masks: what is none") {
   CHECK(Masks(program_with("attention_mask"), {{"attention_mask", mask({2}, {1, 0})}}).empty());
   CHECK(Masks(program_with("bool_masked_pos"), {{"bool_masked_pos", mask({1, 2}, {1, 0})}}).empty());
   CHECK(Masks(program_with("input_ids"), {{"attention_mask", mask({1, 2}, {1, 0})}}).empty());
+}
+
+TEST_CASE("masks: a fixed length of 1 hides nothing, since every axis of 1 would be the sequence") {
+  const std::map<std::string, Tensor> inputs = {{"attention_mask", mask({2, 1}, {1, 0})}};
+  const Masks masks(program_with("attention_mask", Sym(1)), inputs);
+  CHECK(masks.empty());
+  CHECK(masks.of({b, Sym(1), Sym(4)}, {2, 1, 4}).rows.empty());
+  // A length of 1 in this case alone is a sequence.
+  CHECK(Masks(program_with("attention_mask"), inputs).of({b, s, Sym(4)}, {2, 1, 4}).rows == Rows{1, 0});
 }
 
 TEST_CASE("masks: XLNet's input_mask says what is hidden") {

@@ -30,6 +30,8 @@ TABLE, BAGS = floats(9, 5), torch.tensor([0, 2, 2, 5])
 for mode in ("sum", "mean", "max"):
     bags = lambda i, t, o, m=mode: F.embedding_bag(i, t, o, mode=m)  # noqa: E731
     case("aten.embedding_bag.padding_idx", bags, ints(8, low=0, high=9), TABLE, BAGS)
+    ended = lambda i, t, o, m=mode: F.embedding_bag(i, t, o, mode=m, include_last_offset=True)  # noqa: E731
+    case("aten.embedding_bag.padding_idx", ended, ints(8, low=0, high=9), TABLE, torch.tensor([0, 2, 2, 5, 8]))
     padded = lambda i, t, m=mode: F.embedding_bag(i, t, mode=m, padding_idx=2)  # noqa: E731
     case("aten.embedding_bag.padding_idx", padded, torch.tensor([[1, 2, 3], [2, 2, 2]]), TABLE)
 weighted = lambda i, t, w: F.embedding_bag(i, t, mode="sum", per_sample_weights=w)  # noqa: E731

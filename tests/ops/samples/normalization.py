@@ -17,6 +17,9 @@ case(
 case("aten.layer_norm.default", lambda x: F.layer_norm(x, (3, 4)), X * 100 + 1000)
 case("aten.rms_norm.default", lambda x, w: F.rms_norm(x, (4,), w), X, floats(4))
 case("aten.rms_norm.default", lambda x: F.rms_norm(x, (3, 4), eps=1e-3), X)
+for dtype in (torch.float32, torch.float64, torch.float16):  # squares of the size of the default eps, the dtype's step
+    small = X.to(dtype) * torch.finfo(torch.float32 if dtype == torch.float16 else dtype).eps ** 0.5
+    case("aten.rms_norm.default", lambda x: F.rms_norm(x, (4,)), small)
 case("aten.group_norm.default", lambda x, w, b: F.group_norm(x, 2, w, b), PICTURE, floats(4), floats(4))
 case("aten.group_norm.default", lambda x: F.group_norm(x, 2), floats(3, 4))
 for x in (floats(5, 4), floats(2, 4, 5), PICTURE, floats(2, 4, 3, 5, 2)):
