@@ -178,7 +178,7 @@ Masks masks_of(const program::Program& program, const CaseValues& pytorch, std::
     for (const int visible_value : {1, 0}) {
       const auto other = masks.with(program, name, tensor, visible_value);
       const double left = other ? disagreement(*other) : kInfinity;
-      if (!(left <= kSmallest || left * kExportError <= by_name)) continue;
+      if (!std::isfinite(left) || (left > kSmallest && left * kExportError > by_name)) continue;
       notes.push_back(fmt::format(
           "input `{}`: positions where it is {} are taken for padding, since PyTorch's own runs differ there by {:.1e} "
           "and elsewhere by {:.1e}",

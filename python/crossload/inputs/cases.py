@@ -135,7 +135,7 @@ def _resized(axes, roles, sample, sizes, number, has_media):
         new = [s if isinstance(s, int) else int(s.subs(values)) for s in shape]
         if has_media and tensor.dim() == 2 and not tensor.is_floating_point() and not is_mask(name, tensor):
             tensor = _longer_text(tensor, new)
-        found[name] = _padding(tensor, new) if is_mask(name, tensor) else tiled(tensor, new, number)
+        found[name] = _padding(name, tensor, new) if is_mask(name, tensor) else tiled(tensor, new, number)
     return found
 
 
@@ -163,18 +163,31 @@ def _longer_text(tensor, shape):
     return torch.cat([rows, rows[:, -1:].expand(-1, shape[1] - rows.shape[1])], 1)
 
 
-def _padding(tensor, shape):
+def _padding(name, tensor, shape):
     """Right padding: the first row is full, the others lose a third or two thirds of their length."""
     import torch
 
-    mask = torch.ones(shape, dtype=tensor.dtype)
+    visible = _visible_value(name, tensor)
+    mask = torch.full(shape, visible, dtype=tensor.dtype)
     length = shape[-1]
     rows = mask.view(-1, length)
-    if bool((tensor != 0).all()):
+    if bool((tensor == visible).all()):
         return mask
     for row in range(1, len(rows)):
-        rows[row, max(1, length - (length * (row % 3 or 1)) // 3) :] = 0
+        rows[row, max(1, length - (length * (row % 3 or 1)) // 3) :] = 1 - visible
     return mask
+
+
+def _visible_value(name, tensor):
+    """1 or 0, whichever stands for data in a mask: Transformers marks data with 1, torch.nn.Transformer padding.
+
+    Rows without padding say it, where they say one thing; else the name.
+    """
+    rows = tensor.reshape(-1, tensor.shape[-1])
+    full = {int(row[0]) for row in rows if bool((row == row[0]).all())}
+    if len(full) == 1:
+        return full.pop()
+    return 0 if "padding_mask" in name else 1
 
 
 def tiled(tensor, shape, offset=0):
