@@ -173,6 +173,9 @@ Subject read_subject(const ConvertRequest& request, const PythonEnvironment& env
   report.model_class = meta.value("class", "");
   if (report.model_class.empty()) report.model_class = root_class(subject.program);
   report.model_type = model_type_of(subject.files, meta);
+  for (const json& axis : meta.value("fixed_axes", json::array())) {
+    report.fixed_axes.push_back({axis.at("input"), axis.at("axis"), axis.at("size"), axis.at("reason")});
+  }
   report.dynamic = has_dynamic_inputs(subject.program);
   report.trace_cache = subject.trace->was_cached ? "hit" : "miss";
   if (!subject.trace->note.empty()) report.notes.push_back(subject.trace->note);
@@ -208,6 +211,12 @@ verify::Reference reference_in(const fs::path& folder, const json& answer) {
     a_case.traced = item.value("traced", false);
     if (item.contains("skipped") && item["skipped"].is_string()) a_case.skipped = item["skipped"];
     reference.cases.push_back(std::move(a_case));
+  }
+  for (const json& item : answer.value("dropped", json::array())) {
+    verify::DroppedShape& shape = reference.dropped.emplace_back();
+    shape.label = item.value("label", "");
+    shape.reason = item.value("reason", "");
+    for (const auto& [name, dims] : item.at("inputs").items()) shape.inputs.emplace_back(name, dims.get<Dims>());
   }
   if (answer.contains("stages") && answer["stages"].is_string())
     reference.stages = folder / answer["stages"].get<std::string>();

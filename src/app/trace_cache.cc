@@ -18,7 +18,7 @@ using nlohmann::json;
 
 namespace {
 
-constexpr int kTraceFormat = 1;
+constexpr int kTraceFormat = 2;
 
 std::string hex(XXH128_hash_t hash) { return fmt::format("{:016x}{:016x}", hash.high64, hash.low64); }
 
@@ -99,7 +99,25 @@ bool carries_weights(const json& meta) {
   return std::any_of(weights.begin(), weights.end(), [](const json& place) { return place.contains("carried"); });
 }
 
-// The same tensors by name, dtype and shape as when the trace was made.
+bool have_same_bytes(const Checkpoint& checkpoint, const std::string& a, const std::string& b) {
+  if (checkpoint.find(a) == nullptr || checkpoint.find(b) == nullptr) return false;
+  const Tensor first = checkpoint.tensor(a), second = checkpoint.tensor(b);
+  return first.dtype() == second.dtype() && first.dims() == second.dims() &&
+         std::ranges::equal(first.bytes(), second.bytes());
+}
+
+// What the program reads as one tensor is still one value in this checkpoint, under each of its keys.
+bool holds_ties(const json& meta, const Checkpoint& checkpoint) {
+  const auto& weights = meta.at("weights");
+  return std::ranges::all_of(weights, [&](const json& location) {
+    if (!location.contains("tied_to") || !location.contains("key")) return true;
+    const json& owner = weights.at(location.at("tied_to").get<std::string>());
+    // What travels with the trace is bound to its checkpoint's bytes anyway.
+    return !owner.contains("key") || have_same_bytes(checkpoint, location.at("key"), owner.at("key"));
+  });
+}
+
+// The same tensors by name, dtype and shape as when the trace was made, and the same ties.
 bool fits(const json& meta, const Checkpoint& checkpoint) {
   const auto& recorded = meta.at("checkpoint");
   if (recorded.size() != checkpoint.entries().size()) return false;
@@ -110,7 +128,7 @@ bool fits(const json& meta, const Checkpoint& checkpoint) {
       return false;
     }
   }
-  return true;
+  return holds_ties(meta, checkpoint);
 }
 
 }  // namespace

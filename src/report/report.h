@@ -35,12 +35,20 @@ struct Timings {
   double total = verify::kUnknown;
 };
 
+/// An axis of an input that has the sample's size in every call, though others vary.
+struct FixedAxis {
+  std::string input;
+  int64_t axis = 0, size = 0;
+  std::string reason;
+};
+
 struct Report {
   std::string model;
   std::string commit;  // of the repository `model` on the Hub; empty for a model from elsewhere
   std::string model_class;
   std::string model_type;
   bool dynamic = true;
+  std::vector<FixedAxis> fixed_axes;
   verify::Result result;
   Weights weights;
   std::vector<File> files;  // all but the report's own

@@ -40,6 +40,16 @@ nlohmann::ordered_json to_json(const Report& report) {
                       {"max_error", number(shape.max_error)},
                       {"padded_error", number(shape.padded_error)}});
   }
+  Json& dropped = json["dropped_shapes"] = Json::array();
+  for (const verify::DroppedShape& shape : shapes_dropped(report)) {
+    Json inputs = Json::object();
+    for (const auto& [name, dims] : shape.inputs) inputs[name] = dims;
+    dropped.push_back({{"shape", shape.label}, {"inputs", std::move(inputs)}, {"reason", shape.reason}});
+  }
+  Json& fixed = json["fixed_axes"] = Json::array();
+  for (const FixedAxis& axis : report.fixed_axes) {
+    fixed.push_back({{"input", axis.input}, {"axis", axis.axis}, {"size", axis.size}, {"reason", axis.reason}});
+  }
   Json& outputs = json["outputs"] = Json::array();
   for (const verify::OutputResult& output : result.outputs) {
     outputs.push_back({{"name", output.name},

@@ -267,11 +267,29 @@ class TerminalWriter {
     std::string kind = report_.model_class;
     if (!report_.model_type.empty()) kind += fmt::format("{}{}", kind.empty() ? "" : ", ", report_.model_type);
     if (!kind.empty()) fact("class", kind);
-    fact("axes", report_.dynamic ? "dynamic" : "static: only the traced shape");
+    fact("axes", axes_text());
     std::string weights = fmt::format("{} tensors, {}", report_.weights.count, size_text(report_.weights.bytes));
     if (!report_.weights.unused.empty()) weights += "; unused: " + listed(report_.weights.unused);
     if (!report_.weights.missing.empty()) weights += "; missing, newly initialised: " + listed(report_.weights.missing);
     fact("weights", weights);
+  }
+
+  /// `dynamic; fixed: pixel_values 1 (3), 2 (16)`
+  std::string axes_text() const {
+    if (!report_.dynamic) return "static: only the traced shape";
+    std::string text = "dynamic";
+    std::string_view last;
+    for (const FixedAxis& axis : report_.fixed_axes) {
+      if (last.empty()) {
+        text += "; fixed: " + printable(axis.input);
+      } else {
+        text += ", ";
+        if (axis.input != last) text += printable(axis.input);
+      }
+      text += fmt::format("{}{} ({})", axis.input == last ? "" : " axis ", axis.axis, axis.size);
+      last = axis.input;
+    }
+    return text;
   }
 
   std::string listed(const std::vector<std::string>& names) const {

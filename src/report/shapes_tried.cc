@@ -23,9 +23,20 @@ std::vector<verify::ShapeResult> shapes_tried(const Report& report) {
   return result;
 }
 
+std::vector<verify::DroppedShape> shapes_dropped(const Report& report) {
+  std::vector<verify::DroppedShape> result = report.result.dropped;
+  for (const verify::ShapeResult& shape : report.result.shapes) {
+    if (shape.skipped) result.push_back({shape.label, shape.inputs, *shape.skipped});
+  }
+  return result;
+}
+
 std::vector<std::string> all_notes(const Report& report) {
   std::vector<std::string> notes = report.notes;
   notes.insert(notes.end(), report.result.notes.begin(), report.result.notes.end());
+  for (const verify::DroppedShape& shape : report.result.dropped) {
+    notes.push_back(fmt::format("{}: not compared: {}", shape.label, shape.reason));
+  }
   for (const verify::ShapeResult& shape : report.result.shapes) {
     if (shape.skipped)
       notes.push_back(fmt::format("{}: not tried, PyTorch fails there: {}", shape.label, *shape.skipped));

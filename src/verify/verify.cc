@@ -26,6 +26,7 @@ class Verification {
 
   Result run() {
     result_.limit = request_.limit;
+    result_.dropped = request_.reference.dropped;
     compare_all_cases();
     if (request_.reference.stages) compare_stages();
     return std::move(result_);
@@ -75,10 +76,24 @@ class Verification {
       result_.verdict = worse(result_.verdict, output.verdict);
       result_.max_error = std::max(result_.max_error, output.max_error);
     }
+    tell_of_one_shape();
     if (nothing.empty()) return;
-    result_.verdict_note = fmt::format("{} of {} outputs {} nothing to compare: {}", nothing.size(),
-                                       result_.outputs.size(), nothing.size() == 1 ? "shows" : "show", nothing.front());
+    if (!result_.verdict_note.empty()) result_.verdict_note += "; ";
+    result_.verdict_note +=
+        fmt::format("{} of {} outputs {} nothing to compare: {}", nothing.size(), result_.outputs.size(),
+                    nothing.size() == 1 ? "shows" : "show", nothing.front());
     for (const std::string& note : nothing) result_.notes.push_back("output " + note);
+  }
+
+  /// A model of dynamic sizes that was compared at one of them.
+  void tell_of_one_shape() {
+    std::set<std::string> labels;
+    for (const ShapeResult& shape : result_.shapes) {
+      if (!shape.skipped) labels.insert(shape.label);
+    }
+    if (labels.size() != 1 || request_.reference.dropped.empty()) return;
+    result_.verdict_note = fmt::format("compared at one shape, {}; each other one {}", *labels.begin(),
+                                       request_.reference.dropped.front().reason);
   }
 
   void compare_case(const runtime::Session& session, const Case& one) {

@@ -31,8 +31,16 @@ struct Case {
   std::optional<std::string> skipped;  // why PyTorch itself fails there
 };
 
+/// A shape that was not compared, and why.
+struct DroppedShape {
+  std::string label;
+  std::vector<std::pair<std::string, Dims>> inputs;
+  std::string reason;
+};
+
 struct Reference {
   std::vector<Case> cases;
+  std::vector<DroppedShape> dropped;
   std::optional<std::filesystem::path> stages;  // values inside the traced case: `value/<name>`, …
 };
 
@@ -125,6 +133,7 @@ struct Result {
   double max_error = kUnknown;  // over all outputs and shapes, visible positions
   double limit = 0;
   std::vector<ShapeResult> shapes;
+  std::vector<DroppedShape> dropped;
   std::vector<OutputResult> outputs;
   std::vector<StageResult> stages;  // the module tree in pre-order, siblings by first execution
   std::vector<Diagnosis> diagnosis;

@@ -19,7 +19,7 @@ LAYERS = {
     "reference": {"errors", "session", "model", "program", "inputs", "trace"},
     "pt_to_tf": {"errors", "model"},
     "worker": {"errors", "session", "hub", "trace", "reference", "pt_to_tf"},
-    "api": {"errors", "session", "native", "worker"},
+    "api": {"errors", "session", "native", "model", "worker"},
     "exporter": {"errors", "session", "native", "program", "trace", "api"},
     "registration": {"exporter"},
     "crossload": {"registration"},

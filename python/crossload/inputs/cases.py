@@ -16,14 +16,28 @@ class Case:
     traced: bool
 
 
+@dataclass
+class Dropped:
+    """A shape that is not compared: the sizes of its inputs, and the guard of the program that it breaks."""
+
+    inputs: dict
+    label: str
+    guard: str
+
+
 LONGER = 5  # what a length grows by where it cannot be chosen freely
+MANY_ROWS = 17  # a batch that vectorised kernels work on whole vectors of: they take over at 8 or 16 elements
+MOST_ELEMENTS = 2_000_000  # of the inputs at MANY_ROWS; larger samples meet those kernels anyway
+MOST_WEIGHTS = 100_000_000
 TEXT_SHAPES = [(1, 1), (2, 16), (3, 33), (5, 200)]
 
 
-def make_cases(program, sample, text_limit=None, guards=()):
-    """The traced sample, another batch, another length, batch 1, and for text TEXT_SHAPES cut to the model's limits.
+def make_cases(program, sample, text_limit=None, guards=(), weights=0):
+    """([Case], [Dropped]): the traced sample, another batch, another length, batch 1, for text TEXT_SHAPES cut to the
+    model's limits, and MANY_ROWS rows where the model (of so many `weights`) and its sample are small.
 
-    Shapes at which one of the program's guards does not hold are left out: PyTorch exported it for others only.
+    Shapes at which one of the program's guards does not hold are dropped: PyTorch exported it for others only. When
+    only the traced one is left, multiples and neighbours of its sizes are tried until one keeps the guards.
     Symbols that had the same size in the sample change together (a sample's sizes differ by role). Contents are the
     sample's, tiled with an offset, so values stay in range; 2-D integer masks become right padding with one full row.
     Text beside images or audio is continued with its last token instead, so that it keeps its number of placeholders.
@@ -33,7 +47,7 @@ def make_cases(program, sample, text_limit=None, guards=()):
     roles = _roles(axes, sample)
     cases = [Case(sample, _label(roles, {r: r[0] for r in roles}, axes, sample), True)]
     if not roles:
-        return cases
+        return cases, []
     batch = _batch_role(axes, sample, roles)
     others = [r for r in roles if r != batch]
     has_media = _has_media(sample)
@@ -50,16 +64,45 @@ def make_cases(program, sample, text_limit=None, guards=()):
         elif others:
             wanted += [{r: r[0] + max(1, r[0] // 3) + r[1] for r in others}]
         wanted += [{batch: 1}] if batch is not None else []
+    if batch is not None and batch[0] < MANY_ROWS and weights <= MOST_WEIGHTS:
+        elements = sum(t.numel() for t in sample.values()) * MANY_ROWS // max(1, batch[0])
+        wanted += [{batch: MANY_ROWS}] if elements <= MOST_ELEMENTS else []
     seen = {cases[0].label}
     limits = _limits(roles, ranges(program), text_limit if "input_ids" in sample else None, batch)
-    for sizes in wanted:
+    dropped = []
+
+    def attempt(sizes):
         sizes = {r: min(sizes.get(r, r[0]), limits[r]) for r in roles}
         label = _label(roles, sizes, axes, sample)
         inputs = None if label in seen else _resized(axes, roles, sample, sizes, len(cases), has_media)
         seen.add(label)
-        if inputs is not None and broken_guard(guards, inputs) is None:
+        if inputs is None:
+            return
+        guard = broken_guard(guards, inputs)
+        if guard is None:
             cases.append(Case(inputs, label, False))
-    return cases
+        else:
+            dropped.append(Dropped({n: list(t.shape) for n, t in inputs.items()}, label, guard))
+
+    for sizes in wanted:
+        attempt(sizes)
+    for sizes in _neighbours(roles):
+        if len(cases) > 1:
+            break
+        attempt(sizes)
+    return cases, dropped
+
+
+def _neighbours(roles):
+    """Other sizes near those of the sample, for programs that hold at few: all multiples at once, then role by role."""
+    for factor in (2, 3, 4):
+        yield {r: r[0] * factor for r in roles}
+    for role in roles:
+        for factor in (2, 3, 4):
+            yield {role: role[0] * factor}
+        for step in (1, 2, -1, 4, 8):
+            if role[0] + step > 1:
+                yield {role: role[0] + step}
 
 
 def _roles(axes, sample):

@@ -45,11 +45,11 @@ def read_config(folder):
 def load(request, session, progress=lambda *a, **k: None):
     """The request's model as `Loaded`, from the session when the same request loaded it before."""
     if session.module is not None:
-        if session.loaded is None or session.loaded.model is not session.module:
-            module = session.module.eval()
+        if session.loaded is None or session.loaded_key != id(session.module):
+            module = unwrapped(session.module).eval()
             config = getattr(module, "config", None)
             session.loaded = Loaded(module, type(module).__name__, model_type=getattr(config, "model_type", None))
-            session.loaded_key = None
+            session.loaded_key = id(session.module)
         return session.loaded
     key = tuple(request.get(k) for k in ("model", "class", "revision", "trust_remote_code"))
     if session.loaded is not None and session.loaded_key == key:
@@ -67,6 +67,19 @@ def load(request, session, progress=lambda *a, **k: None):
     session.loaded_key = key
     session.seconds["load"] = round(time.time() - start, 3)
     return session.loaded
+
+
+def unwrapped(module):
+    """The module inside of `torch.compile` and of DataParallel, whose `forward(*args, **kwargs)` hides its inputs."""
+    import torch
+
+    while True:
+        if isinstance(module, torch._dynamo.OptimizedModule):
+            module = module._orig_mod
+        elif isinstance(module, (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)):
+            module = module.module
+        else:
+            return module
 
 
 def find_class(transformers, folder, config, request):

@@ -36,15 +36,17 @@ SHUFFLED_RUNS = 10
 def reference(request, progress, session):
     """Write reference values of the traced program into the folder `out`.
 
-    Returns {"cases": [{"file","inputs","traced","label","runs","truth","skipped"}], "stages", "seconds"}. A shape at
-    which PyTorch's own eager model fails is listed with `file` null and the reason in `skipped`.
+    Returns {"cases": [{"file","inputs","traced","label","runs","truth","skipped"}], "dropped": [{"inputs", "label",
+    "reason"}], "stages", "seconds"}. A shape at which PyTorch's own eager model fails is listed with `file` null and the
+    reason in `skipped`; one that breaks a guard of the program in `dropped`.
     """
     out = Path(request["out"])
     if not out.is_dir():
         raise WorkerError("bad-input", f"{out}: no such folder; create it first")
     start = time.time()
     subject = _subject(request, progress, session)
-    cases = make_cases(subject.program, subject.sample, subject.text_limit(), subject.guards)
+    weights = sum(v.numel() for v in subject.state.values())
+    cases, dropped = make_cases(subject.program, subject.sample, subject.text_limit(), subject.guards, weights)
     results = []
     for number, case in enumerate(cases):
         progress("reference", f"running PyTorch at {case.label}", number / (len(cases) + 1))
@@ -54,7 +56,11 @@ def reference(request, progress, session):
         progress("reference", "recording every value", len(cases) / (len(cases) + 1))
         stages = "stages.safetensors"
         _write_stages(subject, cases[0], out / stages)
-    return {"cases": results, "stages": stages, "seconds": round(time.time() - start, 3)}
+    dropped = [
+        {"inputs": d.inputs, "label": d.label, "reason": f"breaks the program's guard `{d.guard.strip()}`"}
+        for d in dropped
+    ]
+    return {"cases": results, "dropped": dropped, "stages": stages, "seconds": round(time.time() - start, 3)}
 
 
 class _Subject:

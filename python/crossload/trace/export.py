@@ -195,10 +195,21 @@ def _export_once(loaded, inputs, request, axes):
         return result[0] if isinstance(result, tuple) else result
     name_caches(model)
     if axes != "none" and shapes is None:
-        shapes = torch.utils._pytree.tree_map(_auto_axes, args or kwargs)
+        shapes = torch.utils._pytree.tree_map(_auto_axes, _by_parameter(model, args, kwargs))
         shapes = _first_axes(shapes) if axes == "first" else shapes
     with torch.no_grad(), state_kept(model):
         return torch.export.export(model, args, kwargs, dynamic_shapes=shapes, strict=False)
+
+
+def _by_parameter(model, args, kwargs):
+    """{parameter of forward: value}, with what `*args` and `**kwargs` take as a tuple and a dict: how torch.export wants
+    dynamic shapes."""
+    import inspect
+
+    try:
+        return dict(inspect.signature(model.forward).bind(*args, **kwargs).arguments)
+    except (TypeError, ValueError):
+        return args or kwargs
 
 
 def _auto_axes(value):

@@ -15,7 +15,8 @@ from .tensor_file import DTYPES, raw_bytes
 
 @dataclass
 class Locations:
-    """weights: {FQN: {"key": K} | {"carried": True} | {"tied_to": FQN}}; checkpoint: {key: dtype, shape, file};
+    """weights: {FQN: {"key": K} | {"carried": True} | {"tied_to": FQN}}, where a tied one may have a `key` as well, whose
+    tensor must equal that of the parameter that it is tied to; checkpoint: {key: dtype, shape, file};
     unused: checkpoint keys; missing: FQNs; carried: {FQN: tensor}."""
 
     weights: dict = field(default_factory=dict)
@@ -40,7 +41,9 @@ def find_locations(loaded, names):
         for name in names:
             owner = canonical.get(name, name)
             if owner != name:
-                locations.weights[name] = {"tied_to": owner}
+                # A key of its own, as long as it holds the same: another checkpoint may have another value there.
+                own = {"key": key_of[name]} if name in key_of and key_of[name] != key_of.get(owner) else {}
+                locations.weights[name] = {"tied_to": owner, **own}
             if owner not in locations.weights:
                 if owner in key_of:
                     locations.weights[owner] = {"key": key_of[owner]}
@@ -156,7 +159,9 @@ def _canonical_names(model, state, key_of):
     groups = {}
     for name, tensor in state.items():
         if hasattr(tensor, "untyped_storage") and tensor.numel():
-            where = (tensor.untyped_storage().data_ptr(), tensor.storage_offset(), tuple(tensor.shape), tensor.dtype)
+            # With strides: a square matrix and its transpose are two tensors.
+            storage = tensor.untyped_storage().data_ptr(), tensor.storage_offset()
+            where = (*storage, tuple(tensor.shape), tensor.stride(), tensor.dtype)
             groups.setdefault(where, []).append(name)
     sources = set((getattr(model, "all_tied_weights_keys", None) or {}).values())
     canonical = {}

@@ -8,14 +8,16 @@ from pathlib import Path
 from .. import __version__
 from ..errors import WorkerError
 from ..inputs import samples
+from ..model.flags import flags_set
 from ..model.loading import load
+from ..model.state import state_kept
 from ..program.archive import file_identity
-from ..program.signature import weight_names
+from ..program.signature import input_axes, weight_names
 from .export import export_to, keep
 from .locations import find_locations
 from .tensor_file import TensorFile
 
-FORMAT = 1
+FORMAT = 2
 
 
 def trace(request, progress, session):
@@ -35,6 +37,8 @@ def trace(request, progress, session):
         static_reason = None
     else:
         inputs = samples.sample_inputs(loaded, request, session)
+        if session.sample_inputs is not None or request.get("inputs"):
+            inputs = with_two_rows(loaded, inputs, request)
         progress("trace", f"exporting {loaded.class_name}", 0.3)
         start = time.time()
         program, static_reason, decomposed, saving = export_to(out / "program.pt2", loaded, inputs, request, progress)
@@ -52,6 +56,7 @@ def trace(request, progress, session):
         "model_type": loaded.model_type,
         "dynamic": bool(request.get("dynamic", True)) and (static_reason is None or bool(program.range_constraints)),
         "static_reason": static_reason,
+        "fixed_axes": fixed_axes(program, static_reason) if request.get("dynamic", True) else [],
         "decomposed": decomposed or bool(request.get("decompose")),
         "opened_modules": [],
         "weights": locations.weights,
@@ -67,6 +72,64 @@ def trace(request, progress, session):
     }
     (out / "trace.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return {**result, "note": loaded.note}
+
+
+def with_two_rows(loaded, inputs, request):
+    """Sample inputs whose first axes are 1, with two rows: torch.export fixes axes of size 1, and a single picture or
+    sentence is the usual sample.
+
+    The rows are the sample and a copy that is rotated along its last axis. Inputs stay as they are where no axes are to
+    vary, where the caller says which do, or where the model does not give its first row again beside the second.
+    """
+    import torch
+
+    pytree = torch.utils._pytree
+    leaves, spec = pytree.tree_flatten(inputs)
+    single = [i for i, v in enumerate(leaves) if isinstance(v, torch.Tensor) and v.dim() and v.shape[0] == 1]
+    if not single or not request.get("dynamic", True) or request.get("dynamic_shapes"):
+        return inputs
+    rows = list(leaves)
+    for i in single:
+        v = leaves[i]
+        rows[i] = torch.cat([v, v.roll(1, -1) if v.is_floating_point() and v.dim() > 1 else v])
+    both = pytree.tree_unflatten(rows, spec)
+    try:
+        one, two = (_eager_leaves(loaded, x, request) for x in (inputs, both))
+    except Exception:  # noqa: BLE001 (a model that takes one row only)
+        return inputs
+    for a, b in zip(one, two, strict=False):
+        if not isinstance(a, torch.Tensor):
+            continue
+        if not a.dim() or a.shape[0] != 1 or b.shape != (2, *a.shape[1:]) or len(one) != len(two):
+            return inputs
+        if not torch.allclose(a[0].double(), b[0].double(), rtol=1e-3, atol=1e-3, equal_nan=True):
+            return inputs
+    return both
+
+
+def _eager_leaves(loaded, inputs, request):
+    import torch
+
+    args, kwargs = (inputs, {}) if isinstance(inputs, tuple) else ((), dict(inputs))
+    with torch.no_grad(), state_kept(loaded.model), flags_set(loaded.model, request):
+        torch.manual_seed(0)
+        return torch.utils._pytree.tree_leaves(loaded.model(*args, **kwargs))
+
+
+def fixed_axes(program, static_reason):
+    """[{"input", "axis", "size", "reason"}] of the axes that cannot vary though they might have been asked to."""
+    found = []
+    for name, shape in input_axes(program).items():
+        for axis, size in enumerate(shape):
+            if not isinstance(size, int):
+                continue
+            reason = static_reason
+            if size == 1:
+                reason = "it is 1 in the sample, which PyTorch's export takes for fixed"
+            elif reason is None or program.range_constraints:
+                reason = "the model fixes it while it is exported"
+            found.append({"input": name, "axis": axis, "size": size, "reason": reason})
+    return found
 
 
 def versions():
