@@ -195,21 +195,46 @@ def _export_once(loaded, inputs, request, axes):
         return result[0] if isinstance(result, tuple) else result
     name_caches(model)
     if axes != "none" and shapes is None:
-        shapes = torch.utils._pytree.tree_map(_auto_axes, _by_parameter(model, args, kwargs))
+        shapes = torch.utils._pytree.tree_map(_auto_axes, kwargs or _by_parameter(model, args))
         shapes = _first_axes(shapes) if axes == "first" else shapes
     with torch.no_grad(), state_kept(model):
+        _spell_out_keywords(model, kwargs)
         return torch.export.export(model, args, kwargs, dynamic_shapes=shapes, strict=False)
 
 
-def _by_parameter(model, args, kwargs):
-    """{parameter of forward: value}, with what `*args` and `**kwargs` take as a tuple and a dict: how torch.export wants
-    dynamic shapes."""
+def _by_parameter(model, args):
+    """{parameter of forward: value}, with what `*args` takes as a tuple: how torch.export wants dynamic shapes."""
     import inspect
 
     try:
-        return dict(inspect.signature(model.forward).bind(*args, **kwargs).arguments)
+        return dict(inspect.signature(model.forward).bind(*args).arguments)
     except (TypeError, ValueError):
-        return args or kwargs
+        return args
+
+
+def _spell_out_keywords(model, kwargs):
+    """Give `forward(x, **options)` a signature in which the keywords stand, for torch.export knows no dynamic shapes of
+    what `**` takes. The caller puts the module's own `forward` back."""
+    import functools
+    import inspect
+
+    try:
+        signature = inspect.signature(model.forward)
+    except (TypeError, ValueError):
+        return
+    kinds = inspect.Parameter
+    named = [p for p in signature.parameters.values() if p.kind != kinds.VAR_KEYWORD]
+    if len(named) == len(signature.parameters):
+        return
+    named += [kinds(name, kinds.KEYWORD_ONLY) for name in kwargs if name not in signature.parameters]
+    own = model.forward
+
+    @functools.wraps(own)
+    def forward(*args, **kwargs):
+        return own(*args, **kwargs)
+
+    forward.__signature__ = signature.replace(parameters=named)
+    model.forward = forward
 
 
 def _auto_axes(value):
