@@ -103,6 +103,13 @@ def bench_table(bench):
     return "\n" + "\n".join(rows) + f"\n\n({bench['machine']})\n"
 
 
+def noise_table(noise):
+    lines = ["| | wrong | of | |", "|---|---|---|---|"]
+    for kind, (wrong, tried) in noise["rates"].items():
+        lines.append(f"| {kind} | {wrong} | {tried} | {100 * wrong / tried:.2f} % |")
+    return "\n" + "\n".join(lines) + f"\n\n({noise['models']} tiny models)\n"
+
+
 def console(commands):
     """What was typed and what came, as a fenced block."""
     return "\n```\n" + "\n".join(f"$ {c['command']}\n{c['printed']}" for c in commands) + "\n```\n"
@@ -120,6 +127,8 @@ def figures():
     kept = records()
     if "bench" in kept:
         found["bench"] = bench_table(kept["bench"])
+    if "noise" in kept:
+        found["noise"] = noise_table(kept["noise"])
     found |= {f"tour.{name}": console(commands) for name, commands in kept.get("tour", {}).items()}
     return found
 

@@ -258,10 +258,11 @@ def test_half_precision(tmp_path, dtype):
     assert [o.dtype for o in report.outputs] == [dtype]
     step = {"float16": 2**-11, "bfloat16": 2**-8}[dtype]
     assert report.max_error <= 16 * step
-    assert report.verdict in ("within-noise", "mismatch") or report.max_error <= LIMIT
-    # What is claimed as noise is PyTorch's own: the distance of its half precision from its float64 run.
+    # One unit in the last place is no difference; more is compared with the distance of PyTorch's own half precision
+    # from its float64 run.
+    assert report.verdict in ("verified", "within-noise"), report.notes
     if report.verdict == "within-noise":
-        assert all(o.tf_truth <= o.noise for o in report.outputs if o.max_error > LIMIT)
+        assert all(o.tf_truth <= 2 * o.noise for o in report.outputs if o.max_error > LIMIT)
     inputs = {"input_ids": torch.tensor([[5, 6, 7]]), "attention_mask": torch.ones(1, 3, dtype=torch.int64)}
     got = conversion.run(**inputs)["logits"]
     assert str(got.dtype) == dtype

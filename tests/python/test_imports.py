@@ -13,7 +13,7 @@ LAYERS = {
     "native": set(),
     "hub": {"errors"},
     "model": {"errors", "session", "hub"},
-    "program": {"errors"},
+    "program": {"errors", "model"},
     "inputs": {"errors", "program"},
     "trace": {"errors", "model", "program", "inputs"},
     "reference": {"errors", "session", "model", "program", "inputs", "trace"},

@@ -16,8 +16,15 @@ class Restless(torch.nn.Module):
         self.inner = torch.nn.Sequential(torch.nn.BatchNorm1d(4), torch.nn.Dropout(0.5))
         self.scale = torch.nn.Parameter(torch.ones(4))
         self.cache = None
+        self.history, self.options = [], {"scale": 1}
+        self.plain = torch.zeros(2)
 
     def forward(self, x):
+        if not hasattr(self, "hooked"):
+            self.hooked = self.inner.register_forward_hook(lambda *_: None)
+        self.history.append(len(self.history))
+        self.options["scale"] += 1
+        self.plain += 1
         self.calls += 1
         self.seen = self.seen + self.calls
         self.cache = x * 2
@@ -37,9 +44,12 @@ def test_everything_is_put_back():
         module(torch.randn(3, 4))
         module.eval()
         module.extra = torch.nn.Linear(2, 2)
+        module.requires_grad_(False)
     assert module.training and module.inner.training and module.inner[0].training and not module.inner[1].training
     assert not module.inner[0].weight.requires_grad and module.inner[0].bias.requires_grad
     assert module.cache is None and not hasattr(module, "fresh") and not hasattr(module, "extra")
+    assert module.history == [] and module.options == {"scale": 1} and torch.equal(module.plain, torch.zeros(2))
+    assert not hasattr(module, "hooked") and not module.inner._forward_hooks
     assert module.seen is seen and set(dict(module.named_children())) == {"inner"}
     after = module.state_dict()
     assert list(after) == list(before)

@@ -121,8 +121,9 @@ def fixed_axes(program, static_reason):
     found = []
     for name, shape in input_axes(program).items():
         for axis, size in enumerate(shape):
-            if not isinstance(size, int):
+            if not (isinstance(size, int) or getattr(size, "is_Integer", False)):
                 continue
+            size = int(size)
             reason = static_reason
             if size == 1:
                 reason = "it is 1 in the sample, which PyTorch's export takes for fixed"
