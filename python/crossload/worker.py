@@ -86,6 +86,18 @@ def _judge_tf4(request, progress, memory):
     return judge(request, progress)
 
 
+def _port_source(request, progress, memory):
+    from .port.request import port_source
+
+    return port_source(request, progress)
+
+
+def _judge_port(request, progress, memory):
+    from .port.judge import judge
+
+    return judge(request, progress)
+
+
 def _versions(request, progress, memory):
     from .trace.request import versions
 
@@ -101,6 +113,8 @@ HANDLERS = {
     "example_inputs": _example_inputs,
     "class_of": _class_of,
     "judge_tf4": _judge_tf4,
+    "port_source": _port_source,
+    "judge_port": _judge_port,
     "versions": _versions,
 }
 NEEDED = {
@@ -112,6 +126,8 @@ NEEDED = {
     "example_inputs": ("model", "out"),
     "class_of": ("model", "class"),
     "judge_tf4": ("model", "weights", "max_error"),
+    "port_source": ("model",),
+    "judge_port": ("file", "model", "class", "tf_class"),
 }
 
 

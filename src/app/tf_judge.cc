@@ -215,8 +215,7 @@ bool has_tf_classes(const PythonEnvironment& environment) {
          fs::is_directory(environment.site_packages / "tf_keras", ignored);
 }
 
-std::unique_ptr<TfJudge> find_judge(const PythonEnvironment& given, const PythonEnvironment& environment,
-                                    PythonSide& python, const StartPython& start) {
+std::optional<PythonEnvironment> find_tf4(const PythonEnvironment& given) {
   std::optional<PythonEnvironment> found;
   if (has_tf_classes(given)) {
     found = given;
@@ -226,6 +225,13 @@ std::unique_ptr<TfJudge> find_judge(const PythonEnvironment& given, const Python
     found = tf4_of(home_of(given.interpreter));
     if (!found) found = tf4_of(home_of(this_program()));
   }
+  if (found) found->package_elsewhere = package_of(given);
+  return found;
+}
+
+std::unique_ptr<TfJudge> find_judge(const PythonEnvironment& given, const PythonEnvironment& environment,
+                                    PythonSide& python, const StartPython& start) {
+  std::optional<PythonEnvironment> found = find_tf4(given);
   if (!found) return std::make_unique<SavedModelJudge>(environment, python);
   found->package_elsewhere = package_of(environment);
   return std::make_unique<TfClassJudge>(start(*found));

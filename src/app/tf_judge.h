@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -64,6 +65,9 @@ class TfJudge {
 /// Either compares in float32, whatever the weights are in.
 std::unique_ptr<TfJudge> find_judge(const PythonEnvironment& given, const PythonEnvironment& environment,
                                     PythonSide& python, const StartPython& start);
+
+/// Where Transformers 4 with TensorFlow classes is: `given`, `CROSSLOAD_TF4`, or `.venv-tf4` beside either program.
+std::optional<PythonEnvironment> find_tf4(const PythonEnvironment& given);
 
 /// Whether Transformers 4 and what its TensorFlow classes need are installed there.
 bool has_tf_classes(const PythonEnvironment& environment);

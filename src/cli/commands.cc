@@ -139,6 +139,18 @@ int run_pt_to_tf(Options& o) {
   return 0;
 }
 
+int run_port(Options& o) {
+  ProgressLine line(ProgressLine::style_for(o.quiet));
+  const json result = app::port_model(o.port, find_python(o.python), start_worker, line.reporter());
+  line.clear();
+  if (o.as_json) {
+    std::cout << result.dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
+  } else {
+    std::cout << port_text(result, wants_color(STDOUT_FILENO), o.verbose);
+  }
+  return result.at("verdict") == "mismatch" ? 1 : 0;
+}
+
 int run_ops(Options& o) {
   const auto entries = lower::OpTable::all().sorted();
   if (o.as_json) {

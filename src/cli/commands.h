@@ -12,6 +12,7 @@ int run_verify(Options& options);
 int run_check(Options& options);
 int run_weights(Options& options);
 int run_pt_to_tf(Options& options);
+int run_port(Options& options);
 int run_push(Options& options);
 int run_ops(Options& options);
 

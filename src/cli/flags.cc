@@ -72,6 +72,24 @@ void add_pt_to_tf_flags(CLI::App& command, app::PtToTfRequest& p) {
   command.add_flag("--offline", p.model.offline, "use only what is already on this machine; show what would be sent");
 }
 
+void add_port_flags(CLI::App& command, app::PortRequest& p) {
+  command.add_option("MODEL", p.model, "a model folder: config.json, and weights to compare with where it has them")
+      ->required();
+  command.add_option("DIR", p.folder, "where modeling_tf_<model_type>.py goes")->required();
+  command.add_option("--for", p.home, "home of the source: transformers")
+      ->check(CLI::IsMember({"transformers", "keras"}))
+      ->capture_default_str();
+  command.add_option("--class", p.model_class, "model class; default: the one of AutoModel");
+  command.add_option("--into", p.checkout, "register there: a Transformers 4 checkout");
+  command.add_flag("--dry-run", p.dry_run, "show what would be written; write nothing");
+  command.add_flag("--weights-merged", p.weights_merged, "tests load TensorFlow weights instead of `from_pt=True`");
+  command.add_option("--max-error", p.max_error, "largest difference that an output may show")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  command.add_flag("--no-verify", p.no_verify, "write without the comparison");
+  command.add_flag("--force", p.force, "replace a file that differs from what is written now");
+}
+
 void add_model_flags(CLI::App& command, Options& o) {
   app::ModelRequest& m = o.request.model;
   command.add_option("MODEL", m.model, "a model folder, a Hub id, or a .pt2 file that torch.export wrote")->required();
@@ -139,6 +157,10 @@ std::vector<Command> add_commands(CLI::App& app, Options& o) {
   add_pt_to_tf_flags(*pt_to_tf_command, o.pt_to_tf);
   add_common_flags(*pt_to_tf_command, o);
 
+  CLI::App* port_command = app.add_subcommand("port", "PyTorch classes to readable TensorFlow source, compared");
+  add_port_flags(*port_command, o.port);
+  add_common_flags(*port_command, o);
+
   CLI::App* push_command = app.add_subcommand("push", "a converted folder to the Hub, as a commit or pull request");
   add_push_flags(*push_command, o.push);
   add_common_flags(*push_command, o);
@@ -147,7 +169,7 @@ std::vector<Command> add_commands(CLI::App& app, Options& o) {
   add_common_flags(*ops_command, o);
 
   return {{convert_command, run_convert}, {verify_command, run_verify},     {check_command, run_check},
-          {weights_command, run_weights}, {pt_to_tf_command, run_pt_to_tf}, {push_command, run_push},
+          {weights_command, run_weights}, {pt_to_tf_command, run_pt_to_tf}, {port_command, run_port}, {push_command, run_push},
           {ops_command, run_ops}};
 }
 

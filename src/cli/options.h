@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "app/convert.h"
+#include "app/port.h"
 #include "app/pt_to_tf.h"
 #include "app/push.h"
 #include "app/weights.h"
@@ -16,6 +17,7 @@ struct Options {
   app::PushRequest push;
   app::WeightsRequest weights;
   app::PtToTfRequest pt_to_tf;
+  app::PortRequest port;
   std::string python;
   std::vector<std::string> formats = {"savedmodel"};
   bool no_verify = false;

@@ -103,4 +103,40 @@ std::string pt_to_tf_text(const json& result, bool color, bool verbose) {
   return text;
 }
 
+std::string port_text(const json& result, bool color, bool verbose) {
+  const std::string verdict = text_of(result, "verdict");
+  const bool is_good = verdict == "verified";
+  std::string text;
+  if (!result.at("written").get<bool>()) {
+    text += result.at("text").get<std::string>();
+    return text + fmt::format("# would be written to {}\n", plain_text(text_of(result, "file")));
+  }
+  text += fmt::format("{}{}{} {}", color ? (is_good ? "\x1b[32m" : "\x1b[33m") : "", is_good ? "✓" : "·",
+                      color ? "\x1b[0m" : "", verdict);
+  if (result.at("max_error").is_number()) {
+    text += fmt::format("  max |pt - tf| {:.3e}, limit {:.1e}, {} outputs compared",
+                        result.at("max_error").get<double>(), result.at("limit").get<double>(),
+                        result.at("rows").size());
+  }
+  text += fmt::format("\n  file     {}, {} lines\n", plain_text(text_of(result, "file")),
+                      result.at("lines").get<int64_t>());
+  std::string classes;
+  for (const json& one : result.at("classes")) classes += (classes.empty() ? "" : ", ") + one.get<std::string>();
+  text += fmt::format("  classes  {}\n", classes);
+  for (const char* key : {"missing", "unexpected"}) {
+    for (const json& one : result.at(key)) text += fmt::format("  {:<9}{}\n", key, plain_text(one.get<std::string>()));
+  }
+  const double limit = result.at("limit").get<double>();
+  for (const json& row : result.at("rows")) {
+    const bool is_over = !row.at("error").is_number() || row.at("error").get<double>() > limit;
+    if (!is_over && !verbose) continue;
+    const std::string error =
+        row.at("error").is_number() ? fmt::format("{:.3e}", row.at("error").get<double>()) : "not the same shapes";
+    text += fmt::format("  {:<9}{} at {} ({}): {}\n", is_over ? "over" : "output", text_of(row, "name"),
+                        row.at("shape").dump(), text_of(row, "case"), error);
+  }
+  for (const json& note : result.at("notes")) text += fmt::format("  note     {}\n", plain_text(note.get<std::string>()));
+  return text;
+}
+
 }  // namespace crossload::cli

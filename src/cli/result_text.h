@@ -13,4 +13,7 @@ std::string push_text(const nlohmann::json& result, bool color);
 /// result: what `app::pt_to_tf` answers.
 std::string pt_to_tf_text(const nlohmann::json& result, bool color, bool verbose);
 
+/// result: what `app::port_model` answers.
+std::string port_text(const nlohmann::json& result, bool color, bool verbose);
+
 }  // namespace crossload::cli

@@ -1,0 +1,179 @@
+"""`judge_port`: a written TensorFlow file against its PyTorch classes, in a process that knows nothing else.
+
+`python -m crossload.port.judge` reads {file, model, class, tf_class, max_error} from standard input and answers with one
+JSON line: rows of differences, and the names of weights that were missing or unexpected.
+"""
+
+import copy
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+from ..errors import WorkerError
+from .observe import SHRUNK, main_inputs
+
+# Batch and length of the compared calls.
+SHAPES = ((2, 7), (3, 11))
+
+
+def judge(request, progress):
+    """Compare in a fresh process; returns `rows`, `missing`, `unexpected`, `versions`."""
+    progress("verify", "comparing with PyTorch in a fresh process", None)
+    package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    environment = dict(os.environ, TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", TRANSFORMERS_VERBOSITY="error")
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package, environment.get("PYTHONPATH")]))
+    for library in ("USE_TF", "USE_JAX", "USE_FLAX"):
+        environment.pop(library, None)
+    done = subprocess.run(
+        [sys.executable, "-m", "crossload.port.judge"], input=json.dumps(request), capture_output=True, text=True,
+        env=environment, check=False,
+    )  # fmt: skip
+    answer = next((line for line in reversed(done.stdout.splitlines()) if line.startswith('{"rows"')), None)
+    if answer is None:
+        tail = done.stderr.strip().splitlines()[-12:]
+        reason = tail[-1] if tail else f"exit code {done.returncode}"
+        raise WorkerError("mismatch", f"{request['file']}: the written file does not run: {reason}", tail)
+    return json.loads(answer)
+
+
+def compare(request):
+    import importlib.util
+
+    import tensorflow as tf
+    import torch
+    import transformers
+
+    spec = importlib.util.spec_from_file_location("modeling_tf_ported", request["file"])
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    tf_class = getattr(module, request["tf_class"])
+    pt_class = getattr(transformers, request["class"])
+
+    rows, missing, unexpected = [], [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for label, pt_model in subjects(request, pt_class):
+            path = os.path.join(folder, label.replace(" ", "-"))
+            pt_model.save_pretrained(path)
+            tf_model, info = tf_class.from_pretrained(path, from_pt=True, output_loading_info=True)
+            missing += info["missing_keys"]
+            unexpected += info["unexpected_keys"]
+            for batch, length in SHAPES:
+                rows += differences(label, pt_model, tf_model, inputs_for(pt_model, batch, length))
+            saved = os.path.join(path, "tf")
+            tf_model.save_pretrained(saved)
+            again = tf_class.from_pretrained(saved)
+            inputs = inputs_for(pt_model, *SHAPES[0])
+            rows += differences(label + ", saved and loaded", pt_model, again, inputs)
+            rows.append(in_graph(label, pt_model, tf_model, inputs))
+    versions = {"transformers": transformers.__version__, "tensorflow": tf.__version__, "torch": torch.__version__}
+    return {"rows": rows, "missing": sorted(set(missing)), "unexpected": sorted(set(unexpected)), "versions": versions}
+
+
+def subjects(request, pt_class):
+    """Small models at trained scale from two configurations, and the model itself where its folder has weights."""
+    import torch
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(request["model"], local_files_only=True)
+    for label, changes in (("small", {}), ("other layers", {"num_hidden_layers": 3, "n_layer": 3, "num_layers": 3})):
+        tiny = copy.deepcopy(config)
+        for name, value in {**SHRUNK, **changes}.items():
+            if getattr(tiny, name, None) is not None:
+                setattr(tiny, name, value)
+        tiny._attn_implementation = "eager"
+        torch.manual_seed(0)
+        model = pt_class(tiny).eval()
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                if parameter.dim() > 1:
+                    parameter.normal_(0, max(1, parameter[0].numel()) ** -0.5)
+                else:
+                    parameter.normal_(1.0 if name.endswith("weight") else 0.0, 0.2)
+        yield label, model
+    if any(name.endswith((".safetensors", ".bin")) for name in os.listdir(request["model"])):
+        yield "the model", pt_class.from_pretrained(request["model"], attn_implementation="eager", local_files_only=True).eval()
+
+
+def inputs_for(model, batch, length):
+    import inspect
+
+    import torch
+
+    inputs = main_inputs(model, model.config, batch, length)
+    if "attention_mask" in inspect.signature(model.forward).parameters and "input_ids" in inputs:
+        mask = torch.ones(batch, length, dtype=torch.long)
+        mask[1, length // 2 :] = 0
+        inputs["attention_mask"] = mask
+    return inputs
+
+
+def differences(label, pt_model, tf_model, inputs):
+    """One row an output: the largest difference where the mask is not zero."""
+    import inspect
+
+    import torch
+
+    flags = {}
+    for flag in ("output_hidden_states", "output_attentions"):
+        if flag in inspect.signature(pt_model.forward).parameters:
+            flags[flag] = True
+    with torch.no_grad():
+        expected = pt_model(**inputs, **flags)
+    found = tf_model({name: value.numpy() for name, value in inputs.items()}, **flags)
+    rows = []
+    for name in expected:
+        a, b = leaves(expected[name]), leaves(found.get(name))
+        row = {"case": label, "name": name, "shape": list(inputs[pt_model.main_input_name].shape), "error": None}
+        if len(a) == len(b) and all(tuple(x.shape) == tuple(y.shape) for x, y in zip(a, b)):
+            errors = [distance(x, y, inputs.get("attention_mask")) for x, y in zip(a, b)]
+            row["error"] = None if None in errors else max(errors, default=0.0)
+        rows.append(row)
+    return rows
+
+
+def in_graph(label, pt_model, tf_model, inputs):
+    """The first output, computed by a function whose batch and length are not known beforehand."""
+    import tensorflow as tf
+    import torch
+
+    specs = {}
+    for name, value in inputs.items():
+        dtype = tf.float32 if value.is_floating_point() else tf.int32
+        free = [None, *value.shape[1:]] if value.dim() == 4 else [None] * value.dim()
+        specs[name] = tf.TensorSpec(free, dtype, name=name)
+    function = tf.function(lambda feed: tf_model(feed)[0]).get_concrete_function(specs)
+    found = function({name: tf.cast(value.numpy(), specs[name].dtype) for name, value in inputs.items()})
+    with torch.no_grad():
+        expected = pt_model(**inputs)[0].numpy()
+    error = distance(expected, found.numpy(), inputs.get("attention_mask")) if expected.shape == found.shape else None
+    return {"case": label + ", as a graph of any size", "name": "0", "shape": list(expected.shape), "error": error}
+
+
+def leaves(value):
+    if value is None:
+        return []
+    if isinstance(value, (list, tuple)):
+        return [leaf for item in value for leaf in leaves(item)]
+    if hasattr(value, "to_legacy_cache"):
+        return leaves(value.to_legacy_cache())
+    return [value.numpy()]
+
+
+def distance(a, b, mask):
+    import numpy as np
+
+    if mask is not None and a.ndim == 3 and a.shape[:2] == tuple(mask.shape):
+        a, b = a[mask.numpy() != 0], b[mask.numpy() != 0]
+    if mask is not None and a.ndim == 4 and a.shape[-2] == mask.shape[1] == a.shape[-1]:
+        visible = np.broadcast_to(mask.numpy()[:, None, :, None] != 0, a.shape)
+        a, b = a[visible], b[visible]
+    if not np.array_equal(np.isfinite(a), np.isfinite(b)):
+        return None
+    return float(np.abs(a.astype(np.float64) - b.astype(np.float64)).max(initial=0.0))
+
+
+if __name__ == "__main__":
+    print(json.dumps(compare(json.load(sys.stdin))), flush=True)

@@ -1,0 +1,97 @@
+"""`port_source`: a PyTorch modeling file of the installed Transformers as a tree, with the types of its expressions."""
+
+import ast
+import importlib
+import inspect
+import os
+
+from ..errors import WorkerError, first_line
+from .observe import Observation, run_probes
+from .source import Reader
+
+
+def port_source(request, progress):
+    """The file of the model's base class; see python/crossload/README.md."""
+    progress("read", "reading the source of the PyTorch classes", None)
+    for library in ("USE_TF", "USE_JAX", "USE_FLAX"):
+        os.environ.setdefault(library, "0")
+    import transformers
+    from transformers import AutoConfig
+    from transformers.models.auto import modeling_auto
+
+    try:
+        config = AutoConfig.from_pretrained(request["model"], local_files_only=True)
+    except Exception as error:  # noqa: BLE001 (whatever the library says of a folder)
+        raise WorkerError("bad-input", f"{request['model']}: {first_line(error)}; give a folder with config.json") from error
+    model_type = config.model_type
+    base = modeling_auto.MODEL_MAPPING_NAMES.get(model_type)
+    if base is None:
+        raise WorkerError("unsupported", f"{model_type}: AutoModel of Transformers {transformers.__version__} has no class for it")
+    base = base[0] if isinstance(base, (list, tuple)) else base
+    cls = getattr(transformers, base)
+    module = importlib.import_module(cls.__module__)
+    with open(module.__file__, encoding="utf-8") as file:
+        text = file.read()
+    reader = Reader(text)
+    tree = reader.read()
+    try:
+        observed = Observation(reader, module)
+        ran, failures = run_probes(observed, base, config, progress)
+    except Exception as error:  # noqa: BLE001 (a file that cannot be watched is reported, whatever it raises)
+        raise WorkerError("unsupported", f"{module.__file__}: cannot be run under probes: {first_line(error)}") from error
+    if ran == 0:
+        raise WorkerError("unsupported", f"{base}: no probe ran; the first one failed with {failures[0]}", failures)
+    fill(tree, observed)
+    return {
+        "tree": tree,
+        "file": os.path.basename(module.__file__),
+        "path": module.__file__,
+        "package": module.__package__,
+        "model_type": model_type,
+        "base": base,
+        "prefix": cls.base_model_prefix,
+        "config_class": type(config).__name__,
+        "main_input": cls.main_input_name,
+        "probes": ran,
+        "failed_probes": failures,
+        "tf_outputs": tf_outputs(module),
+        "lines": len(text.splitlines()),
+        "version": transformers.__version__,
+    }
+
+
+def tf_outputs(module):
+    """Output classes that the file imports: whether TensorFlow has a twin, else the tree of its own definition."""
+    import transformers
+    from transformers import modeling_outputs
+
+    # Read, not imported: TensorFlow is of no use here.
+    with open(os.path.join(os.path.dirname(transformers.__file__), "modeling_tf_outputs.py"), encoding="utf-8") as file:
+        twins = {c.name: c for c in ast.parse(file.read()).body if isinstance(c, ast.ClassDef)}
+    found = {}
+    for name, value in vars(module).items():
+        if getattr(value, "__module__", "") != modeling_outputs.__name__:
+            continue
+        if twin := twins.get("TF" + name):
+            fields = [f.target.id for f in twin.body if isinstance(f, ast.AnnAssign)]
+            found[name] = {"exists": True, "fields": fields}
+        else:
+            found[name] = {"exists": False, "tree": Reader(inspect.getsource(value)).read()}
+    return found
+
+
+def fill(tree, observed):
+    """Types and reached blocks into the tree."""
+    types = observed.types
+
+    def walk(made):
+        if made["k"] == "Block":
+            made["reached"] = id(made) in observed.reached
+        number = made.pop("id", None)
+        if number in types:
+            made["types"] = sorted(types[number])
+        for child in made["c"]:
+            walk(child)
+
+    walk(tree)
+

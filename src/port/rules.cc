@@ -1,0 +1,325 @@
+// Rows are data: a rule that needs more than its row says is a function in calls.cc.
+#include "port/rules.h"
+
+#include <array>
+
+namespace crossload::port {
+namespace {
+
+constexpr CallRule kCallRules[] = {
+    // Joining and taking apart
+    {"torch.cat(tensors, dim=0)", "tf.concat($tensors, axis=$dim)"},
+    {"torch.concat(tensors, dim=0)", "tf.concat($tensors, axis=$dim)"},
+    {"torch.stack(tensors, dim=0)", "tf.stack($tensors, axis=$dim)"},
+    {"torch.flip(input, dims)", "tf.reverse($input, axis=$dims)"},
+    {"Tensor.flip(self, *dims)", "tf.reverse($self, axis=$dims)"},
+    {"torch.roll(input, shifts, dims)", "tf.roll($input, shift=$shifts, axis=$dims)"},
+    {"torch.unbind(input, dim=0)", "tf.unstack($input, axis=$dim)"},
+    {"Tensor.unbind(self, dim=0)", "tf.unstack($self, axis=$dim)"},
+    {"Tensor.chunk(self, chunks, dim=0)", "tf.split($self, $chunks, axis=$dim)"},
+    {"torch.chunk(input, chunks, dim=0)", "tf.split($input, $chunks, axis=$dim)"},
+    {"Tensor.repeat(self, *repeats)", "tf.tile($self, $repeats)"},
+    {"torch.repeat_interleave(input, repeats, dim)", "tf.repeat($input, $repeats, axis=$dim)"},
+    {"Tensor.repeat_interleave(self, repeats, dim)", "tf.repeat($self, $repeats, axis=$dim)"},
+    {"torch.gather(input, dim, index)", "tf.experimental.numpy.take_along_axis($input, $index, axis=$dim)"},
+    {"Tensor.gather(self, dim, index)", "tf.experimental.numpy.take_along_axis($self, $index, axis=$dim)"},
+    {"torch.index_select(input, dim, index)", "tf.gather($input, $index, axis=$dim)"},
+    // Products
+    {"torch.bmm(input, mat2)", "tf.matmul($input, $mat2)"},
+    {"torch.einsum(equation, *operands)", "tf.einsum($equation, *$operands)"},
+    {"torch.outer(input, vec2)", "tf.tensordot($input, $vec2, axes=0)"},
+    // Shapes
+    {"Tensor.unsqueeze(self, dim)", "tf.expand_dims($self, axis=$dim)"},
+    {"torch.unsqueeze(input, dim)", "tf.expand_dims($input, axis=$dim)"},
+    {"Tensor.squeeze(self, dim)", "tf.squeeze($self, axis=$dim)"},
+    {"Tensor.view(self, *shape)", "tf.reshape($self, $shape)"},
+    {"Tensor.reshape(self, *shape)", "tf.reshape($self, $shape)"},
+    {"torch.reshape(input, shape)", "tf.reshape($input, $shape)"},
+    {"Tensor.permute(self, *dims)", "tf.transpose($self, perm=$dims)"},
+    {"torch.permute(input, dims)", "tf.transpose($input, perm=$dims)"},
+    {"Tensor.contiguous(self)", "$self"},
+    {"Tensor.clone(self)", "$self"},
+    {"Tensor.detach(self)", "tf.stop_gradient($self)"},
+    {"Tensor.dim(self)", "len($self.shape)"},
+    {"Tensor.ndimension(self)", "len($self.shape)"},
+    {"torch.broadcast_to(input, size)", "tf.broadcast_to($input, $size)"},
+    {"torch.tril(input, diagonal=0)", "tf.experimental.numpy.tril($input, k=$diagonal)"},
+    {"torch.triu(input, diagonal=0)", "tf.experimental.numpy.triu($input, k=$diagonal)"},
+    {"Tensor.tril(self, diagonal=0)", "tf.experimental.numpy.tril($self, k=$diagonal)"},
+    {"Tensor.triu(self, diagonal=0)", "tf.experimental.numpy.triu($self, k=$diagonal)"},
+    // Creation
+    {"torch.ones_like(input, dtype=None)", "tf.ones_like($input, dtype=$dtype)"},
+    {"torch.zeros_like(input, dtype=None)", "tf.zeros_like($input, dtype=$dtype)"},
+    {"torch.full_like(input, fill_value)", "tf.fill(shape_list($input), tf.cast($fill_value, $input.dtype))"},
+    {"torch.eye(n, dtype=None)", "tf.eye($n, dtype=$dtype)"},
+    {"torch.linspace(start, end, steps)", "tf.linspace($start, $end, $steps)"},
+    {"torch.tensor(data, dtype=None)", "tf.convert_to_tensor($data, dtype=$dtype)"},
+    // Element by element
+    {"torch.exp(input)", "tf.exp($input)"},
+    {"Tensor.exp(self)", "tf.exp($self)"},
+    {"torch.log(input)", "tf.math.log($input)"},
+    {"Tensor.log(self)", "tf.math.log($self)"},
+    {"torch.sqrt(input)", "tf.sqrt($input)"},
+    {"Tensor.sqrt(self)", "tf.sqrt($self)"},
+    {"torch.rsqrt(input)", "tf.math.rsqrt($input)"},
+    {"Tensor.rsqrt(self)", "tf.math.rsqrt($self)"},
+    {"torch.pow(input, exponent)", "tf.pow($input, $exponent)"},
+    {"torch.abs(input)", "tf.abs($input)"},
+    {"Tensor.abs(self)", "tf.abs($self)"},
+    {"torch.sin(input)", "tf.sin($input)"},
+    {"Tensor.sin(self)", "tf.sin($self)"},
+    {"torch.cos(input)", "tf.cos($input)"},
+    {"Tensor.cos(self)", "tf.cos($self)"},
+    {"torch.tanh(input)", "tf.tanh($input)"},
+    {"Tensor.tanh(self)", "tf.tanh($self)"},
+    {"torch.sigmoid(input)", "tf.sigmoid($input)"},
+    {"Tensor.sigmoid(self)", "tf.sigmoid($self)"},
+    {"torch.relu(input)", "tf.nn.relu($input)"},
+    {"torch.erf(input)", "tf.math.erf($input)"},
+    {"torch.floor(input)", "tf.floor($input)"},
+    {"torch.ceil(input)", "tf.math.ceil($input)"},
+    {"torch.round(input)", "tf.round($input)"},
+    {"torch.sign(input)", "tf.sign($input)"},
+    {"torch.where(condition, input, other)", "tf.where($condition, $input, $other)"},
+    {"torch.maximum(input, other)", "tf.maximum($input, $other)"},
+    {"torch.minimum(input, other)", "tf.minimum($input, $other)"},
+    {"torch.isnan(input)", "tf.math.is_nan($input)"},
+    {"torch.isinf(input)", "tf.math.is_inf($input)"},
+    {"torch.eq(input, other)", "$input == $other"},
+    {"Tensor.eq(self, other)", "$self == $other"},
+    {"Tensor.ne(self, other)", "$self != $other"},
+    {"Tensor.pow(self, exponent)", "$self ** $exponent"},
+    {"Tensor.mul(self, other)", "$self * $other"},
+    {"Tensor.add(self, other)", "$self + $other"},
+    {"torch.mul(input, other)", "$input * $other"},
+    {"torch.add(input, other)", "$input + $other"},
+    {"torch.logical_not(input)", "tf.logical_not($input)"},
+    {"torch.logical_and(input, other)", "tf.logical_and($input, $other)"},
+    {"torch.logical_or(input, other)", "tf.logical_or($input, $other)"},
+    {"Tensor.masked_fill(self, mask, value)", "tf.where($mask, tf.cast($value, $self.dtype), $self)"},
+    // Reductions
+    {"torch.mean(input, dim=None, keepdim=None)", "tf.reduce_mean($input, axis=$dim, keepdims=$keepdim)"},
+    {"Tensor.mean(self, dim=None, keepdim=None)", "tf.reduce_mean($self, axis=$dim, keepdims=$keepdim)"},
+    {"torch.sum(input, dim=None, keepdim=None)", "tf.reduce_sum($input, axis=$dim, keepdims=$keepdim)"},
+    {"Tensor.sum(self, dim=None, keepdim=None)", "tf.reduce_sum($self, axis=$dim, keepdims=$keepdim)"},
+    {"torch.max(input)", "tf.reduce_max($input)"},
+    {"Tensor.max(self)", "tf.reduce_max($self)"},
+    {"torch.min(input)", "tf.reduce_min($input)"},
+    {"Tensor.min(self)", "tf.reduce_min($self)"},
+    {"torch.argmax(input, dim)", "tf.argmax($input, axis=$dim, output_type=tf.int32)"},
+    {"Tensor.argmax(self, dim)", "tf.argmax($self, axis=$dim, output_type=tf.int32)"},
+    {"Tensor.any(self)", "tf.reduce_any($self)"},
+    {"Tensor.all(self)", "tf.reduce_all($self)"},
+    // A boolean or integer tensor is added in int32, as sizes and ids are.
+    // Softmax and activations
+    {"torch.nn.functional.gelu(input, approximate=\"none\")", "tf.nn.gelu($input, approximate=$approximate == \"tanh\")"},
+    {"torch.nn.functional.relu(input)", "tf.nn.relu($input)"},
+    {"torch.nn.functional.silu(input)", "tf.nn.silu($input)"},
+    {"torch.nn.functional.sigmoid(input)", "tf.sigmoid($input)"},
+    {"torch.nn.functional.tanh(input)", "tf.tanh($input)"},
+    {"torch.nn.functional.softplus(input)", "tf.math.softplus($input)"},
+    {"torch.nn.functional.elu(input)", "tf.nn.elu($input)"},
+    // Of Transformers
+    {"self.get_head_mask(head_mask, num_hidden_layers)", "get_head_mask($head_mask, $num_hidden_layers)"},
+    {"self.invert_attention_mask(encoder_attention_mask)",
+     "invert_attention_mask($encoder_attention_mask, dtype=tf.float32)"},
+    {"self.get_extended_attention_mask(attention_mask, input_shape)",
+     "get_extended_attention_mask($attention_mask, $input_shape, self.config.is_decoder, dtype=tf.float32)"},
+};
+
+constexpr ModuleRule kModuleRules[] = {
+    {"Linear(in_features, out_features, bias=True)",
+     "keras.layers.Dense(units=$out_features, use_bias=$bias, kernel_initializer=$init, name=$name)",
+     "[None, None, $in_features]"},
+    {"Embedding(num_embeddings, embedding_dim, padding_idx=None)",
+     "keras.layers.Embedding(input_dim=$num_embeddings, output_dim=$embedding_dim, embeddings_initializer=$init, "
+     "name=$name)",
+     "None"},
+    {"LayerNorm(normalized_shape, eps=1e-5)", "keras.layers.LayerNormalization(epsilon=$eps, name=$name)",
+     "[None, None, $normalized_shape]"},
+    {"Dropout(p=0.5)", "keras.layers.Dropout(rate=$p)", "", true},
+    {"Dropout2d(p=0.5)", "keras.layers.Dropout(rate=$p)", "", true},
+    {"Identity()", "keras.layers.Activation(\"linear\")", ""},
+    {"Tanh()", "keras.layers.Activation(\"tanh\")", ""},
+    {"Sigmoid()", "keras.layers.Activation(\"sigmoid\")", ""},
+    {"ReLU()", "keras.layers.Activation(\"relu\")", ""},
+    {"GELU()", "keras.layers.Activation(\"gelu\")", ""},
+    {"SiLU()", "keras.layers.Activation(\"swish\")", ""},
+    {"Softmax(dim)", "keras.layers.Softmax(axis=$dim)", ""},
+};
+
+constexpr Helper kHelpers[] = {
+    {"get_head_mask", R"(def get_head_mask(head_mask, num_hidden_layers: int):
+    """One mask a layer, to be multiplied with attention probabilities."""
+    if head_mask is None:
+        return [None] * num_hidden_layers
+    head_mask = tf.convert_to_tensor(head_mask)
+    if len(head_mask.shape) == 1:
+        head_mask = tf.repeat(head_mask[None, None, :, None, None], num_hidden_layers, axis=0)
+    elif len(head_mask.shape) == 2:
+        head_mask = head_mask[:, None, :, None, None]
+    return head_mask)"},
+    {"invert_attention_mask", R"(def invert_attention_mask(encoder_attention_mask, dtype):
+    """Zeros where attention goes, the lowest number elsewhere, to be added to attention scores."""
+    if len(encoder_attention_mask.shape) == 3:
+        mask = encoder_attention_mask[:, None, :, :]
+    else:
+        mask = encoder_attention_mask[:, None, None, :]
+    return (1.0 - tf.cast(mask, dtype)) * dtype.min)"},
+    {"get_extended_attention_mask",
+     R"(def get_extended_attention_mask(attention_mask, input_shape, is_decoder: bool, dtype):
+    """Zeros where attention goes, the lowest number elsewhere, broadcastable to attention scores."""
+    if len(attention_mask.shape) == 3:
+        mask = attention_mask[:, None, :, :]
+    elif is_decoder:
+        batch_size, seq_length = input_shape
+        key_length = shape_list(attention_mask)[1]
+        # A query sees the keys of the past and those up to its own position.
+        positions = tf.range(seq_length)[:, None] + (key_length - seq_length)
+        causal_mask = tf.cast(tf.range(key_length)[None, :] <= positions, attention_mask.dtype)
+        mask = causal_mask[None, None, :, :] * attention_mask[:, None, None, :]
+    else:
+        mask = attention_mask[:, None, None, :]
+    return (1.0 - tf.cast(mask, dtype)) * dtype.min)"},
+    {"TFDynamicCache", R"(class TFDynamicCache:
+    """Keys and values of each layer, which grow with each call; goes in and out as a tuple of pairs."""
+
+    def __init__(self):
+        self.key_cache, self.value_cache = [], []
+
+    @classmethod
+    def from_legacy_cache(cls, past_key_values):
+        cache = cls()
+        for layer_idx, (key_states, value_states) in enumerate(past_key_values):
+            cache.update(key_states, value_states, layer_idx)
+        return cache
+
+    def to_legacy_cache(self):
+        return tuple(zip(self.key_cache, self.value_cache))
+
+    def get_seq_length(self, layer_idx: int = 0):
+        return shape_list(self.key_cache[layer_idx])[-2] if len(self.key_cache) > layer_idx else 0
+
+    def update(self, key_states, value_states, layer_idx: int, cache_kwargs=None):
+        if len(self.key_cache) <= layer_idx:
+            self.key_cache.append(key_states)
+            self.value_cache.append(value_states)
+        else:
+            self.key_cache[layer_idx] = tf.concat([self.key_cache[layer_idx], key_states], axis=-2)
+            self.value_cache[layer_idx] = tf.concat([self.value_cache[layer_idx], value_states], axis=-2)
+        return self.key_cache[layer_idx], self.value_cache[layer_idx])"},
+    {"ROPE_INIT_FUNCTIONS", R"(def compute_default_rope_parameters(config, **rope_kwargs):
+    """Inverse frequencies of rotary embeddings, and the factor of cosine and sine."""
+    if config is None:
+        base, dim = rope_kwargs["base"], rope_kwargs["dim"]
+    else:
+        head_dim = getattr(config, "head_dim", config.hidden_size // config.num_attention_heads)
+        base, dim = config.rope_theta, int(head_dim * getattr(config, "partial_rotary_factor", 1.0))
+    return 1.0 / (base ** (tf.range(0, dim, 2, dtype=tf.float32) / dim)), 1.0
+
+
+def compute_linear_scaling_rope_parameters(config, **rope_kwargs):
+    """The same for positions that are divided by a factor."""
+    factor = rope_kwargs["factor"] if config is None else config.rope_scaling["factor"]
+    inv_freq, attention_factor = compute_default_rope_parameters(config, **rope_kwargs)
+    return inv_freq / factor, attention_factor
+
+
+def compute_llama3_parameters(config, **rope_kwargs):
+    """The same with low frequencies divided by a factor, high ones kept, and those between blended."""
+    inv_freq, attention_factor = compute_default_rope_parameters(config, **rope_kwargs)
+    scaling = config.rope_scaling
+    factor, low, high = scaling["factor"], scaling["low_freq_factor"], scaling["high_freq_factor"]
+    old_length = scaling["original_max_position_embeddings"]
+    wavelen = 2 * math.pi / inv_freq
+    smooth = (old_length / wavelen - low) / (high - low)
+    smoothed = (1 - smooth) * inv_freq / factor + smooth * inv_freq
+    scaled = tf.where(wavelen > old_length / low, inv_freq / factor, inv_freq)
+    is_between = tf.logical_and(wavelen >= old_length / high, wavelen <= old_length / low)
+    return tf.where(is_between, smoothed, scaled), attention_factor
+
+
+ROPE_INIT_FUNCTIONS = {
+    "default": compute_default_rope_parameters,
+    "linear": compute_linear_scaling_rope_parameters,
+    "llama3": compute_llama3_parameters,
+})"},
+};
+
+}  // namespace
+
+std::span<const CallRule> call_rules() { return kCallRules; }
+std::span<const ModuleRule> module_rules() { return kModuleRules; }
+std::span<const Helper> helpers() { return kHelpers; }
+
+const std::map<std::string, std::string>& name_rules() {
+  static const std::map<std::string, std::string> kRules = {
+      {"torch.float32", "tf.float32"}, {"torch.float", "tf.float32"},   {"torch.float16", "tf.float16"},
+      {"torch.half", "tf.float16"},    {"torch.bfloat16", "tf.bfloat16"}, {"torch.float64", "tf.float64"},
+      // Sizes and ids are int32 in Transformers' TensorFlow classes.
+      {"torch.long", "tf.int32"},      {"torch.int64", "tf.int32"},     {"torch.int", "tf.int32"},
+      {"torch.int32", "tf.int32"},     {"torch.bool", "tf.bool"},       {"torch.uint8", "tf.uint8"},
+      {"torch.Tensor", "tf.Tensor"},   {"torch.LongTensor", "tf.Tensor"}, {"torch.FloatTensor", "tf.Tensor"},
+      {"torch.BoolTensor", "tf.Tensor"}, {"torch.IntTensor", "tf.Tensor"}, {"torch.dtype", "tf.DType"},
+      {"torch.Size", "tf.TensorShape"}, {"torch.nn.Module", "keras.layers.Layer"}, {"torch.inf", "math.inf"},
+      {"Cache", "TFDynamicCache"},     {"DynamicCache", "TFDynamicCache"},
+  };
+  return kRules;
+}
+
+const std::map<std::string, std::string>& import_rules() {
+  static const std::map<std::string, std::string> kRules = {
+      {"get_tf_activation", "transformers.activations_tf"},
+      {"shape_list", "transformers.tf_utils"},
+      {"stable_softmax", "transformers.tf_utils"},
+      {"TFPreTrainedModel", "transformers.modeling_tf_utils"},
+      {"get_initializer", "transformers.modeling_tf_utils"},
+      {"keras", "transformers.modeling_tf_utils"},
+      {"keras_serializable", "transformers.modeling_tf_utils"},
+      {"unpack_inputs", "transformers.modeling_tf_utils"},
+  };
+  return kRules;
+}
+
+const std::map<std::string, std::string>& attribute_rules() {
+  static const std::map<std::string, std::string> kRules = {
+      {"output", "dense_output"}, {"input", "dense_input"}, {"losses", "loss_layers"}, {"updates", "update_layers"},
+      {"weights", "weight_layers"}, {"variables", "variable_layers"}, {"metrics", "metric_layers"},
+  };
+  return kRules;
+}
+
+const std::set<std::string>& dropped_methods() {
+  static const std::set<std::string> kNames = {"_prune_heads",  "prune_heads", "_init_weights", "extra_repr",
+                                               "_tie_weights",  "_set_gradient_checkpointing"};
+  return kNames;
+}
+
+const std::set<std::string>& dropped_calls() {
+  static const std::set<std::string> kNames = {"post_init", "warn_if_padding_and_no_attention_mask", "init_weights"};
+  return kNames;
+}
+
+std::string tf_text(std::string text) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kWords = {{
+      {".size()}", ".shape}"},
+      {"torch.LongTensor", "tf.Tensor"},
+      {"torch.FloatTensor", "tf.Tensor"},
+      {"torch.BoolTensor", "tf.Tensor"},
+      {"torch.Tensor", "tf.Tensor"},
+      {"[`PreTrainedModel`]", "[`TFPreTrainedModel`]"},
+      {"[`~PreTrainedModel", "[`~TFPreTrainedModel"},
+      {"return_tensors=\"pt\"", "return_tensors=\"tf\""},
+      {"\"\"\"PyTorch ", "\"\"\"TensorFlow "},
+      {"a PyTorch [torch.nn.Module](https://pytorch.org/docs/stable/nn.html#torch.nn.Module) subclass",
+       "a [keras.Model](https://www.tensorflow.org/api_docs/python/tf/keras/Model) subclass"},
+  }};
+  for (const auto& [from, to] : kWords) {
+    for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) {
+      text.replace(at, from.size(), to);
+    }
+  }
+  return text;
+}
+
+}  // namespace crossload::port
