@@ -96,7 +96,7 @@ def main():
             for path, runs in reference_files(Path(folder), model_type, head, number):
                 count(path, runs, random, found)
         print(f"{number + 1} of {options.models}: {head}", flush=True)
-    rates = {kind: [sum(wrong), len(wrong)] for kind, wrong in found.items()}
+    rates = {kind: [int(sum(wrong)), len(wrong)] for kind, wrong in found.items()}
     for kind, (wrong, tried) in rates.items():
         print(f"{kind:<34}{wrong:6} of {tried:6}  {100 * wrong / tried:5.2f} %")
     if options.docs:
