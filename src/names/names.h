@@ -82,7 +82,7 @@ struct TfPlan {
   std::vector<std::string> layer_names;  // the model's layers in order, those without weights included
   std::vector<TfWeight> weights;         // in the order of the sources, then those without
   std::vector<Note> unused;              // names of PtTensors
-  std::vector<Note> missing;             // layers or variables, without the model's scope
+  std::vector<Note> missing;  // layers or variables without the model's scope; PyTorch's names of absent weights
 };
 
 struct PtWeight {
@@ -97,7 +97,7 @@ struct PtPlan {
   std::string class_name;  // `BertModel`
   std::vector<PtWeight> weights;
   std::vector<Note> unused;   // names of TfTensors
-  std::vector<Note> missing;  // layers
+  std::vector<Note> missing;  // layers; PyTorch's names of absent weights
 };
 
 /// Whether Transformers 4.46 has TensorFlow classes for this `model_type`.

@@ -1,10 +1,12 @@
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/error.h"
 #include "names/classes.h"
 #include "names/namer.h"
 #include "names/names.h"
+#include "names/wholeness.h"
 
 namespace crossload::names {
 namespace {
@@ -39,6 +41,25 @@ void add_tied(const Namer& namer, PtPlan& plan, std::set<std::string>& names) {
     }
   }
   plan.weights.insert(plan.weights.end(), more.begin(), more.end());
+}
+
+/// Notes what layers and configuration show to be missing or foreign; foreign weights are kept.
+void tell_wholeness(const Model& model, PtPlan& plan) {
+  std::vector<PtTensor> named;
+  std::map<std::string, std::string> sources;
+  for (const PtWeight& weight : plan.weights) {
+    if (weight.source.empty()) continue;
+    named.push_back({weight.name, weight.layout.dtype, weight.layout.dims});
+    sources[weight.name] = weight.source;
+  }
+  Wholeness found = wholeness_of(model, named);
+  for (std::string& name : found.missing) plan.missing.push_back({std::move(name), Reason::kAbsent, {}});
+  std::set<std::string> told;
+  for (const Note& note : plan.unused) told.insert(note.name);
+  for (const std::string& name : found.foreign) {
+    const std::string& source = sources.at(name);
+    if (told.insert(source).second) plan.unused.push_back({source, Reason::kNoPlace, {}});
+  }
 }
 
 }  // namespace
@@ -76,7 +97,9 @@ PtPlan to_pt(const Model& model, std::span<const TfTensor> tensors) {
       plan.unused.push_back({tensor.name, Reason::kNoPlace, {}});
     } else {
       layers_with_weights.insert(layer->name);
-      is_known |= is_of_main_layer(row, path);
+      const bool has_known_part = is_of_main_layer(row, path);
+      is_known |= has_known_part;
+      if (!has_known_part) plan.unused.push_back({tensor.name, Reason::kNoPlace, {}});
     }
     if (pt_path.back() == "running_var") {
       Path counter = pt_path;
@@ -103,6 +126,7 @@ PtPlan to_pt(const Model& model, std::span<const TfTensor> tensors) {
       plan.missing.push_back({layer.name, Reason::kAbsent, {}});
     }
   }
+  tell_wholeness(model, plan);
   return plan;
 }
 

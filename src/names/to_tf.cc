@@ -7,6 +7,7 @@
 #include "names/classes.h"
 #include "names/namer.h"
 #include "names/names.h"
+#include "names/wholeness.h"
 
 namespace crossload::names {
 namespace {
@@ -47,6 +48,7 @@ class Planner {
     for (const Parameter* parameter : weights_) place(*parameter);
     if (!is_known_) fail_for_nothing_known();
     list_layers();
+    tell_wholeness();
     return std::move(plan_);
   }
 
@@ -165,7 +167,9 @@ class Planner {
       plan_.unused.push_back({source.name, Reason::kNoPlace, {}});
       return;
     }
-    is_known_ |= !computed_values_.contains(&source) && is_of_main_layer(row_, name.path);
+    const bool has_known_part = is_of_main_layer(row_, name.path);
+    is_known_ |= !computed_values_.contains(&source) && has_known_part;
+    if (!has_known_part && !source.name.empty()) foreign_.push_back(source.name);
     weight.name =
         (name.path.starts_with('/') ? name.path.substr(1) : scope_of(plan_.class_name) + "/" + name.path) + ":0";
     if (const auto [at, is_new] = placed_.try_emplace(weight.name, source.name); !is_new) {
@@ -201,6 +205,24 @@ class Planner {
     }
   }
 
+  /// Notes what layers, configuration and class show to be missing or foreign; foreign weights are kept.
+  void tell_wholeness() {
+    std::vector<PtTensor> named;
+    for (const auto& [name, parameter] : parameters_) {
+      const PtTensor& source = *parameter.source;
+      if (!source.name.empty()) named.push_back({name, source.dtype, source.dims});
+    }
+    Wholeness found = wholeness_of(model_, named);
+    for (std::string& name : found.missing) plan_.missing.push_back({std::move(name), Reason::kAbsent, {}});
+    std::set<std::string> told;
+    for (const Note& note : plan_.unused) told.insert(note.name);
+    const auto tell = [&](const std::string& name) {
+      if (told.insert(name).second) plan_.unused.push_back({name, Reason::kNoPlace, {}});
+    };
+    for (const std::string& name : found.foreign) tell(parameters_.at(name).source->name);
+    for (const std::string& name : foreign_) tell(name);
+  }
+
   const Model& model_;
   const ClassRow& row_;
   Namer namer_;
@@ -212,7 +234,8 @@ class Planner {
   std::map<std::string, std::string> placed_;
   std::deque<PtTensor> computed_tensors_;
   std::map<const PtTensor*, std::vector<float>> computed_values_;
-  bool is_known_ = false;  // whether any weight went where the class is known to have some
+  std::vector<std::string> foreign_;  // sources that stand in the main layer, in no part of it that is known
+  bool is_known_ = false;             // whether any weight went where the class is known to have some
   TfPlan plan_;
 };
 

@@ -305,6 +305,48 @@ def test_a_class_with_a_head_tells_what_is_missing_and_unused(model, weights, tm
     assert "['classifier']" in told.out
 
 
+def without(tensors, *parts):
+    return {name: value for name, value in tensors.items() if not any(part in name for part in parts)}
+
+
+def test_missing_layers_and_matrices_and_foreign_modules_are_told(model, weights, tmp_path):
+    def told(name, tensors):
+        save_file(tensors, model / "model.safetensors")
+        found = converted(model, tmp_path / name)["weights"]
+        return found["missing"], found["unused"]
+
+    assert told("whole", weights) == ([], [])
+    last = max(int(name.split(".")[2]) for name in weights if name.startswith("encoder.layer."))
+    layer = f"encoder.layer.{last}"
+    assert told("layer", without(weights, layer + ".")) == ([f"bert.{layer}"], [])
+    matrix = layer + ".output.dense.weight"
+    assert told("matrix", without(weights, matrix)) == ([f"bert.{matrix}"], [])
+    foreign = {**weights, "adapter.down.weight": torch.ones(2, 3)}
+    assert told("foreign", foreign) == ([], ["adapter.down.weight"])
+
+
+def test_a_layer_missing_in_tensorflow_s_file_is_told(tf_model, tmp_path):
+    with h5py.File(tf_model / "tf_model.h5", "r+") as file:
+        names = [n for n in file["bert"].attrs["weight_names"] if b"layer_._1/" not in n]
+        file["bert"].attrs["weight_names"] = np.array(names)
+    assert converted(tf_model, tmp_path / "out")["weights"]["missing"] == ["encoder.layer.1"]
+
+
+@pytest.mark.parametrize("stored", ["weight._data", "weight._scale", "qweight", "weight.SCB"])
+def test_quantized_storage_is_refused(model, weights, tmp_path, stored):
+    save_file({**weights, "pooler.dense." + stored: torch.ones(2, 2)}, model / "model.safetensors")
+    finished = run("weights", model, tmp_path / "out")
+    assert finished.code == 2 and "quantized" in finished.err and not (tmp_path / "out").exists()
+
+
+def test_a_resized_vocabulary_is_refused_with_both_sizes(model, weights, tmp_path):
+    name = "embeddings.word_embeddings.weight"
+    rows = len(weights[name])
+    save_file({**weights, name: torch.ones(rows + 3, weights[name].shape[1])}, model / "model.safetensors")
+    finished = run("weights", model, tmp_path / "out")
+    assert finished.code == 2 and f"{rows + 3} rows" in finished.err and f"`vocab_size` {rows}" in finished.err
+
+
 def test_to_a_file_and_into_the_model_itself(bert, model, tmp_path):
     converted(model, model, "--to", "h5")
     assert (model / "tf_model.h5").is_file() and (model / "model.safetensors").is_file()
