@@ -163,7 +163,16 @@ Subject read_subject(const ConvertRequest& request, const PythonEnvironment& env
         is_new = true;
       }
       if (!is_new) break;
-      trace_and_read();
+      // Where PyTorch fails, what it reached stays: the user reads what has no lowering, and what PyTorch said.
+      std::optional<Trace> reached = std::move(subject.trace);
+      try {
+        trace_and_read();
+      } catch (const Error& error) {
+        if (error.kind() != ErrorKind::kUnsupported && error.kind() != ErrorKind::kInternal) throw;
+        subject.trace.emplace(std::move(*reached));
+        report.notes.push_back(fmt::format("PyTorch could not take operations apart: {}", error.what()));
+        break;
+      }
     }
   }
   const json& meta = subject.trace->meta;

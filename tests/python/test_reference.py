@@ -171,3 +171,16 @@ def test_lengths_of_caches_and_masks_change_together():
     assert len({len(case.inputs["ids"]) for case in found}) > 1
     lengths = {(c.inputs["attention_mask"].shape[1], c.inputs["cache.keys"].shape[1]) for c in found}
     assert len(lengths) > 1 and all(mask == cache + 1 for mask, cache in lengths)
+
+
+def test_a_vector_into_a_linear_layer_runs_with_every_order_of_addition():
+    import torch
+    from crossload.reference.interpret import Run, product_in_sequence
+
+    program = torch.export.export(torch.nn.Linear(4, 2), (torch.zeros(4),))
+    x = torch.tensor([1.0, -2.0, 3.0, 0.5])
+    weight, bias = program.state_dict["weight"], program.state_dict["bias"]
+    named = dict(zip([s.arg.name for s in program.graph_signature.input_specs], (weight, bias, x), strict=True))
+    (found,) = Run(program.graph_module, named, False, product_in_sequence).outputs()
+    assert found.shape == (2,)
+    assert torch.allclose(found, weight @ x + bias)

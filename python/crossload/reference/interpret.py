@@ -133,7 +133,9 @@ def _interpreter_with():
             tensors = [a for a in args if isinstance(a, torch.Tensor)]
             if not kwargs and tensors and all(a.dtype == torch.float32 for a in tensors):
                 if target is aten.linear.default and args[1].dim() == 2:
-                    y = self.product(args[0], args[1].t())
+                    is_vector = args[0].dim() == 1
+                    y = self.product(args[0].unsqueeze(0) if is_vector else args[0], args[1].t())
+                    y = y.squeeze(0) if is_vector else y
                     return y if len(args) < 3 or args[2] is None else y + args[2]
                 if target is aten.addmm.default:
                     return args[0] + self.product(args[1], args[2])

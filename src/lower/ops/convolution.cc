@@ -275,7 +275,12 @@ Expr transposed_conv(Call& call) {
   return b.cast(is_unbatched ? b.squeeze(y, {0}) : y, call.result_dtype());
 }
 
+Expr any_convolution(Call& call) { return call.flag("transposed") ? transposed_conv(call) : conv(call); }
+
 constexpr OpRow kRows[] = {
+    {"aten::convolution(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, "
+     "SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups) -> Tensor",
+     any_convolution},
     {"aten::conv1d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[1] stride=[1], SymInt[1] padding=[0], "
      "SymInt[1] dilation=[1], SymInt groups=1) -> Tensor",
      conv},

@@ -39,6 +39,23 @@ Expr layer_norm(Call& call) {
   return b.cast(scaled_and_shifted(y, weight, bias), call.result_dtype());
 }
 
+// The mean and 1 / sqrt(variance + eps) over `axes`, as the second and third result have them.
+Exprs with_statistics(Call& call, Expr y, Expr grouped, const std::vector<int>& axes) {
+  Builder& b = call.builder();
+  const Expr mean = b.reduce("Mean", grouped, axes, true);
+  const Expr variance = b.reduce("Mean", b.tf("Square", {grouped - mean}), axes, true);
+  const auto shaped = [&](Expr v, std::size_t i) {
+    return b.cast(b.reshape(v, call.result_dims(i)), call.result_dtype(i));
+  };
+  return {y, shaped(mean, 1), shaped(b.tf("Rsqrt", {variance + call.number("eps")}), 2)};
+}
+
+// The forms of Core ATen.
+Exprs native_layer_norm(Call& call) {
+  const Expr x = call.operand("input", computed_dtype(call.result_dtype()));
+  return with_statistics(call, layer_norm(call), x, last_axes(x.rank(), call.syms("normalized_shape").size()));
+}
+
 // x / sqrt(mean(x^2) + eps); without eps the smallest step of the dtype.
 Expr rms_norm(Call& call) {
   Builder& b = call.builder();
@@ -62,19 +79,37 @@ Expr per_channel(Call& call, const char* name, int rank, DType dtype) {
 }
 
 // Groups of channels [n, c, …] are standardized apart.
-Expr group_norm(Call& call) {
+struct Groups {
+  Expr x;  // [n, groups, channels, …]
+  std::vector<int> axes;
+};
+
+Groups in_groups(Call& call, const Sym& groups) {
   Builder& b = call.builder();
-  const DType dtype = computed_dtype(call.result_dtype());
-  const Expr x = call.operand("input", dtype);
-  const Sym groups = call.sym("num_groups"), channels = x.dim(1);
+  const Expr x = call.operand("input", computed_dtype(call.result_dtype()));
+  const Sym channels = x.dim(1);
   SymDims grouped = {x.dim(0), groups, floor_div(channels, groups)};
   for (int i = 2; i < x.rank(); ++i) grouped.push_back(x.dim(i));
   std::vector<int> axes(grouped.size() - 2);
   std::iota(axes.begin(), axes.end(), 2);
-  Expr y = b.reshape(standardized(b.reshape(x, grouped), axes, call.number("eps")), x.dims());
-  return b.cast(
-      scaled_and_shifted(y, per_channel(call, "weight", x.rank(), dtype), per_channel(call, "bias", x.rank(), dtype)),
-      call.result_dtype());
+  return {b.reshape(x, grouped), axes};
+}
+
+Expr normalized(Call& call, const Groups& groups) {
+  Builder& b = call.builder();
+  const DType dtype = groups.x.dtype();
+  const SymDims& dims = call.result_dims();
+  const int rank = static_cast<int>(dims.size());
+  const Expr y = b.reshape(standardized(groups.x, groups.axes, call.number("eps")), dims);
+  return b.cast(scaled_and_shifted(y, per_channel(call, "weight", rank, dtype), per_channel(call, "bias", rank, dtype)),
+                call.result_dtype());
+}
+
+Expr group_norm(Call& call) { return normalized(call, in_groups(call, call.sym("num_groups"))); }
+
+Exprs native_group_norm(Call& call) {
+  const Groups groups = in_groups(call, call.sym("group"));
+  return with_statistics(call, normalized(call, groups), groups.x, groups.axes);
 }
 
 std::vector<int> all_but_channels(int rank) {
@@ -177,19 +212,11 @@ Exprs batch_norm_without_statistics(Call& call) {
           b.cast(scale, call.result_dtype(2))};
 }
 
-// (sum |x|^p)^(1/p) over some axes, or over all; p = 0 counts what is not zero.
-Expr vector_norm(Call& call) {
-  Builder& b = call.builder();
-  const DType dtype = computed_dtype(call.result_dtype());
-  const Expr x = call.operand("self", dtype);
-  const double order = call.number("ord"), infinity = std::numeric_limits<double>::infinity();
-  std::vector<int> axes(static_cast<std::size_t>(x.rank()));
-  std::iota(axes.begin(), axes.end(), 0);
-  if (const auto given = call.is_none("dim") ? std::vector<int>{} : call.axes("dim", x.rank());
-      !given.empty() && x.rank() > 0) {
-    axes = given;
-  }
-  const bool keep = call.flag("keepdim");
+// (sum |x|^p)^(1/p); p = 0 counts what is not zero.
+Expr norm_over(Expr x, double order, const std::vector<int>& axes, bool keep) {
+  Builder& b = x.builder();
+  const DType dtype = x.dtype();
+  const double infinity = std::numeric_limits<double>::infinity();
   const auto reduced = [&](std::string_view op, Expr value) { return b.reduce(op, value, axes, keep); };
   Expr y;
   if (order == 2) {
@@ -206,7 +233,53 @@ Expr vector_norm(Call& call) {
     const Expr power = b.tf("Pow", {b.tf("Abs", {x}), b.scalar(dtype, order)});
     y = b.tf("Pow", {reduced("Sum", power), b.scalar(dtype, 1 / order)});
   }
-  return b.cast(y, call.result_dtype());
+  return y;
+}
+
+// Over some axes, or over all.
+Expr vector_norm(Call& call) {
+  Builder& b = call.builder();
+  const Expr x = call.operand("self", computed_dtype(call.result_dtype()));
+  std::vector<int> axes(static_cast<std::size_t>(x.rank()));
+  std::iota(axes.begin(), axes.end(), 0);
+  if (const auto given = call.is_none("dim") ? std::vector<int>{} : call.axes("dim", x.rank());
+      !given.empty() && x.rank() > 0) {
+    axes = given;
+  }
+  return b.cast(norm_over(x, call.number("ord"), axes, call.flag("keepdim")), call.result_dtype());
+}
+
+// PyTorch's own bound: from here on it computes Euclidean distances by a matrix product.
+constexpr int64_t kRowsComparedOneByOne = 25;
+
+// |a|^2 - 2ab + |b|^2 as one product, which needs no memory for all differences.
+Expr euclidean_by_product(Expr left, Expr right) {
+  Builder& b = left.builder();
+  const auto squares = [&](Expr x) { return b.reduce("Sum", b.tf("Square", {x}), {x.rank() - 1}, true); };
+  const auto ones = [&](Expr x) {
+    SymDims dims = x.dims();
+    dims.back() = Sym(1);
+    return b.fill(x.dtype(), dims, b.scalar(x.dtype(), 1));
+  };
+  const Expr a = b.concat({left * -2.0, squares(left), ones(left)}, left.rank() - 1);
+  const Expr c = b.concat({right, ones(right), squares(right)}, right.rank() - 1);
+  const Expr squared = b.tf("BatchMatMulV2", {a, c}, {{"adj_y", true}});
+  return b.tf("Sqrt", {b.tf("Maximum", {squared, b.scalar(squared.dtype(), 0)})});
+}
+
+// The distances of every row of `x1` [..., p, m] to every row of `x2` [..., r, m].
+Expr cdist(Call& call) {
+  Builder& b = call.builder();
+  const DType dtype = computed_dtype(call.result_dtype());
+  const Expr left = call.operand("x1", dtype), right = call.operand("x2", dtype);
+  const double order = call.number("p");
+  const int64_t mode = call.integer_or_null("compute_mode").value_or(0);
+  const auto is_many = [](const Sym& rows) { return rows.is_constant() && rows.constant() > kRowsComparedOneByOne; };
+  if (order == 2 && (mode == 1 || (mode == 0 && (is_many(left.dim(-2)) || is_many(right.dim(-2)))))) {
+    return b.cast(euclidean_by_product(left, right), call.result_dtype());
+  }
+  const Expr apart = b.unsqueeze(left, left.rank() - 1) - b.unsqueeze(right, right.rank() - 2);
+  return b.cast(norm_over(apart, order, {apart.rank() - 1}, false), call.result_dtype());
 }
 
 // v * (g / |v|), the norm over all axes but one.
@@ -226,6 +299,12 @@ constexpr OpRow kRows[] = {
     {"aten::layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? bias=None, "
      "float eps=1e-05, bool cudnn_enable=True) -> Tensor",
      layer_norm},
+    {"aten::native_layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight, Tensor? bias, float eps) -> "
+     "(Tensor, Tensor, Tensor)",
+     native_layer_norm},
+    {"aten::native_group_norm(Tensor input, Tensor? weight, Tensor? bias, SymInt N, SymInt C, SymInt HxW, int group, "
+     "float eps) -> (Tensor, Tensor, Tensor)",
+     native_group_norm},
     {"aten::rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor",
      rms_norm},
     {"aten::group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1e-05, "
@@ -244,6 +323,7 @@ constexpr OpRow kRows[] = {
     {"aten::_native_batch_norm_legit_no_training(Tensor input, Tensor? weight, Tensor? bias, Tensor running_mean, "
      "Tensor running_var, float momentum, float eps) -> (Tensor, Tensor, Tensor)",
      batch_norm_of_decomposition},
+    {"aten::_cdist_forward(Tensor x1, Tensor x2, float p, int? compute_mode) -> Tensor", cdist},
     {"aten::_weight_norm(Tensor v, Tensor g, int dim=0) -> Tensor", weight_norm},
     {"aten::linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, "
      "ScalarType? dtype=None) -> Tensor",

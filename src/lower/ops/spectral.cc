@@ -76,10 +76,18 @@ Expr resized_last(Expr x, const Sym& count) {
 
 enum class Direction { kForward, kBackward };
 
+std::string norm_of(Call& call) { return call.is_none("norm") ? "backward" : call.text("norm"); }
+
+// The same as Core ATen says it: 0 divides by nothing, 1 by the root of n, 2 by n.
+std::string norm_of_code(Call& call, Direction direction) {
+  const int64_t code = call.integer("normalization");
+  if (code == 1) return "ortho";
+  return (code == 2) == (direction == Direction::kForward) ? "forward" : "backward";
+}
+
 // `norm`: nothing or `backward` divides the way back by n, `ortho` both ways by its root, `forward` the way there by n.
-Expr scaled(Call& call, Expr y, const Sym& count, Direction direction, bool tf_divides) {
-  Builder& b = call.builder();
-  const std::string norm = call.is_none("norm") ? "backward" : call.text("norm");
+Expr scaled(Expr y, const Sym& count, Direction direction, bool tf_divides, const std::string& norm) {
+  Builder& b = y.builder();
   const DType real = is_complex(y.dtype()) ? real_of(y.dtype()) : y.dtype();
   const Expr n = b.size(count, real);
   Expr factor;
@@ -101,13 +109,13 @@ Expr as_complex(Expr x) {
 }
 
 // One axis of a complex transform.
-Expr transform(Call& call, Expr x, int axis, const Sym& count, Direction direction) {
-  Builder& b = call.builder();
+Expr transform(Expr x, int axis, const Sym& count, Direction direction, const std::string& norm) {
+  Builder& b = x.builder();
   const Expr last = resized_last(b.swap_axes(as_complex(x), axis, -1), count);
   const bool forward = direction == Direction::kForward;
   const Expr y = b.tf(forward ? "FFT" : "IFFT", {last});
   b.set_dims(y, last.dims());
-  return b.swap_axes(scaled(call, y, count, direction, !forward), axis, -1);
+  return b.swap_axes(scaled(y, count, direction, !forward, norm), axis, -1);
 }
 
 template <Direction kDirection>
@@ -115,7 +123,7 @@ Expr fft(Call& call) {
   const Expr x = call.tensor("self");
   const int axis = call.axis("dim", x.rank());
   const Sym count = call.is_none("n") ? x.dim(axis) : call.sym("n");
-  return transform(call, x, axis, count, kDirection);
+  return transform(x, axis, count, kDirection, norm_of(call));
 }
 
 std::vector<int> transformed_axes(Call& call, int rank) {
@@ -130,48 +138,132 @@ std::vector<int> transformed_axes(Call& call, int rank) {
   return axes;
 }
 
+Sym size_or(const std::vector<Sym>& sizes, std::size_t i, const Sym& own) {
+  return sizes.empty() || sizes[i] == Sym(-1) ? own : sizes[i];
+}
+
 template <Direction kDirection>
 Expr fftn(Call& call) {
   Expr x = call.tensor("self");
   const auto axes = transformed_axes(call, x.rank());
   const auto sizes = call.is_none("s") ? std::vector<Sym>{} : call.syms("s");
   for (std::size_t i = 0; i < axes.size(); ++i) {
-    const bool keeps = sizes.empty() || sizes[i] == Sym(-1);
-    x = transform(call, x, axes[i], keeps ? x.dim(axes[i]) : sizes[i], kDirection);
+    x = transform(x, axes[i], size_or(sizes, i, x.dim(axes[i])), kDirection, norm_of(call));
   }
   return x;
 }
 
 // A real signal: the first n / 2 + 1 frequencies.
-Expr rfft(Call& call) {
-  Builder& b = call.builder();
-  const Expr given = call.tensor("self");
+Expr real_transform(Expr given, int axis, const Sym& count, const std::string& norm) {
+  Builder& b = given.builder();
   const Expr x = given.dtype() == DType::kFloat64 ? given : b.cast(given, DType::kFloat32);
-  const int axis = call.axis("dim", x.rank());
-  const Sym count = call.is_none("n") ? x.dim(axis) : call.sym("n");
   const Expr last = resized_last(b.swap_axes(x, axis, -1), count);
   const Expr y = b.tf("RFFT", {last, b.sizes({count})}, {{"Tcomplex", complex_of(x.dtype())}});
   SymDims dims = last.dims();
   dims.back() = floor_div(count, Sym(2)) + Sym(1);
   b.set_dims(y, dims);
-  return b.swap_axes(scaled(call, y, count, Direction::kForward, false), axis, -1);
+  return b.swap_axes(scaled(y, count, Direction::kForward, false, norm), axis, -1);
 }
 
-Expr irfft(Call& call) {
-  Builder& b = call.builder();
-  const Expr x = as_complex(call.tensor("self"));
-  const int axis = call.axis("dim", x.rank());
-  const Sym count = call.is_none("n") ? Sym(2) * (x.dim(axis) - Sym(1)) : call.sym("n");
+Expr inverse_real_transform(Expr given, int axis, const Sym& count, const std::string& norm) {
+  Builder& b = given.builder();
+  const Expr x = as_complex(given);
   const Expr last = resized_last(b.swap_axes(x, axis, -1), floor_div(count, Sym(2)) + Sym(1));
   const Expr y = b.tf("IRFFT", {last, b.sizes({count})}, {{"Treal", real_of(x.dtype())}});
   SymDims dims = last.dims();
   dims.back() = count;
   b.set_dims(y, dims);
-  return b.swap_axes(scaled(call, y, count, Direction::kBackward, true), axis, -1);
+  return b.swap_axes(scaled(y, count, Direction::kBackward, true, norm), axis, -1);
+}
+
+Expr rfft(Call& call) {
+  const Expr x = call.tensor("self");
+  const int axis = call.axis("dim", x.rank());
+  return real_transform(x, axis, call.is_none("n") ? x.dim(axis) : call.sym("n"), norm_of(call));
+}
+
+Expr irfft(Call& call) {
+  const Expr x = call.tensor("self");
+  const int axis = call.axis("dim", x.rank());
+  const Sym count = call.is_none("n") ? Sym(2) * (x.dim(axis) - Sym(1)) : call.sym("n");
+  return inverse_real_transform(x, axis, count, norm_of(call));
+}
+
+// The real transform is that of the last axis named; the others follow, and go before it on the way back.
+Expr rfftn(Call& call) {
+  Expr x = call.tensor("self");
+  const auto axes = transformed_axes(call, x.rank());
+  const auto sizes = call.is_none("s") ? std::vector<Sym>{} : call.syms("s");
+  for (std::size_t i = axes.size(); i-- > 0;) {
+    const Sym count = size_or(sizes, i, x.dim(axes[i]));
+    x = i + 1 == axes.size() ? real_transform(x, axes[i], count, norm_of(call))
+                             : transform(x, axes[i], count, Direction::kForward, norm_of(call));
+  }
+  return x;
+}
+
+Expr irfftn(Call& call) {
+  Expr x = call.tensor("self");
+  const auto axes = transformed_axes(call, x.rank());
+  const auto sizes = call.is_none("s") ? std::vector<Sym>{} : call.syms("s");
+  for (std::size_t i = 0; i + 1 < axes.size(); ++i) {
+    x = transform(x, axes[i], size_or(sizes, i, x.dim(axes[i])), Direction::kBackward, norm_of(call));
+  }
+  const Sym whole = Sym(2) * (x.dim(axes.back()) - Sym(1));
+  return inverse_real_transform(x, axes.back(), size_or(sizes, axes.size() - 1, whole), norm_of(call));
+}
+
+// The forms of Core ATen, of several axes at once.
+Expr fft_r2c(Call& call) {
+  Expr x = call.tensor("self");
+  const auto axes = call.axes("dim", x.rank());
+  const std::string norm = norm_of_code(call, Direction::kForward);
+  for (std::size_t i = axes.size(); i-- > 0;) {
+    const bool is_half = call.flag("onesided") && i + 1 == axes.size();
+    x = is_half ? real_transform(x, axes[i], x.dim(axes[i]), norm)
+                : transform(x, axes[i], x.dim(axes[i]), Direction::kForward, norm);
+  }
+  return x;
+}
+
+Expr fft_c2r(Call& call) {
+  Expr x = call.tensor("self");
+  const auto axes = call.axes("dim", x.rank());
+  const std::string norm = norm_of_code(call, Direction::kBackward);
+  for (std::size_t i = 0; i + 1 < axes.size(); ++i) {
+    x = transform(x, axes[i], x.dim(axes[i]), Direction::kBackward, norm);
+  }
+  return inverse_real_transform(x, axes.back(), call.sym("last_dim_size"), norm);
+}
+
+Expr fft_c2c(Call& call) {
+  Expr x = call.tensor("self");
+  const Direction direction = call.flag("forward") ? Direction::kForward : Direction::kBackward;
+  for (const int axis : call.axes("dim", x.rank())) {
+    x = transform(x, axis, x.dim(axis), direction, norm_of_code(call, direction));
+  }
+  return x;
+}
+
+// 0, 1, … then, unless of a real transform, the negative ones, all by n * d.
+template <bool kIsReal>
+Expr fft_frequencies(Call& call) {
+  Builder& b = call.builder();
+  const Sym n = call.sym("n");
+  const DType dtype = computed_dtype(call.result_dtype()), index = DType::kInt32;
+  Expr k = b.range(call.result_dims()[0], index);
+  if (!kIsReal) {
+    const Expr is_positive = b.tf("Less", {k, b.size(floor_div(n + Sym(1), Sym(2)))});
+    k = b.select(is_positive, k, k - b.size(n));
+  }
+  const Expr factor = b.scalar(dtype, 1.0) / (b.size(n, dtype) * call.number("d"));
+  return b.cast(b.cast(k, dtype) * factor, call.result_dtype());
 }
 
 #define ONE_AXIS "Tensor self, SymInt? n=None, int dim=-1, str? norm=None"
 #define AXES "Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None"
+#define FREQUENCIES \
+  "int n, float d=1., *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None"
 #define TWO_AXES "Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None"
 
 constexpr OpRow kRows[] = {
@@ -191,6 +283,15 @@ constexpr OpRow kRows[] = {
     {"aten::fft_ifft2(" TWO_AXES ") -> Tensor", fftn<Direction::kBackward>},
     {"aten::fft_fftn(" AXES ") -> Tensor", fftn<Direction::kForward>},
     {"aten::fft_ifftn(" AXES ") -> Tensor", fftn<Direction::kBackward>},
+    {"aten::fft_rfft2(" TWO_AXES ") -> Tensor", rfftn},
+    {"aten::fft_irfft2(" TWO_AXES ") -> Tensor", irfftn},
+    {"aten::fft_rfftn(" AXES ") -> Tensor", rfftn},
+    {"aten::fft_irfftn(" AXES ") -> Tensor", irfftn},
+    {"aten::_fft_r2c(Tensor self, int[] dim, int normalization, bool onesided) -> Tensor", fft_r2c},
+    {"aten::_fft_c2r(Tensor self, int[] dim, int normalization, SymInt last_dim_size) -> Tensor", fft_c2r},
+    {"aten::_fft_c2c(Tensor self, SymInt[] dim, int normalization, bool forward) -> Tensor", fft_c2c},
+    {"aten::fft_fftfreq(" FREQUENCIES ") -> Tensor", fft_frequencies<false>},
+    {"aten::fft_rfftfreq(" FREQUENCIES ") -> Tensor", fft_frequencies<true>},
     {"aten::fft_rfft(" ONE_AXIS ") -> Tensor", rfft},
     {"aten::fft_irfft(" ONE_AXIS ") -> Tensor", irfft},
 };
@@ -198,6 +299,7 @@ constexpr OpRow kRows[] = {
 #undef ONE_AXIS
 #undef AXES
 #undef TWO_AXES
+#undef FREQUENCIES
 
 }  // namespace
 

@@ -1,5 +1,6 @@
 """Convolutions: groups, dilation, strides, named padding, without a batch; weights that are inputs, unknown sizes."""
 
+import torch
 import torch.nn.functional as F
 from tensors import PICTURE, floats
 
@@ -57,3 +58,12 @@ case(
     floats(4, 3, 2, 2),
     second=[floats(3, 4, 5, 6), floats(4, 3, 2, 2)],
 )
+for transposed, extra in ((False, 0), (True, 1)):
+    case(
+        "aten.convolution.default",
+        lambda x, w, t=transposed, e=extra: torch.ops.aten.convolution.default(
+            x, w, None, [2, 2], [1, 1], [1, 1], t, [e, e], 1
+        ),
+        torch.randn(2, 4, 7, 9, generator=torch.Generator().manual_seed(1)),
+        torch.randn(4, 4, 3, 3, generator=torch.Generator().manual_seed(2)),
+    )

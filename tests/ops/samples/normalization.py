@@ -62,3 +62,30 @@ kept = lambda x, w, m, v: F.instance_norm(x, m, v.abs() + 0.1, w, use_input_stat
 case("aten.instance_norm.default", kept, PICTURE, floats(4), floats(4, seed=1), floats(4, seed=2))
 all_three = lambda x: list(aten._native_batch_norm_legit.no_stats(x, None, None, True, 0.1, 1e-5))  # noqa: E731
 case("aten._native_batch_norm_legit.no_stats", all_three, PICTURE)
+case(
+    "aten.native_layer_norm.default",
+    lambda x, w: torch.ops.aten.native_layer_norm.default(x, [4, 5], w, None, 1e-5),
+    torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(1)),
+    torch.randn(4, 5, generator=torch.Generator().manual_seed(2)),
+)
+case(
+    "aten.native_group_norm.default",
+    lambda x, w: torch.ops.aten.native_group_norm.default(x, w, None, 3, 4, 30, 2, 1e-5),
+    torch.randn(3, 4, 5, 6, generator=torch.Generator().manual_seed(1)),
+    torch.randn(4, generator=torch.Generator().manual_seed(2)),
+)
+for p, mode, rows in (
+    (2.0, None, 5),
+    (2.0, None, 30),
+    (2.0, 2, 30),
+    (1.0, None, 5),
+    (0.0, None, 5),
+    (float("inf"), None, 5),
+    (3.0, None, 5),
+):
+    case(
+        "aten._cdist_forward.default",
+        lambda x, y, p=p, m=mode: torch.ops.aten._cdist_forward.default(x, y, p, m),
+        torch.randn(2, rows, 4, generator=torch.Generator().manual_seed(1)),
+        torch.randn(2, 7, 4, generator=torch.Generator().manual_seed(2)),
+    )

@@ -40,3 +40,41 @@ for norm, n in itertools.product((None, "ortho", "forward"), (None, 8, 15)):
 for name in ("fft_fftn", "fft_ifftn", "fft_fft2", "fft_ifft2"):
     case(f"aten.{name}.default", lambda x, f=getattr(aten, name).default: parts(f(x)), X)
     case(f"aten.{name}.default", lambda x, f=getattr(aten, name).default: parts(f(x, [4, 3], [0, 2], "ortho")), X)
+FIELD = floats(3, 6, 7)
+for norm, sizes in itertools.product((None, "ortho", "forward"), (None, (4, 9))):
+    for name in ("rfft2", "rfftn"):
+        case(
+            f"aten.fft_{name}.default",
+            lambda x, f=getattr(aten, f"fft_{name}").default, m=norm, s=sizes: parts(f(x, s, [-2, -1], m)),
+            FIELD,
+            second=[floats(2, 5, 8)] if sizes is None else None,
+        )
+    for name in ("irfft2", "irfftn"):
+        case(
+            f"aten.fft_{name}.default",
+            lambda x, f=getattr(aten, f"fft_{name}").default, m=norm, s=sizes: f(
+                torch.view_as_complex(x), s, [-2, -1], m
+            ),
+            floats(3, 6, 5, 2),
+        )
+for code in (0, 1, 2):
+    case("aten._fft_r2c.default", lambda x, c=code: parts(aten._fft_r2c.default(x, [1, 2], c, True)), FIELD)
+    case("aten._fft_r2c.default", lambda x, c=code: parts(aten._fft_r2c.default(x, [1, 2], c, False)), FIELD)
+    case(
+        "aten._fft_c2r.default",
+        lambda x, c=code: aten._fft_c2r.default(torch.view_as_complex(x), [1, 2], c, 7),
+        floats(3, 6, 4, 2),
+    )
+    for forward in (True, False):
+        case(
+            "aten._fft_c2c.default",
+            lambda x, c=code, f=forward: parts(aten._fft_c2c.default(torch.view_as_complex(x), [1, 2], c, f)),
+            floats(3, 6, 4, 2),
+        )
+for n in (8, 9, 70):
+    for name in ("fftfreq", "rfftfreq"):
+        case(
+            f"aten.fft_{name}.default",
+            lambda x, f=getattr(aten, f"fft_{name}").default, n=n: x + f(n, 0.5),
+            floats(1),
+        )
