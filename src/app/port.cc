@@ -43,15 +43,21 @@ void write_text(const fs::path& path, const std::string& text) {
 // What the rows say of the limit.
 json verdict_of(const json& judged, double limit) {
   double worst = 0;
+  bool is_excused = false;
   bool is_over = !judged.at("missing").empty() || !judged.at("unexpected").empty() || judged.at("rows").empty();
   for (const json& row : judged.at("rows")) {
     if (!row.at("error").is_number()) {
       is_over = true;
     } else {
-      worst = std::max(worst, row.at("error").get<double>());
+      const double error = row.at("error");
+      worst = std::max(worst, error);
+      if (error <= limit) continue;
+      // Two float32 runs that are each as close to the truth as PyTorch's lie within twice its distance.
+      const bool is_noise = row.contains("noise") && row.at("tf_truth").get<double>() <= 2 * row.at("noise").get<double>();
+      (is_noise ? is_excused : is_over) = true;
     }
   }
-  return {{"verdict", is_over || worst > limit ? "mismatch" : "verified"}, {"max_error", worst}};
+  return {{"verdict", is_over ? "mismatch" : is_excused ? "within-noise" : "verified"}, {"max_error", worst}};
 }
 
 }  // namespace
@@ -111,7 +117,8 @@ json port_model(const PortRequest& request, const PythonEnvironment& given, cons
                                {"file", written.string()},
                                {"model", model},
                                {"class", result["class"]},
-                               {"tf_class", result["tf_class"]}},
+                               {"tf_class", result["tf_class"]},
+                               {"max_error", request.max_error}},
                               progress);
     result.update(verdict_of(judged, request.max_error));
     for (const char* key : {"rows", "missing", "unexpected", "versions"}) result[key] = judged.at(key);

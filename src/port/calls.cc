@@ -203,6 +203,11 @@ Node split(const Bindings& bound, const TorchCall&, std::string& problem) {
   return {};
 }
 
+// One number of a tensor.
+Node item(const Bindings& bound, const TorchCall& c, std::string&) {
+  return filled(Kinds(c.types).is("int") ? "int($self)" : "float($self)", bound);
+}
+
 struct Special {
   std::string_view signature;
   Function function;
@@ -219,6 +224,7 @@ constexpr Special kSpecial[] = {
     {"Tensor.to(self, other=None, dtype=None)", to},
     {"Tensor.type(self, other=None, dtype=None)", to},
     {"Tensor.type_as(self, other=None, dtype=None)", to},
+    {"Tensor.item(self)", item},
     {"Tensor.float(self)", as_dtype<kFloat32>},
     {"Tensor.long(self)", as_dtype<kInt32>},
     {"Tensor.int(self)", as_dtype<kInt32>},

@@ -137,6 +137,8 @@ class Folder {
       if (n.text == "==" && n[1].is("Str")) return n[1].text == "\"eager\"";
       if (n.text == "!=" && n[1].is("Str")) return n[1].text != "\"eager\"";
     }
+    if (n.is("Compare", "is not") && n[0].is("Name", "device") && n[1].is("Const", "None")) return false;
+    if (n.is("Compare", "is") && n[0].is("Name", "device") && n[1].is("Const", "None")) return true;
     if (n.is("Call") && kFalseCalls.contains(dotted(n[0]))) return false;
     if (n.is("Call") && n[0].is("Name", "isinstance") && n.size() == 3 && n[2].is("Name") &&
         kForeignCaches.contains(n[2].text)) {

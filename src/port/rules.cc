@@ -27,6 +27,10 @@ constexpr CallRule kCallRules[] = {
     // Products
     {"torch.bmm(input, mat2)", "tf.matmul($input, $mat2)"},
     {"torch.einsum(equation, *operands)", "tf.einsum($equation, *$operands)"},
+    {"torch.baddbmm(input, batch1, batch2, beta=1.0, alpha=1.0)",
+     "$beta * $input + $alpha * tf.matmul($batch1, $batch2)"},
+    {"Tensor.baddbmm(self, batch1, batch2, beta=1.0, alpha=1.0)",
+     "$beta * $self + $alpha * tf.matmul($batch1, $batch2)"},
     {"torch.outer(input, vec2)", "tf.tensordot($input, $vec2, axes=0)"},
     // Shapes
     {"Tensor.unsqueeze(self, dim)", "tf.expand_dims($self, axis=$dim)"},
@@ -43,10 +47,10 @@ constexpr CallRule kCallRules[] = {
     {"Tensor.dim(self)", "len($self.shape)"},
     {"Tensor.ndimension(self)", "len($self.shape)"},
     {"torch.broadcast_to(input, size)", "tf.broadcast_to($input, $size)"},
-    {"torch.tril(input, diagonal=0)", "tf.experimental.numpy.tril($input, k=$diagonal)"},
-    {"torch.triu(input, diagonal=0)", "tf.experimental.numpy.triu($input, k=$diagonal)"},
-    {"Tensor.tril(self, diagonal=0)", "tf.experimental.numpy.tril($self, k=$diagonal)"},
-    {"Tensor.triu(self, diagonal=0)", "tf.experimental.numpy.triu($self, k=$diagonal)"},
+    {"torch.tril(input, diagonal=0)", "tril($input, $diagonal)"},
+    {"torch.triu(input, diagonal=0)", "triu($input, $diagonal)"},
+    {"Tensor.tril(self, diagonal=0)", "tril($self, $diagonal)"},
+    {"Tensor.triu(self, diagonal=0)", "triu($self, $diagonal)"},
     // Creation
     {"torch.ones_like(input, dtype=None)", "tf.ones_like($input, dtype=$dtype)"},
     {"torch.zeros_like(input, dtype=None)", "tf.zeros_like($input, dtype=$dtype)"},
@@ -54,7 +58,26 @@ constexpr CallRule kCallRules[] = {
     {"torch.eye(n, dtype=None)", "tf.eye($n, dtype=$dtype)"},
     {"torch.linspace(start, end, steps)", "tf.linspace($start, $end, $steps)"},
     {"torch.tensor(data, dtype=None)", "tf.convert_to_tensor($data, dtype=$dtype)"},
+    {"torch.rand(size, dtype=None)", "tf.random.uniform($size, dtype=$dtype)"},
+    {"torch.empty(*size, dtype=None)", "tf.zeros($size, dtype=$dtype)"},
+    {"torch.numel(input)", "tf.size($input)"},
+    {"Tensor.numel(self)", "tf.size($self)"},
     // Element by element
+    {"Tensor.div(self, other)", "$self / $other"},
+    {"Tensor.sub(self, other)", "$self - $other"},
+    {"Tensor.floor(self)", "tf.floor($self)"},
+    {"Tensor.round(self)", "tf.round($self)"},
+    {"Tensor.relu(self)", "tf.nn.relu($self)"},
+    {"Tensor.rsub(self, other)", "$other - $self"},
+    {"Tensor.bitwise_or(self, other)", "tf.logical_or($self, $other)"},
+    {"Tensor.bitwise_and(self, other)", "tf.logical_and($self, $other)"},
+    {"Tensor.logical_or(self, other)", "tf.logical_or($self, $other)"},
+    {"torch.clamp(input, min, max)", "tf.clip_by_value($input, $min, $max)"},
+    {"torch.clamp(input, min)", "tf.maximum($input, $min)"},
+    {"torch.clamp(input, max)", "tf.minimum($input, $max)"},
+    {"Tensor.clamp(self, max)", "tf.minimum($self, $max)"},
+    {"Tensor.clamp(self, min, max)", "tf.clip_by_value($self, $min, $max)"},
+    {"Tensor.masked_fill(self, mask, value)", "tf.where($mask, tf.cast($value, $self.dtype), $self)"},
     {"torch.exp(input)", "tf.exp($input)"},
     {"Tensor.exp(self)", "tf.exp($self)"},
     {"torch.log(input)", "tf.math.log($input)"},
@@ -96,7 +119,6 @@ constexpr CallRule kCallRules[] = {
     {"torch.logical_not(input)", "tf.logical_not($input)"},
     {"torch.logical_and(input, other)", "tf.logical_and($input, $other)"},
     {"torch.logical_or(input, other)", "tf.logical_or($input, $other)"},
-    {"Tensor.masked_fill(self, mask, value)", "tf.where($mask, tf.cast($value, $self.dtype), $self)"},
     // Reductions
     {"torch.mean(input, dim=None, keepdim=None)", "tf.reduce_mean($input, axis=$dim, keepdims=$keepdim)"},
     {"Tensor.mean(self, dim=None, keepdim=None)", "tf.reduce_mean($self, axis=$dim, keepdims=$keepdim)"},
@@ -110,7 +132,6 @@ constexpr CallRule kCallRules[] = {
     {"Tensor.argmax(self, dim)", "tf.argmax($self, axis=$dim, output_type=tf.int32)"},
     {"Tensor.any(self)", "tf.reduce_any($self)"},
     {"Tensor.all(self)", "tf.reduce_all($self)"},
-    // A boolean or integer tensor is added in int32, as sizes and ids are.
     // Softmax and activations
     {"torch.nn.functional.gelu(input, approximate=\"none\")", "tf.nn.gelu($input, approximate=$approximate == \"tanh\")"},
     {"torch.nn.functional.relu(input)", "tf.nn.relu($input)"},
@@ -135,8 +156,13 @@ constexpr ModuleRule kModuleRules[] = {
      "keras.layers.Embedding(input_dim=$num_embeddings, output_dim=$embedding_dim, embeddings_initializer=$init, "
      "name=$name)",
      "None"},
-    {"LayerNorm(normalized_shape, eps=1e-5)", "keras.layers.LayerNormalization(epsilon=$eps, name=$name)",
+    {"LayerNorm(normalized_shape, eps=1e-5, elementwise_affine=True, bias=True)",
+     "keras.layers.LayerNormalization(epsilon=$eps, center=$bias, scale=$elementwise_affine, name=$name)",
      "[None, None, $normalized_shape]"},
+    {"Conv2d(in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True)",
+     "TFConv2d(filters=$out_channels, kernel_size=$kernel_size, strides=$stride, padding=$padding, "
+     "dilation_rate=$dilation, groups=$groups, use_bias=$bias, kernel_initializer=$init, name=$name)",
+     "[None, None, None, $in_channels]"},
     {"Dropout(p=0.5)", "keras.layers.Dropout(rate=$p)", "", true},
     {"Dropout2d(p=0.5)", "keras.layers.Dropout(rate=$p)", "", true},
     {"Identity()", "keras.layers.Activation(\"linear\")", ""},
@@ -181,6 +207,36 @@ constexpr Helper kHelpers[] = {
     else:
         mask = attention_mask[:, None, None, :]
     return (1.0 - tf.cast(mask, dtype)) * dtype.min)"},
+    {"TFConv2d", R"(class TFConv2d(keras.layers.Conv2D):
+    """A convolution of pictures (batch, channels, height, width), with zeros on both sides as PyTorch has them."""
+
+    def __init__(self, padding=0, **kwargs):
+        super().__init__(padding="valid", **kwargs)
+        self.zeros = (padding, padding) if isinstance(padding, int) else tuple(padding)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.input_spec = None  # channels come second
+
+    def call(self, inputs):
+        height, width = self.zeros
+        inputs = tf.pad(inputs, [[0, 0], [0, 0], [height, height], [width, width]])
+        outputs = super().call(tf.transpose(inputs, perm=[0, 2, 3, 1]))
+        return tf.transpose(outputs, perm=[0, 3, 1, 2]))"},
+    {"activation_of", R"(def activation_of(name: str):
+    """The activation that PyTorch knows under this name."""
+    tf_names = {"gelu_pytorch_tanh": "gelu_new", "gelu_python": "gelu"}
+    return get_tf_activation(tf_names.get(name, name)))"},
+    {"tril", R"(def tril(matrix, diagonal: int = 0):
+    """The part on and below a diagonal, zeros elsewhere; sizes may be unknown."""
+    rows, columns = shape_list(matrix)[-2:]
+    is_kept = tf.range(columns)[None, :] <= tf.range(rows)[:, None] + diagonal
+    return tf.where(is_kept, matrix, tf.zeros_like(matrix)))"},
+    {"triu", R"(def triu(matrix, diagonal: int = 0):
+    """The part on and above a diagonal, zeros elsewhere; sizes may be unknown."""
+    rows, columns = shape_list(matrix)[-2:]
+    is_kept = tf.range(columns)[None, :] >= tf.range(rows)[:, None] + diagonal
+    return tf.where(is_kept, matrix, tf.zeros_like(matrix)))"},
     {"TFDynamicCache", R"(class TFDynamicCache:
     """Keys and values of each layer, which grow with each call; goes in and out as a tuple of pairs."""
 
@@ -262,7 +318,7 @@ const std::map<std::string, std::string>& name_rules() {
       {"torch.Tensor", "tf.Tensor"},   {"torch.LongTensor", "tf.Tensor"}, {"torch.FloatTensor", "tf.Tensor"},
       {"torch.BoolTensor", "tf.Tensor"}, {"torch.IntTensor", "tf.Tensor"}, {"torch.dtype", "tf.DType"},
       {"torch.Size", "tf.TensorShape"}, {"torch.nn.Module", "keras.layers.Layer"}, {"torch.inf", "math.inf"},
-      {"Cache", "TFDynamicCache"},     {"DynamicCache", "TFDynamicCache"},
+      {"Cache", "TFDynamicCache"},     {"get_activation", "activation_of"},     {"DynamicCache", "TFDynamicCache"},
   };
   return kRules;
 }

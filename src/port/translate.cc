@@ -47,6 +47,7 @@ struct Built {
 struct Weight {
   std::string attribute;
   Node shape, initializer;
+  Node condition;  // else it is None; empty where it is always there
 };
 
 class Translator {
@@ -272,6 +273,12 @@ class Translator {
     if (!facts.is_module) {
       for (const Node& d : s[0].children) made[0].children.push_back(d);
       made[1] = s[1];
+      for (Node& base : made[1].children) annotation(base);
+    }
+    for (const Node& base : s[1].children) {
+      const std::string torch = torch_name(base);
+      if (facts.is_module || torch.empty()) continue;
+      problem(s, fmt::format("a class derived from `{}` has no rule", torch));
     }
     std::vector<Node>& members = made[2].children;
     for (const Node& member : s[2].children) {
@@ -287,7 +294,9 @@ class Translator {
         rename_texts(text);
         members.push_back(text);
       } else if (!facts.is_module) {
-        members.push_back(member);
+        Node kept_member = member;
+        if (member.is("AnnAssign")) annotation(kept_member[1]);
+        members.push_back(kept_member);
       }
     }
     if (!built_.empty() || !weights_.empty()) members.push_back(build_method(!facts.base.empty() && !facts.is_model));
@@ -376,8 +385,13 @@ class Translator {
   Node build_method(bool has_base) {
     std::string text;
     for (const Weight& weight : weights_) {
-      text += fmt::format("self.{0} = self.add_weight(name=\"{0}\", shape={1}, initializer={2})\n", weight.attribute,
-                          raw_text(weight.shape), raw_text(weight.initializer));
+      const Node made = call(parse_expression("self.add_weight"), {keyword("name", text_literal(weight.attribute)),
+                                                                   keyword("shape", weight.shape),
+                                                                   keyword("initializer", weight.initializer)});
+      const Node whole = weight.condition.kind.empty() ? made
+                                                       : make("IfExp", "", {weight.condition, made, make("Const", "None")});
+      Node module = make("Block", "", {make("Assign", "", {attribute(name("self"), weight.attribute), whole})});
+      text += print_module(module);
     }
     for (const Built& built : built_) {
       if (built.is_list) {
@@ -492,21 +506,42 @@ class Translator {
     return tf_name(text);
   }
 
+  // Whether what stands before a statement of a block was seen to run.
+  static bool has_observed_start(const Node& block, const Node& statement) {
+    for (const Node& s : block.children) {
+      if (&s == &statement) return false;
+      if (any_of(s, [](const Node& n) { return !n.types.empty(); })) return true;
+    }
+    return false;
+  }
+
+  // In place of what has no rule and no probe reached: an error that says so, and a note.
+  Node not_ported(size_t errors) {
+    const std::string first = errors_[errors];
+    const std::string where = first.substr(0, first.find(": ")), reason = first.substr(first.find(": ") + 2);
+    notes_.push_back(fmt::format("{}: not ported, raises NotImplementedError there: {}", where, reason));
+    errors_.resize(errors);
+    std::string text = where + " is not ported: ";
+    for (const char c : reason.substr(0, 60)) text += c == '"' || c == '\\' || c == '\n' ? '\'' : c;
+    return make("Raise", "", {call(name("NotImplementedError"), {text_literal(text)})});
+  }
+
   Node block(const Node& s, const std::string& where) {
     const size_t errors = errors_.size();
     Node made = make("Block", s.text);
     for (const Node& child : s.children) {
+      const size_t before = errors_.size();
       std::vector<Node> translated = statement(child);
+      const auto is_observed = [](const Node& n) { return !n.types.empty(); };
+      if (errors_.size() > before && s.is_reached && !any_of(child, is_observed) && has_observed_start(s, child)) {
+        // No probe came this far: the function had returned.
+        made.children.push_back(not_ported(before));
+        break;
+      }
       for (Node& one : translated) made.children.push_back(std::move(one));
     }
     if (errors_.size() > errors && !s.is_reached && where != "always") {
-      const std::string first = errors_[errors];
-      const std::string reason = first.substr(first.find(": ") + 2);
-      notes_.push_back(fmt::format("{}: not ported, raises NotImplementedError there: {}", first.substr(0, first.find(": ")), reason));
-      errors_.resize(errors);
-      std::string escaped;
-      for (const char c : reason) escaped += c == '"' || c == '\\' ? std::string("'") : std::string(1, c);
-      made.children = {make("Raise", "", {call(name("NotImplementedError"), {text_literal(escaped.substr(0, 80))})})};
+      made.children = {not_ported(errors)};
     }
     const bool is_empty = std::ranges::all_of(made.children, [](const Node& n) { return n.is("Comment") || n.is("Space"); });
     if (is_empty) made.children.push_back(make("Pass"));
@@ -523,6 +558,10 @@ class Translator {
     if (s.is("Expr")) return expression_statement(s);
     if (s.is("If")) {
       if (is_size_check(s)) return {};
+      if (grows_a_buffer(s)) {
+        notes_.push_back(fmt::format("{}:{}: a buffer that grows with the input keeps the size of the configuration", file_, s.line));
+        return {};
+      }
       Node made = s;
       made[0] = expression(s[0]);
       for (size_t i = 1; i < s.size(); ++i) made[i] = block(s[i], "");
@@ -560,6 +599,16 @@ class Translator {
     }
     problem(s, fmt::format("a statement `{}` has no rule", s.is("Other") ? s.text : s.kind));
     return {};
+  }
+
+  // `if length > self.size: self._make_buffers(length)`, which no probe needed and no graph can do.
+  bool grows_a_buffer(const Node& s) const {
+    if (s.size() != 2 || s[1].is_reached || in_init_ || s[1].size() != 1 || !s[1][0].is("Expr")) return false;
+    const Node& made = s[1][0][0];
+    if (!made.is("Call") || !made[0].is("Attr") || !made[0][0].is("Name", "self")) return false;
+    const std::string owner = facts_->owner_of(class_, made[0].text);
+    if (owner.empty()) return false;
+    return any_of(*facts_->find(owner)->methods.at(made[0].text), [](const Node& n) { return n.is("Attr", "register_buffer"); });
   }
 
   // `if x.size() != (…): raise …` cannot be asked of sizes that are not known before a graph runs.
@@ -642,6 +691,13 @@ class Translator {
     const Node& value = s.children.back();
     const std::string attr = s[0].text;
     if (value.is("Call") && dotted(value[0]) == "nn.Parameter") return parameter(s, value);
+    if (value.is("IfExp") && value[1].is("Call") && dotted(value[1][0]) == "nn.Parameter" && value[2].is("Const", "None")) {
+      std::vector<Node> result = parameter(s, value[1]);
+      if (!weights_.empty()) weights_.back().condition = kept(expression(value[0]));
+      for (Node& one : before_) result.push_back(std::move(one));
+      before_.clear();
+      return result;
+    }
     if (!makes_module(value)) return std::nullopt;
     layer_name_ = attr;
     const std::string tf_attr = renamed_attribute(attr);
@@ -807,13 +863,30 @@ class Translator {
       result.push_back(made);
       return result;
     }
+    // x.floor_()
+    if (value.is("Call") && value[0].is("Attr") && value[0].text.ends_with("_") && value[0][0].is("Name") &&
+        is_tensor_method(value[0].text.substr(0, value[0].text.size() - 1))) {
+      Node method = value;
+      method[0].text.pop_back();
+      return {make("Assign", "", {value[0][0], expression(method)})};
+    }
     Node made = s;
     made[0] = expression(value);
     return {made};
   }
 
+  bool is_called_in_init() const {
+    const std::string method = function_.substr(function_.find('.') + 1);
+    return std::ranges::any_of(facts_->classes(), [&](const auto& entry) {
+      const auto init = entry.second.methods.find("__init__");
+      return init != entry.second.methods.end() && any_of(*init->second, [&](const Node& n) {
+        return n.is("Call") && n[0].is("Attr", method) && n[0][0].is("Name", "self");
+      });
+    });
+  }
+
   Node buffer(const Node& value) {
-    if (!in_init_) {
+    if (!in_init_ && !is_called_in_init()) {
       problem(value, "a buffer is changed while the model runs");
       return make("Pass");
     }
@@ -923,6 +996,10 @@ class Translator {
       made.types = {"size"};
       return made;
     }
+    if (n.text == "dtype" && n[0].is("Attr", "weight")) {
+      Node weight = leaf_weight(n[0]);
+      return attribute(weight.is("Call") ? Node(weight[1]) : weight, "dtype");
+    }
     if (n.text == "training" && n[0].is("Name", "self")) return name("training");
     if (n.text == "device") return name("device");
     if (n.text == "data" && may_be_tensor) return expression(n[0]);
@@ -947,6 +1024,7 @@ class Translator {
       if (n.text == "bias") return attribute(owner, "bias");
       return call(parse_expression("tf.transpose"), {attribute(owner, "kernel")});
     }
+    if (classes == std::set<std::string>{"Conv2d"}) return attribute(owner, n.text == "bias" ? "bias" : "kernel");
     if (classes == std::set<std::string>{"LayerNorm"}) return attribute(owner, n.text == "bias" ? "beta" : "gamma");
     return attribute(owner, n.text);
   }
@@ -954,7 +1032,7 @@ class Translator {
   Node subscript(const Node& n) {
     const std::string eager = facts_->eager_class(n);
     if (!eager.empty()) return name("TF" + eager);
-    if (n[0].is("Name", "ACT2FN")) return call(name("get_tf_activation"), {expression(n[1])});
+    if (n[0].is("Name", "ACT2FN")) return call(name("activation_of"), {expression(n[1])});
     Node made = n;
     made[0] = expression(n[0]);
     made[1] = expression(n[1]);
@@ -1218,6 +1296,18 @@ class Translator {
     return call(name(written), arguments);
   }
 
+  // The rank of what `self.<attribute>` was called with, 3 where that is not known.
+  int rank_of_input(const std::string& attr) const {
+    int rank = -1;
+    for (const auto& [method, node] : facts_->find(class_)->methods) {
+      for_each(*node, [&](const Node& n) {
+        if (!n.is("Call") || !n[0].is("Attr", attr) || n.size() < 2) return;
+        rank = std::max(rank, Kinds(n[1].types).rank());
+      });
+    }
+    return rank < 0 ? 3 : rank;
+  }
+
   Node module_call(const Node& n, const std::string& leaf) {
     if (leaf == "ModuleList") {
       if (n.size() == 1) return make("List");
@@ -1241,12 +1331,23 @@ class Translator {
         problem(n, fmt::format("`{}` {}", raw_text(n), why));
         return n;
       }
-      if (bound.contains("bias") && bound["bias"].is("Const", "True")) bound["bias"] = make("Const", "None");
+      for (const char* flag : {"bias", "elementwise_affine"}) {
+        if (bound.contains(flag) && bound[flag].is("Const", "True")) bound[flag] = make("Const", "None");
+      }
+      for (const char* one : {"padding", "stride", "dilation", "groups"}) {
+        const auto& parameters = signature.parameters;
+        const auto p = std::ranges::find(parameters, std::string(one), &Signature::Parameter::name);
+        if (p != parameters.end() && bound[one].is("Const", p->value.text)) bound[one] = make("Const", "None");
+      }
       bound["init"] = make("Const", "None");
       if (has_initializer_range_ && parameters_.contains("config")) bound["init"] = parse_expression("get_initializer(config.initializer_range)");
       bound["name"] = layer_name_.empty() ? make("Const", "None") : layer_name();
       if (!rule.build.empty()) {
         Node shape = fill(parse_expression(rule.build), bound);
+        if (leaf == "LayerNorm") {
+          const int rank = rank_of_input(layer_name_);
+          for (int extra = 3; extra < rank; ++extra) shape.children.insert(shape.children.begin(), make("Const", "None"));
+        }
         pending_.push_back(raw_text(kept(shape)));
       }
       return fill(parse_expression(rule.keras), bound);
@@ -1319,7 +1420,8 @@ class Translator {
     std::set<std::string> plain;
     for (const auto& [as, origin] : imports_) {
       if (!has_word(text, as) || is_torch_origin(origin.first)) continue;
-      if (origin.second.empty()) plain.insert(origin.first == as ? as : origin.first + " as " + as);
+      const bool is_renamed = origin.first != as && !origin.first.starts_with(as + ".");
+      if (origin.second.empty()) plain.insert(is_renamed ? origin.first + " as " + as : origin.first);
       else from[origin.first].insert(origin.second == as ? as : origin.second + " as " + as);
     }
     for (const auto& [word, module] : import_rules()) {

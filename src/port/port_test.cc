@@ -1,0 +1,88 @@
+#include <doctest/doctest.h>
+
+#include "base/error.h"
+#include "port/calls.h"
+#include "port/pattern.h"
+#include "port/print.h"
+#include "port/rules.h"
+
+namespace crossload::port {
+namespace {
+
+Node typed(const char* text, const char* type) {
+  Node node = parse_expression(text);
+  node.types = {type};
+  return node;
+}
+
+std::string translated(const char* torch, std::vector<Node> arguments, const Node& self = {}) {
+  std::string problem;
+  const auto made = special_call({torch, self, std::move(arguments), {}}, problem);
+  return made ? print_expression(*made) : "problem: " + problem;
+}
+
+TEST_CASE("every row parses, and its holes are its parameters") {
+  for (const CallRule& rule : call_rules()) {
+    CAPTURE(rule.torch);
+    const Signature signature = parse_signature(rule.torch);
+    Bindings bound;
+    for (const auto& p : signature.parameters) bound[p.name] = name("x");
+    CHECK_NOTHROW(fill(parse_expression(rule.tf), bound));
+  }
+  for (const ModuleRule& rule : module_rules()) {
+    CAPTURE(rule.torch);
+    Bindings bound{{"name", name("x")}, {"init", name("x")}};
+    for (const auto& p : parse_signature(rule.torch).parameters) bound[p.name] = name("x");
+    CHECK_NOTHROW(fill(parse_expression(rule.keras), bound));
+    if (!rule.build.empty()) CHECK_NOTHROW(fill(parse_expression(rule.build), bound));
+  }
+}
+
+TEST_CASE("a permutation comes from the observed rank") {
+  const Node x = typed("x", "tensor:4:float32");
+  CHECK(translated("Tensor.transpose", {number(1), number(2)}, x) == "tf.transpose(x, perm=[0, 2, 1, 3])");
+  CHECK(translated("Tensor.transpose", {number(1), parse_expression("-1")}, x) ==
+        "tf.transpose(x, perm=[0, 3, 2, 1])");
+  CHECK(translated("Tensor.transpose", {number(1), number(2)}, name("x")) ==
+        "problem: swaps axes of a tensor whose rank no probe saw");
+}
+
+TEST_CASE("the last two axes go into a product as they are") {
+  const Node q = name("q");
+  const Node k = parse_expression("tf.transpose(k, perm=[0, 1, 3, 2])");
+  CHECK(translated("torch.matmul", {q, k}) == "tf.matmul(q, k, transpose_b=True)");
+  const Node heads = parse_expression("tf.transpose(k, perm=[0, 2, 1, 3])");
+  CHECK(translated("torch.matmul", {q, heads}) == "tf.matmul(q, tf.transpose(k, perm=[0, 2, 1, 3]))");
+}
+
+TEST_CASE("sizes that stay are asked of the tensor") {
+  const Node x = typed("x", "tensor:3:float32");
+  CHECK(translated("Tensor.expand", {name("n"), parse_expression("-1"), parse_expression("-1"), parse_expression("-1")}, x) ==
+        "tf.broadcast_to(x, [n, shape_list(x)[0], shape_list(x)[1], shape_list(x)[2]])");
+}
+
+TEST_CASE("arguments are bound by name and by place") {
+  CHECK(translated("torch.cat", {parse_expression("[a, b]")}) == "tf.concat([a, b], axis=0)");
+  CHECK(translated("torch.cat", {parse_expression("[a, b]"), keyword("dim", parse_expression("-1"))}) ==
+        "tf.concat([a, b], axis=-1)");
+  CHECK(translated("torch.cat", {parse_expression("[a, b]"), keyword("out", name("c"))}) ==
+        "problem: has an argument `out` that its rule does not know");
+  CHECK(translated("torch.cummax", {name("x")}) == "problem: has no rule");
+}
+
+TEST_CASE("long lines are split as ruff splits them") {
+  const Node one = parse_expression(
+      "keras.layers.Dense(units=self.all_head_size_of_the_attention, use_bias=config.attention_bias, "
+      "kernel_initializer=get_initializer(config.initializer_range), name=\"query\")");
+  const Node assign = make("Assign", "", {parse_expression("self.query"), one});
+  CHECK(print_module(make("Block", "", {assign})) ==
+        "self.query = keras.layers.Dense(\n"
+        "    units=self.all_head_size_of_the_attention,\n"
+        "    use_bias=config.attention_bias,\n"
+        "    kernel_initializer=get_initializer(config.initializer_range),\n"
+        "    name=\"query\",\n"
+        ")\n");
+}
+
+}  // namespace
+}  // namespace crossload::port

@@ -1,0 +1,98 @@
+"""Files as they are written: they run in a process of their own, take PyTorch's names, and compute what PyTorch does."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+LLAMA = {"num_key_value_heads": 2}
+
+
+@pytest.fixture(scope="session")
+def ported(port, model_folder, tmp_path_factory):
+    """ported("bert"): (answer, text) of a port, made once."""
+    made = {}
+
+    def of(model_type, **changes):
+        key = (model_type, *sorted(changes.items()))
+        if key not in made:
+            folder = tmp_path_factory.mktemp("ported")
+            code, answer, errors = port(model_folder(model_type, **changes), folder)
+            assert code == 0, errors
+            made[key] = answer, (folder / f"modeling_tf_{model_type}.py").read_text()
+        return made[key]
+
+    return of
+
+
+@pytest.mark.parametrize(("model_type", "changes"), [("bert", {}), ("llama", LLAMA)])
+def test_outputs_are_those_of_pytorch(ported, model_type, changes):
+    answer, _ = ported(model_type, **changes)
+    assert answer["verdict"] == "verified"
+    assert answer["missing"] == answer["unexpected"] == []
+    assert 0 < answer["max_error"] <= 1e-5
+    shapes = {tuple(row["shape"][:2]) for row in answer["rows"] if row["name"] == "last_hidden_state"}
+    assert shapes == {(2, 7), (3, 11)}
+    cases = {row["case"] for row in answer["rows"]}
+    assert {"small, saved and loaded", "small, as a graph of any size", "other layers"} <= cases
+    assert {"hidden_states", "attentions"} <= {row["name"] for row in answer["rows"]}
+
+
+def test_one_class_for_each_of_pytorch_in_the_same_order(ported):
+    _, text = ported("bert")
+    classes = [s.name for s in ast.parse(text).body if isinstance(s, ast.ClassDef)]
+    assert classes == [
+        "TFBertEmbeddings", "TFBertSelfAttention", "TFBertSelfOutput", "TFBertAttention", "TFBertIntermediate",
+        "TFBertOutput", "TFBertLayer", "TFBertEncoder", "TFBertPooler", "TFBertPreTrainedModel", "TFBertMainLayer",
+        "TFBertModel",
+    ]  # fmt: skip
+
+
+def test_branches_on_the_configuration_stay(ported):
+    _, text = ported("bert")
+    assert 'if self.position_embedding_type == "absolute":' in text
+    assert "if self.is_decoder:" in text
+    assert "gradient_checkpointing" not in text and "sdpa" not in text
+    assert "torch" not in {word for line in text.splitlines() if "pytorch.org" not in line for word in line.split(".")}
+
+
+def test_comments_are_carried(ported):
+    _, text = ported("bert")
+    assert "# Take the dot product between \"query\" and \"key\" to get the raw attention scores." in text
+
+
+def test_lint_finds_nothing(ported, tmp_path):
+    for model_type, changes in (("bert", {}), ("llama", LLAMA)):
+        _, text = ported(model_type, **changes)
+        path = tmp_path / f"{model_type}.py"
+        path.write_text(text)
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", "check", "--isolated", "--line-length", "119", "--select", "E,F,W",
+             "--ignore", "E501", str(path)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
+
+
+def test_a_call_without_a_rule_is_told_with_its_line(port, model_folder, tmp_path):
+    code, answer, _ = port(model_folder("bloom", n_layer=2, n_head=4), tmp_path)
+    assert code == 3
+    assert answer["error"]["kind"] == "unsupported"
+    assert any("modeling_bloom.py:" in line and "`torch.autograd.Function`" in line for line in answer["error"]["details"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_somebody_else_stays(port, model_folder, tmp_path):
+    mine = tmp_path / "modeling_tf_bert.py"
+    mine.write_text("mine\n")
+    code, answer, _ = port(model_folder("bert"), tmp_path)
+    assert code == 2 and "--force" in answer["error"]["message"]
+    assert mine.read_text() == "mine\n"
+
+
+@pytest.mark.parametrize("flags", [("--for", "keras"), ("--into", "."), ("--weights-merged",)])
+def test_what_is_not_there_yet_says_so(port, model_folder, tmp_path, flags):
+    code, answer, _ = port(model_folder("bert"), tmp_path, *flags)
+    assert code == 3 and "not there yet" in answer["error"]["message"]
+    assert list(tmp_path.iterdir()) == []
