@@ -91,7 +91,8 @@ Node matmul(const Bindings& bound, const TorchCall&, std::string&) {
   if (other.is("Call") && dotted(other[0]) == "tf.transpose" && other.size() == 3 && other[2][0].is("List")) {
     const std::vector<Node>& perm = other[2][0].children;
     const size_t n = perm.size();
-    bool swaps = n >= 2 && integer(perm[n - 1]) == static_cast<long>(n) - 2 && integer(perm[n - 2]) == static_cast<long>(n) - 1;
+    bool swaps =
+        n >= 2 && integer(perm[n - 1]) == static_cast<long>(n) - 2 && integer(perm[n - 2]) == static_cast<long>(n) - 1;
     for (size_t i = 0; swaps && i + 2 < n; ++i) swaps = integer(perm[i]) == static_cast<long>(i);
     if (swaps) {
       Bindings with = bound;
@@ -184,7 +185,8 @@ Node flatten(const Bindings& bound, const TorchCall&, std::string& problem) {
 
 Node cumsum(const Bindings& bound, const TorchCall&, std::string&) {
   Bindings with = bound;
-  if (Kinds(bound.at("input").types).dtype() == "bool") with["input"] = cast(bound.at("input"), parse_expression("tf.int32"));
+  if (Kinds(bound.at("input").types).dtype() == "bool")
+    with["input"] = cast(bound.at("input"), parse_expression("tf.int32"));
   return filled("tf.cumsum($input, axis=$dim)", with);
 }
 

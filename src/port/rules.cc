@@ -133,7 +133,8 @@ constexpr CallRule kCallRules[] = {
     {"Tensor.any(self)", "tf.reduce_any($self)"},
     {"Tensor.all(self)", "tf.reduce_all($self)"},
     // Softmax and activations
-    {"torch.nn.functional.gelu(input, approximate=\"none\")", "tf.nn.gelu($input, approximate=$approximate == \"tanh\")"},
+    {"torch.nn.functional.gelu(input, approximate=\"none\")",
+     "tf.nn.gelu($input, approximate=$approximate == \"tanh\")"},
     {"torch.nn.functional.relu(input)", "tf.nn.relu($input)"},
     {"torch.nn.functional.silu(input)", "tf.nn.silu($input)"},
     {"torch.nn.functional.sigmoid(input)", "tf.sigmoid($input)"},
@@ -310,15 +311,31 @@ std::span<const Helper> helpers() { return kHelpers; }
 
 const std::map<std::string, std::string>& name_rules() {
   static const std::map<std::string, std::string> kRules = {
-      {"torch.float32", "tf.float32"}, {"torch.float", "tf.float32"},   {"torch.float16", "tf.float16"},
-      {"torch.half", "tf.float16"},    {"torch.bfloat16", "tf.bfloat16"}, {"torch.float64", "tf.float64"},
+      {"torch.float32", "tf.float32"},
+      {"torch.float", "tf.float32"},
+      {"torch.float16", "tf.float16"},
+      {"torch.half", "tf.float16"},
+      {"torch.bfloat16", "tf.bfloat16"},
+      {"torch.float64", "tf.float64"},
       // Sizes and ids are int32 in Transformers' TensorFlow classes.
-      {"torch.long", "tf.int32"},      {"torch.int64", "tf.int32"},     {"torch.int", "tf.int32"},
-      {"torch.int32", "tf.int32"},     {"torch.bool", "tf.bool"},       {"torch.uint8", "tf.uint8"},
-      {"torch.Tensor", "tf.Tensor"},   {"torch.LongTensor", "tf.Tensor"}, {"torch.FloatTensor", "tf.Tensor"},
-      {"torch.BoolTensor", "tf.Tensor"}, {"torch.IntTensor", "tf.Tensor"}, {"torch.dtype", "tf.DType"},
-      {"torch.Size", "tf.TensorShape"}, {"torch.nn.Module", "keras.layers.Layer"}, {"torch.inf", "math.inf"},
-      {"Cache", "TFDynamicCache"},     {"get_activation", "activation_of"},     {"DynamicCache", "TFDynamicCache"},
+      {"torch.long", "tf.int32"},
+      {"torch.int64", "tf.int32"},
+      {"torch.int", "tf.int32"},
+      {"torch.int32", "tf.int32"},
+      {"torch.bool", "tf.bool"},
+      {"torch.uint8", "tf.uint8"},
+      {"torch.Tensor", "tf.Tensor"},
+      {"torch.LongTensor", "tf.Tensor"},
+      {"torch.FloatTensor", "tf.Tensor"},
+      {"torch.BoolTensor", "tf.Tensor"},
+      {"torch.IntTensor", "tf.Tensor"},
+      {"torch.dtype", "tf.DType"},
+      {"torch.Size", "tf.TensorShape"},
+      {"torch.nn.Module", "keras.layers.Layer"},
+      {"torch.inf", "math.inf"},
+      {"Cache", "TFDynamicCache"},
+      {"get_activation", "activation_of"},
+      {"DynamicCache", "TFDynamicCache"},
   };
   return kRules;
 }
@@ -339,15 +356,16 @@ const std::map<std::string, std::string>& import_rules() {
 
 const std::map<std::string, std::string>& attribute_rules() {
   static const std::map<std::string, std::string> kRules = {
-      {"output", "dense_output"}, {"input", "dense_input"}, {"losses", "loss_layers"}, {"updates", "update_layers"},
-      {"weights", "weight_layers"}, {"variables", "variable_layers"}, {"metrics", "metric_layers"},
+      {"output", "dense_output"},   {"input", "dense_input"},     {"losses", "loss_layers"},
+      {"updates", "update_layers"}, {"weights", "weight_layers"}, {"variables", "variable_layers"},
+      {"metrics", "metric_layers"},
   };
   return kRules;
 }
 
 const std::set<std::string>& dropped_methods() {
-  static const std::set<std::string> kNames = {"_prune_heads",  "prune_heads", "_init_weights", "extra_repr",
-                                               "_tie_weights",  "_set_gradient_checkpointing"};
+  static const std::set<std::string> kNames = {"_prune_heads", "prune_heads",  "_init_weights",
+                                               "extra_repr",   "_tie_weights", "_set_gradient_checkpointing"};
   return kNames;
 }
 
