@@ -53,7 +53,8 @@ json verdict_of(const json& judged, double limit) {
       worst = std::max(worst, error);
       if (error <= limit) continue;
       // Two float32 runs that are each as close to the truth as PyTorch's lie within twice its distance.
-      const bool is_noise = row.contains("noise") && row.at("tf_truth").get<double>() <= 2 * row.at("noise").get<double>();
+      const bool is_noise =
+          row.contains("noise") && row.at("tf_truth").get<double>() <= 2 * row.at("noise").get<double>();
       (is_noise ? is_excused : is_over) = true;
     }
   }

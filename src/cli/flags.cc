@@ -167,9 +167,10 @@ std::vector<Command> add_commands(CLI::App& app, Options& o) {
   CLI::App* ops_command = app.add_subcommand("ops", "every supported ATen operation");
   add_common_flags(*ops_command, o);
 
-  return {{convert_command, run_convert}, {verify_command, run_verify},     {check_command, run_check},
-          {weights_command, run_weights}, {pt_to_tf_command, run_pt_to_tf}, {port_command, run_port}, {push_command, run_push},
-          {ops_command, run_ops}};
+  return {{convert_command, run_convert},   {verify_command, run_verify},
+          {check_command, run_check},       {weights_command, run_weights},
+          {pt_to_tf_command, run_pt_to_tf}, {port_command, run_port},
+          {push_command, run_push},         {ops_command, run_ops}};
 }
 
 }  // namespace crossload::cli

@@ -114,9 +114,9 @@ std::string port_text(const json& result, bool color, bool verbose) {
   text += fmt::format("{}{}{} {}", color ? (is_good ? "\x1b[32m" : "\x1b[33m") : "", is_good ? "✓" : "·",
                       color ? "\x1b[0m" : "", verdict);
   if (result.at("max_error").is_number()) {
-    text += fmt::format("  max |pt - tf| {:.3e}, limit {:.1e}, {} outputs compared",
-                        result.at("max_error").get<double>(), result.at("limit").get<double>(),
-                        result.at("rows").size());
+    text +=
+        fmt::format("  max |pt - tf| {:.3e}, limit {:.1e}, {} outputs compared", result.at("max_error").get<double>(),
+                    result.at("limit").get<double>(), result.at("rows").size());
   }
   text += fmt::format("\n  file     {}, {} lines\n", plain_text(text_of(result, "file")),
                       result.at("lines").get<int64_t>());
@@ -135,7 +135,8 @@ std::string port_text(const json& result, bool color, bool verbose) {
     text += fmt::format("  {:<9}{} at {} ({}): {}\n", is_over ? "over" : "output", text_of(row, "name"),
                         row.at("shape").dump(), text_of(row, "case"), error);
   }
-  for (const json& note : result.at("notes")) text += fmt::format("  note     {}\n", plain_text(note.get<std::string>()));
+  for (const json& note : result.at("notes"))
+    text += fmt::format("  note     {}\n", plain_text(note.get<std::string>()));
   return text;
 }
 

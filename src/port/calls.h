@@ -11,9 +11,9 @@ namespace crossload::port {
 
 /// A call with its parts already translated, but for its types, which are those of PyTorch.
 struct TorchCall {
-  std::string name;             // `torch.arange`, `Tensor.transpose`
-  Node self;                    // the receiver of a method
-  std::vector<Node> arguments;  // without `device` and the like
+  std::string name;                // `torch.arange`, `Tensor.transpose`
+  Node self;                       // the receiver of a method
+  std::vector<Node> arguments;     // without `device` and the like
   std::vector<std::string> types;  // of the result
 };
 

@@ -38,9 +38,12 @@ Facts::Facts(const Node& module) {
         if (n.is("Name") && appended.contains(n.text)) made.merge(std::set(appended[n.text]));
         if (!n.is("Call")) return;
         const std::string function = dotted(n[0]);
-        if (classes_.contains(function)) made.insert(function);
-        else if (function.starts_with("nn.")) made.insert(function);
-        else if (!eager_class(n[0]).empty()) made.insert(eager_class(n[0]));
+        if (classes_.contains(function))
+          made.insert(function);
+        else if (function.starts_with("nn."))
+          made.insert(function);
+        else if (!eager_class(n[0]).empty())
+          made.insert(eager_class(n[0]));
       });
       return made;
     };
@@ -105,8 +108,10 @@ std::set<std::string> Facts::callees(const Node& call, const std::string& class_
   };
   const Node& f = call[0];
   for (const std::string& module : Kinds(f.types).modules()) {
-    if (find(module) != nullptr) add_module(module);
-    else found.insert("nn." + module);
+    if (find(module) != nullptr)
+      add_module(module);
+    else
+      found.insert("nn." + module);
   }
   if (f.is("Name")) {
     if (function(f.text) != nullptr) found.insert(f.text);

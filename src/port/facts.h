@@ -1,4 +1,5 @@
-// What is known of a modeling file before it is translated: its classes, what their attributes are, who needs `training`.
+// What is known of a modeling file before it is translated: its classes, what their attributes are, who needs
+// `training`.
 #pragma once
 
 #include <map>
@@ -12,9 +13,9 @@ namespace crossload::port {
 
 struct ClassFacts {
   const Node* node = nullptr;
-  std::string base;       // of this file, or empty
-  bool is_module = false;  // derived from nn.Module
-  bool is_model = false;   // derived from PreTrainedModel
+  std::string base;                                      // of this file, or empty
+  bool is_module = false;                                // derived from nn.Module
+  bool is_model = false;                                 // derived from PreTrainedModel
   std::map<std::string, std::set<std::string>> modules;  // attribute: classes of this file, or `nn.<leaf>`
   std::map<std::string, const Node*> methods;
 };

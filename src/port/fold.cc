@@ -9,12 +9,12 @@ namespace {
 
 // Calls that are always false in a TensorFlow model.
 const std::set<std::string> kFalseCalls = {
-    "is_torchdynamo_compiling", "torch.jit.is_tracing",       "is_torch_fx_proxy",
+    "is_torchdynamo_compiling",  "torch.jit.is_tracing",       "is_torch_fx_proxy",
     "torch.is_autocast_enabled", "is_deepspeed_zero3_enabled", "torch.onnx.is_in_onnx_export",
-    "torch.jit.is_scripting", "is_flash_attn_2_available", "is_fsdp_managed_module"};
+    "torch.jit.is_scripting",    "is_flash_attn_2_available",  "is_fsdp_managed_module"};
 // Kinds of caches that only PyTorch has.
-const std::set<std::string> kForeignCaches = {"StaticCache", "SlidingWindowCache", "EncoderDecoderCache", "HybridCache",
-                                              "QuantizedCache", "OffloadedCache"};
+const std::set<std::string> kForeignCaches = {"StaticCache", "SlidingWindowCache", "EncoderDecoderCache",
+                                              "HybridCache", "QuantizedCache",     "OffloadedCache"};
 // Contexts that only PyTorch needs.
 const std::set<std::string> kContexts = {"torch.no_grad", "torch.autocast", "torch.cuda.amp.autocast",
                                          "torch.amp.autocast", "torch.cuda.device"};
@@ -46,7 +46,9 @@ class Folder {
     for_each(function, [&](const Node& n) {
       if (n.is("Assign") || n.is("AugAssign")) {
         for (size_t i = 0; i + 1 < n.size(); ++i) {
-          for_each(n[i], [&](const Node& t) { if (t.is("Name")) ++assigned_[t.text]; });
+          for_each(n[i], [&](const Node& t) {
+            if (t.is("Name")) ++assigned_[t.text];
+          });
         }
       }
       if (n.is("Param")) ++assigned_[n.text];
@@ -166,9 +168,12 @@ class Folder {
         }
         kept.push_back(std::move(child));
       }
-      if (kept.empty()) n = constant(is_and);
-      else if (kept.size() == 1) n = Node(kept[0]);
-      else n.children = std::move(kept);
+      if (kept.empty())
+        n = constant(is_and);
+      else if (kept.size() == 1)
+        n = Node(kept[0]);
+      else
+        n.children = std::move(kept);
     } else if (n.is("IfExp") && (is_true(n[0]) || is_false(n[0]))) {
       n = Node(is_true(n[0]) ? n[1] : n[2]);
     }

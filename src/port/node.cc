@@ -59,8 +59,10 @@ std::string dotted(const Node& node) {
 bool Kinds::is_tensor() const {
   bool found = false;
   for (const std::string& type : types_) {
-    if (type.starts_with("tensor:")) found = true;
-    else if (type != "none") return false;
+    if (type.starts_with("tensor:"))
+      found = true;
+    else if (type != "none")
+      return false;
   }
   return found;
 }
@@ -68,8 +70,10 @@ bool Kinds::is_tensor() const {
 bool Kinds::is(std::string_view kind) const {
   bool found = false;
   for (const std::string& type : types_) {
-    if (type == kind) found = true;
-    else if (type != "none") return false;
+    if (type == kind)
+      found = true;
+    else if (type != "none")
+      return false;
   }
   return found;
 }

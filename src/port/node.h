@@ -66,10 +66,10 @@ class Kinds {
  public:
   explicit Kinds(const std::vector<std::string>& types) : types_(types) {}
   bool is_known() const { return !types_.empty(); }
-  bool is_tensor() const;                   // each time, or None
-  bool is(std::string_view kind) const;     // each time, or None: `size`, `int`, `device`
-  int rank() const;                         // -1 where it is not always the same
-  std::string dtype() const;                // empty where it is not always the same
+  bool is_tensor() const;                    // each time, or None
+  bool is(std::string_view kind) const;      // each time, or None: `size`, `int`, `device`
+  int rank() const;                          // -1 where it is not always the same
+  std::string dtype() const;                 // empty where it is not always the same
   std::vector<std::string> modules() const;  // class names of modules
 
  private:

@@ -65,9 +65,12 @@ class Parser {
   Node sum() {
     Node left = product();
     while (true) {
-      if (take("+")) left = make("Bin", "+", {left, product()});
-      else if (take("-")) left = make("Bin", "-", {left, product()});
-      else return left;
+      if (take("+"))
+        left = make("Bin", "+", {left, product()});
+      else if (take("-"))
+        left = make("Bin", "-", {left, product()});
+      else
+        return left;
     }
   }
 
@@ -76,10 +79,14 @@ class Parser {
     while (true) {
       skip_space();
       if (text_.substr(at_).starts_with("**")) return left;
-      if (take("*")) left = make("Bin", "*", {left, unary()});
-      else if (take("//")) left = make("Bin", "//", {left, unary()});
-      else if (take("/")) left = make("Bin", "/", {left, unary()});
-      else return left;
+      if (take("*"))
+        left = make("Bin", "*", {left, unary()});
+      else if (take("//"))
+        left = make("Bin", "//", {left, unary()});
+      else if (take("/"))
+        left = make("Bin", "/", {left, unary()});
+      else
+        return left;
     }
   }
 
@@ -160,8 +167,8 @@ class Parser {
     }
     if (std::isdigit(c) != 0) {
       const size_t start = at_;
-      while (at_ < text_.size() && (std::isalnum(text_[at_]) != 0 || text_[at_] == '.' ||
-                                    (text_[at_] == '-' && text_[at_ - 1] == 'e'))) {
+      while (at_ < text_.size() &&
+             (std::isalnum(text_[at_]) != 0 || text_[at_] == '.' || (text_[at_] == '-' && text_[at_ - 1] == 'e'))) {
         ++at_;
       }
       return make("Const", std::string(text_.substr(start, at_ - start)));
@@ -176,9 +183,8 @@ class Parser {
 };
 
 // Arguments that place tensors or ask for autograd, which mean nothing in TensorFlow.
-const std::set<std::string> kDropped = {"device",        "requires_grad", "memory_format", "non_blocking",
-                                        "pin_memory",    "copy",          "inplace",       "layout",
-                                        "sparse_grad"};
+const std::set<std::string> kDropped = {"device", "requires_grad", "memory_format", "non_blocking", "pin_memory",
+                                        "copy",   "inplace",       "layout",        "sparse_grad"};
 
 }  // namespace
 
@@ -190,15 +196,18 @@ Signature parse_signature(std::string_view text) {
   signature.name = dotted(parsed[0]);
   for (size_t i = 1; i < parsed.size(); ++i) {
     const Node& p = parsed[i];
-    if (p.is("Starred")) signature.parameters.push_back({p[0].text, true, true, make("List")});
-    else if (p.is("Keyword")) signature.parameters.push_back({p.text, true, false, p[0]});
-    else signature.parameters.push_back({p.text, false, false, {}});
+    if (p.is("Starred"))
+      signature.parameters.push_back({p[0].text, true, true, make("List")});
+    else if (p.is("Keyword"))
+      signature.parameters.push_back({p.text, true, false, p[0]});
+    else
+      signature.parameters.push_back({p.text, false, false, {}});
   }
   return signature;
 }
 
 bool bind_arguments(const Signature& signature, const Node* self, const std::vector<Node>& arguments, Bindings& bound,
-          std::string& problem) {
+                    std::string& problem) {
   size_t next = 0;
   if (self != nullptr) {
     bound["self"] = *self;
@@ -226,8 +235,10 @@ bool bind_arguments(const Signature& signature, const Node* self, const std::vec
       problem = "has an argument `" + argument.text + "` that its rule does not know";
       return false;
     }
-    if (found->is_rest) rest = {argument[0]};
-    else bound[found->name] = argument[0];
+    if (found->is_rest)
+      rest = {argument[0]};
+    else
+      bound[found->name] = argument[0];
   }
   for (const auto& p : signature.parameters) {
     if (p.is_rest) {
@@ -249,7 +260,8 @@ bool bind_arguments(const Signature& signature, const Node* self, const std::vec
 Node fill(const Node& pattern, const Bindings& bound) {
   if (pattern.is("Hole")) {
     const auto found = bound.find(pattern.text);
-    if (found == bound.end()) internal_error("port: a rule uses `${}`, which its signature does not have", pattern.text);
+    if (found == bound.end())
+      internal_error("port: a rule uses `${}`, which its signature does not have", pattern.text);
     return found->second;
   }
   Node filled = pattern;

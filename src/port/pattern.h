@@ -33,7 +33,7 @@ using Bindings = std::map<std::string, Node>;
 /// The arguments of a call by parameter name, defaults filled in; a `Rest` of several becomes a list. What does not fit
 /// is told in `problem`, and nothing is bound. `self` is the receiver of a method.
 bool bind_arguments(const Signature& signature, const Node* self, const std::vector<Node>& arguments, Bindings& bound,
-          std::string& problem);
+                    std::string& problem);
 
 /// The pattern with its holes filled. A keyword argument whose hole is None is left out.
 Node fill(const Node& pattern, const Bindings& bound);

@@ -41,8 +41,7 @@ TEST_CASE("every row parses, and its holes are its parameters") {
 TEST_CASE("a permutation comes from the observed rank") {
   const Node x = typed("x", "tensor:4:float32");
   CHECK(translated("Tensor.transpose", {number(1), number(2)}, x) == "tf.transpose(x, perm=[0, 2, 1, 3])");
-  CHECK(translated("Tensor.transpose", {number(1), parse_expression("-1")}, x) ==
-        "tf.transpose(x, perm=[0, 3, 2, 1])");
+  CHECK(translated("Tensor.transpose", {number(1), parse_expression("-1")}, x) == "tf.transpose(x, perm=[0, 3, 2, 1])");
   CHECK(translated("Tensor.transpose", {number(1), number(2)}, name("x")) ==
         "problem: swaps axes of a tensor whose rank no probe saw");
 }
@@ -57,8 +56,8 @@ TEST_CASE("the last two axes go into a product as they are") {
 
 TEST_CASE("sizes that stay are asked of the tensor") {
   const Node x = typed("x", "tensor:3:float32");
-  CHECK(translated("Tensor.expand", {name("n"), parse_expression("-1"), parse_expression("-1"), parse_expression("-1")}, x) ==
-        "tf.broadcast_to(x, [n, shape_list(x)[0], shape_list(x)[1], shape_list(x)[2]])");
+  CHECK(translated("Tensor.expand", {name("n"), parse_expression("-1"), parse_expression("-1"), parse_expression("-1")},
+                   x) == "tf.broadcast_to(x, [n, shape_list(x)[0], shape_list(x)[1], shape_list(x)[2]])");
 }
 
 TEST_CASE("arguments are bound by name and by place") {

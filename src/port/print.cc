@@ -14,11 +14,27 @@ namespace {
 constexpr size_t kWidth = 119;
 constexpr int kIndent = 4;
 
-enum Level { kLambda, kConditional, kOr, kAnd, kNot, kCompare, kBitOr, kBitXor, kBitAnd, kShift, kSum, kProduct, kUnary, kPower, kAtom };
+enum Level {
+  kLambda,
+  kConditional,
+  kOr,
+  kAnd,
+  kNot,
+  kCompare,
+  kBitOr,
+  kBitXor,
+  kBitAnd,
+  kShift,
+  kSum,
+  kProduct,
+  kUnary,
+  kPower,
+  kAtom
+};
 
 int level_of(const Node& n) {
   static const std::map<std::string, int> kBinary = {
-      {"|", kBitOr}, {"^", kBitXor}, {"&", kBitAnd}, {"<<", kShift}, {">>", kShift},  {"+", kSum},    {"-", kSum},
+      {"|", kBitOr},   {"^", kBitXor},  {"&", kBitAnd},   {"<<", kShift},  {">>", kShift},  {"+", kSum},   {"-", kSum},
       {"*", kProduct}, {"/", kProduct}, {"//", kProduct}, {"%", kProduct}, {"@", kProduct}, {"**", kPower}};
   if (n.is("IfExp")) return kConditional;
   if (n.is("Bool")) return n.text == "or" ? kOr : kAnd;
@@ -65,7 +81,8 @@ std::string flat(const Node& n) {
   if (n.is("Starred")) return "*" + flat_at(n[0], kBitOr);
   if (n.is("Sub")) {
     const bool is_bare = n[1].is("Tuple") && n[1].size() > 0;
-    return flat_at(n[0], kAtom) + "[" + (is_bare ? joined(n[1].children) + (n[1].size() == 1 ? "," : "") : flat(n[1])) + "]";
+    return flat_at(n[0], kAtom) + "[" + (is_bare ? joined(n[1].children) + (n[1].size() == 1 ? "," : "") : flat(n[1])) +
+           "]";
   }
   if (n.is("Slice")) return flat_slice(n);
   if (n.is("Tuple")) return "(" + joined(n.children) + (n.size() == 1 ? ",)" : ")");
@@ -129,7 +146,8 @@ std::string flat_call_fixed(std::string text) {
       if (text[i] == '(') ++depth;
       if (text[i] == ')' && --depth == 0) {
         const std::string inner = text.substr(at + 2, i - at - 2);
-        const bool is_call = at > 0 && (std::isalnum(static_cast<unsigned char>(text[at - 1])) != 0 || text[at - 1] == '_');
+        const bool is_call =
+            at > 0 && (std::isalnum(static_cast<unsigned char>(text[at - 1])) != 0 || text[at - 1] == '_');
         if (is_call && i + 1 < text.size() && text[i + 1] == ')' && inner.find(" for ") != std::string::npos &&
             inner.find('"') == std::string::npos) {
           text = text.substr(0, at + 1) + inner + text.substr(i + 1);
@@ -158,9 +176,12 @@ class Printer {
         const bool follows_leader = before->is("Comment") && next_is_definition(block, *before) && !has_space;
         const bool ends_imports = is_top && is_import(*before) && !is_import(s);
         const bool follows_text = is_text(*before) && is_top;
-        if (is_definition(*before) || ((is_definition(s) || leads) && !follows_leader)) blank(is_top ? 2 : 1);
-        else if (ends_imports) blank(2);
-        else if (has_space || follows_text || (is_text(*before) && is_class_)) blank(1);
+        if (is_definition(*before) || ((is_definition(s) || leads) && !follows_leader))
+          blank(is_top ? 2 : 1);
+        else if (ends_imports)
+          blank(2);
+        else if (has_space || follows_text || (is_text(*before) && is_class_))
+          blank(1);
       }
       statement(s, depth);
       is_first = false;
@@ -171,7 +192,8 @@ class Printer {
 
  private:
   static bool is_definition(const Node& s) {
-    return s.is("Def") || s.is("Class") || (s.is("Source") && (s.text.starts_with("def ") || s.text.starts_with("class ")));
+    return s.is("Def") || s.is("Class") ||
+           (s.is("Source") && (s.text.starts_with("def ") || s.text.starts_with("class ")));
   }
   static bool is_import(const Node& s) { return s.is("Import") || s.is("From"); }
   static bool is_text(const Node& s) { return s.is("Expr") && s[0].is("Str"); }
@@ -192,7 +214,9 @@ class Printer {
     if (!out_.empty()) out_ += std::string(static_cast<size_t>(lines), '\n');
   }
 
-  void line(int depth, const std::string& text) { out_ += std::string(static_cast<size_t>(depth * kIndent), ' ') + text + "\n"; }
+  void line(int depth, const std::string& text) {
+    out_ += std::string(static_cast<size_t>(depth * kIndent), ' ') + text + "\n";
+  }
 
   // `before` expression `after`, at a depth, over several lines where it does not fit.
   void expression(int depth, const std::string& before, const Node& n, const std::string& after,
@@ -263,8 +287,10 @@ class Printer {
         }
       }
       line(depth, before + "(");
-      if (indent + kIndent + whole.size() <= kWidth) line(depth + 1, whole);
-      else operators(depth + 1, "", n, "");
+      if (indent + kIndent + whole.size() <= kWidth)
+        line(depth + 1, whole);
+      else
+        operators(depth + 1, "", n, "");
       line(depth, ")" + after);
       return;
     }
@@ -274,9 +300,7 @@ class Printer {
     line(depth, before + whole + after);
   }
 
-  static std::string flat_index(const Node& n) {
-    return n.is("Tuple") && n.size() > 1 ? joined(n.children) : flat(n);
-  }
+  static std::string flat_index(const Node& n) { return n.is("Tuple") && n.size() > 1 ? joined(n.children) : flat(n); }
 
   void bracketed(int depth, const std::string& open, const Node& n, size_t from, const std::string& close) {
     line(depth, open);
@@ -305,7 +329,8 @@ class Printer {
     for (size_t i = 0; i < parts.size(); ++i) {
       const bool is_last = i + 1 == parts.size();
       const Node& part = *parts[i].second;
-      const bool needs_brackets = level_of(part) < level_of(n) + (n.is("Bool") ? 1 : 0) && level_of(part) != level_of(n);
+      const bool needs_brackets =
+          level_of(part) < level_of(n) + (n.is("Bool") ? 1 : 0) && level_of(part) != level_of(n);
       if (needs_brackets) {
         line(depth, (i == 0 ? before : "") + parts[i].first + "(" + flat(part) + ")" + (is_last ? after : ""));
       } else {
@@ -329,7 +354,9 @@ class Printer {
     }
   }
 
-  static std::string target(const Node& n) { return n.is("Tuple") && n.size() > 0 ? joined(n.children) + (n.size() == 1 ? "," : "") : flat(n); }
+  static std::string target(const Node& n) {
+    return n.is("Tuple") && n.size() > 0 ? joined(n.children) + (n.size() == 1 ? "," : "") : flat(n);
+  }
 
   static std::string parameter(const Node& p) {
     const char* stars = p.is("VarParam") ? "*" : p.is("KwParam") ? "**" : "";
@@ -402,7 +429,8 @@ class Printer {
       for (size_t i = 0; i + 1 < s.size(); ++i) before += target(s[i]) + " = ";
       const Node& value = s.children.back();
       if (value.is("Tuple") && value.size() > 1 &&
-          static_cast<size_t>(depth * kIndent) + before.size() + joined(value.children).size() <= kWidth && s[0].is("Tuple")) {
+          static_cast<size_t>(depth * kIndent) + before.size() + joined(value.children).size() <= kWidth &&
+          s[0].is("Tuple")) {
         return line(depth, before + joined(value.children) + note);
       }
       return expression(depth, before, value, note);
@@ -416,7 +444,8 @@ class Printer {
     if (s.is("Return")) {
       if (s.size() == 0) return line(depth, "return" + note);
       const Node& value = s[0];
-      if (value.is("Tuple") && value.size() > 1 && static_cast<size_t>(depth * kIndent) + 7 + joined(value.children).size() <= kWidth) {
+      if (value.is("Tuple") && value.size() > 1 &&
+          static_cast<size_t>(depth * kIndent) + 7 + joined(value.children).size() <= kWidth) {
         return line(depth, "return " + joined(value.children) + note);
       }
       return expression(depth, "return ", value, note);
@@ -448,8 +477,10 @@ class Printer {
     while (at < text.size()) {
       const size_t end = std::min(text.find('\n', at), text.size());
       const std::string one = text.substr(at, end - at);
-      if (one.empty()) out_ += "\n";
-      else line(depth, one);
+      if (one.empty())
+        out_ += "\n";
+      else
+        line(depth, one);
       at = end + 1;
     }
   }

@@ -56,7 +56,8 @@ constexpr CallRule kCallRules[] = {
     {"torch.zeros_like(input, dtype=None)", "tf.zeros_like($input, dtype=$dtype)"},
     {"torch.full_like(input, fill_value)", "tf.fill(shape_list($input), tf.cast($fill_value, $input.dtype))"},
     {"torch.eye(n, dtype=None)", "tf.eye($n, dtype=$dtype)"},
-    {"torch.linspace(start, end, steps)", "tf.linspace($start, $end, $steps)"},
+    {"torch.linspace(start, end, steps)",
+     "tf.linspace(tf.cast($start, tf.float32), tf.cast($end, tf.float32), $steps)"},
     {"torch.tensor(data, dtype=None)", "tf.convert_to_tensor($data, dtype=$dtype)"},
     {"torch.rand(size, dtype=None)", "tf.random.uniform($size, dtype=$dtype)"},
     {"torch.empty(*size, dtype=None)", "tf.zeros($size, dtype=$dtype)"},
@@ -133,7 +134,8 @@ constexpr CallRule kCallRules[] = {
     {"Tensor.any(self)", "tf.reduce_any($self)"},
     {"Tensor.all(self)", "tf.reduce_all($self)"},
     // Softmax and activations
-    {"torch.nn.functional.gelu(input, approximate=\"none\")", "tf.nn.gelu($input, approximate=$approximate == \"tanh\")"},
+    {"torch.nn.functional.gelu(input, approximate=\"none\")",
+     "tf.nn.gelu($input, approximate=$approximate == \"tanh\")"},
     {"torch.nn.functional.relu(input)", "tf.nn.relu($input)"},
     {"torch.nn.functional.silu(input)", "tf.nn.silu($input)"},
     {"torch.nn.functional.sigmoid(input)", "tf.sigmoid($input)"},
@@ -223,6 +225,16 @@ constexpr Helper kHelpers[] = {
         inputs = tf.pad(inputs, [[0, 0], [0, 0], [height, height], [width, width]])
         outputs = super().call(tf.transpose(inputs, perm=[0, 2, 3, 1]))
         return tf.transpose(outputs, perm=[0, 3, 1, 2]))"},
+    {"flatten", R"(def flatten(tensor, start_dim: int):
+    """The axes from `start_dim` on as one."""
+    sizes = shape_list(tensor)
+    return tf.reshape(tensor, sizes[:start_dim] + [math.prod(sizes[start_dim:])]))"},
+    {"expand", R"(def expand(tensor, sizes):
+    """Broadcast to `sizes`, where -1 keeps the size that is there."""
+    own = shape_list(tensor)
+    own = [1] * (len(sizes) - len(own)) + own
+    kept = [old if isinstance(new, int) and new == -1 else new for old, new in zip(own, sizes)]
+    return tf.broadcast_to(tensor, kept))"},
     {"activation_of", R"(def activation_of(name: str):
     """The activation that PyTorch knows under this name."""
     tf_names = {"gelu_pytorch_tanh": "gelu_new", "gelu_python": "gelu"}
@@ -310,15 +322,31 @@ std::span<const Helper> helpers() { return kHelpers; }
 
 const std::map<std::string, std::string>& name_rules() {
   static const std::map<std::string, std::string> kRules = {
-      {"torch.float32", "tf.float32"}, {"torch.float", "tf.float32"},   {"torch.float16", "tf.float16"},
-      {"torch.half", "tf.float16"},    {"torch.bfloat16", "tf.bfloat16"}, {"torch.float64", "tf.float64"},
+      {"torch.float32", "tf.float32"},
+      {"torch.float", "tf.float32"},
+      {"torch.float16", "tf.float16"},
+      {"torch.half", "tf.float16"},
+      {"torch.bfloat16", "tf.bfloat16"},
+      {"torch.float64", "tf.float64"},
       // Sizes and ids are int32 in Transformers' TensorFlow classes.
-      {"torch.long", "tf.int32"},      {"torch.int64", "tf.int32"},     {"torch.int", "tf.int32"},
-      {"torch.int32", "tf.int32"},     {"torch.bool", "tf.bool"},       {"torch.uint8", "tf.uint8"},
-      {"torch.Tensor", "tf.Tensor"},   {"torch.LongTensor", "tf.Tensor"}, {"torch.FloatTensor", "tf.Tensor"},
-      {"torch.BoolTensor", "tf.Tensor"}, {"torch.IntTensor", "tf.Tensor"}, {"torch.dtype", "tf.DType"},
-      {"torch.Size", "tf.TensorShape"}, {"torch.nn.Module", "keras.layers.Layer"}, {"torch.inf", "math.inf"},
-      {"Cache", "TFDynamicCache"},     {"get_activation", "activation_of"},     {"DynamicCache", "TFDynamicCache"},
+      {"torch.long", "tf.int32"},
+      {"torch.int64", "tf.int32"},
+      {"torch.int", "tf.int32"},
+      {"torch.int32", "tf.int32"},
+      {"torch.bool", "tf.bool"},
+      {"torch.uint8", "tf.uint8"},
+      {"torch.Tensor", "tf.Tensor"},
+      {"torch.LongTensor", "tf.Tensor"},
+      {"torch.FloatTensor", "tf.Tensor"},
+      {"torch.BoolTensor", "tf.Tensor"},
+      {"torch.IntTensor", "tf.Tensor"},
+      {"torch.dtype", "tf.DType"},
+      {"torch.Size", "tf.TensorShape"},
+      {"torch.nn.Module", "keras.layers.Layer"},
+      {"torch.inf", "math.inf"},
+      {"Cache", "TFDynamicCache"},
+      {"get_activation", "activation_of"},
+      {"DynamicCache", "TFDynamicCache"},
   };
   return kRules;
 }
@@ -339,15 +367,16 @@ const std::map<std::string, std::string>& import_rules() {
 
 const std::map<std::string, std::string>& attribute_rules() {
   static const std::map<std::string, std::string> kRules = {
-      {"output", "dense_output"}, {"input", "dense_input"}, {"losses", "loss_layers"}, {"updates", "update_layers"},
-      {"weights", "weight_layers"}, {"variables", "variable_layers"}, {"metrics", "metric_layers"},
+      {"output", "dense_output"},   {"input", "dense_input"},     {"losses", "loss_layers"},
+      {"updates", "update_layers"}, {"weights", "weight_layers"}, {"variables", "variable_layers"},
+      {"metrics", "metric_layers"},
   };
   return kRules;
 }
 
 const std::set<std::string>& dropped_methods() {
-  static const std::set<std::string> kNames = {"_prune_heads",  "prune_heads", "_init_weights", "extra_repr",
-                                               "_tie_weights",  "_set_gradient_checkpointing"};
+  static const std::set<std::string> kNames = {"_prune_heads", "prune_heads",  "_init_weights",
+                                               "extra_repr",   "_tie_weights", "_set_gradient_checkpointing"};
   return kNames;
 }
 

@@ -26,11 +26,18 @@ bool is_word_char(char c) { return std::isalnum(static_cast<unsigned char>(c)) !
 
 // Modules of Transformers that only work with PyTorch: what a file takes from them needs a rule.
 bool is_torch_origin(const std::string& module) {
-  static const std::set<std::string> kModules = {
-      "transformers.activations",      "transformers.cache_utils",   "transformers.modeling_attn_mask_utils",
-      "transformers.modeling_outputs", "transformers.modeling_utils", "transformers.pytorch_utils",
-      "transformers.modeling_rope_utils", "transformers.modeling_flash_attention_utils", "transformers.generation",
-      "transformers.loss.loss_utils", "transformers.utils.backbone_utils", "transformers.models.auto"};
+  static const std::set<std::string> kModules = {"transformers.activations",
+                                                 "transformers.cache_utils",
+                                                 "transformers.modeling_attn_mask_utils",
+                                                 "transformers.modeling_outputs",
+                                                 "transformers.modeling_utils",
+                                                 "transformers.pytorch_utils",
+                                                 "transformers.modeling_rope_utils",
+                                                 "transformers.modeling_flash_attention_utils",
+                                                 "transformers.generation",
+                                                 "transformers.loss.loss_utils",
+                                                 "transformers.utils.backbone_utils",
+                                                 "transformers.models.auto"};
   return module == "torch" || module.starts_with("torch.") || kModules.contains(module) ||
          module.find(".modeling_") != std::string::npos;
 }
@@ -82,7 +89,8 @@ class Translator {
   }
 
  private:
-  // What is known before -----------------------------------------------------------------------------------------------
+  // What is known before
+  // -----------------------------------------------------------------------------------------------
 
   void read_imports() {
     const std::string package = source_.at("package").get<std::string>();
@@ -151,14 +159,16 @@ class Translator {
     }
   }
 
-  // Failures -----------------------------------------------------------------------------------------------------------
+  // Failures
+  // -----------------------------------------------------------------------------------------------------------
 
   void problem(const Node& at, const std::string& what) {
     const int line = at.line != 0 ? at.line : line_;
     errors_.push_back(fmt::format("{}:{}: {}", file_, line, what));
   }
 
-  // Module level -------------------------------------------------------------------------------------------------------
+  // Module level
+  // -------------------------------------------------------------------------------------------------------
 
   void module_statement(const Node& s, std::vector<Node>& body) {
     if (s.is("Space")) {
@@ -166,8 +176,10 @@ class Translator {
     } else if (s.is("Comment")) {
       body.push_back(comment(s));
     } else if (s.is("Class")) {
-      if (reachable_.contains(s.text)) class_statement(s, body);
-      else drop_comments(body);
+      if (reachable_.contains(s.text))
+        class_statement(s, body);
+      else
+        drop_comments(body);
     } else if (s.is("Def")) {
       if (!reachable_.contains(s.text)) return drop_comments(body);
       class_ = "";
@@ -230,7 +242,8 @@ class Translator {
     });
   }
 
-  // Classes ------------------------------------------------------------------------------------------------------------
+  // Classes
+  // ------------------------------------------------------------------------------------------------------------
 
   void class_statement(const Node& s, std::vector<Node>& body) {
     const ClassFacts& facts = *facts_->find(s.text);
@@ -248,15 +261,17 @@ class Translator {
   }
 
   void pretrained_class(const Node& s, std::vector<Node>& body) {
-    Node made = make("Class", "TF" + s.text, {make("Decorators"), make("Bases", "", {name("TFPreTrainedModel")}), make("Block")});
+    Node made = make("Class", "TF" + s.text,
+                     {make("Decorators"), make("Bases", "", {name("TFPreTrainedModel")}), make("Block")});
     for (const Node& member : s[2].children) {
       if (member.is("Expr") && member[0].is("Str")) {
         Node text = member;
         rename_texts(text);
         made[2].children.push_back(text);
       }
-      if (member.is("Assign", "") && (member[0].is("Name", "config_class") || member[0].is("Name", "base_model_prefix") ||
-                                      member[0].is("Name", "main_input_name"))) {
+      if (member.is("Assign", "") &&
+          (member[0].is("Name", "config_class") || member[0].is("Name", "base_model_prefix") ||
+           member[0].is("Name", "main_input_name"))) {
         made[2].children.push_back(member);
       }
     }
@@ -267,8 +282,10 @@ class Translator {
 
   Node layer_class(const Node& s, const std::string& tf_class, const ClassFacts& facts) {
     std::vector<Node> bases;
-    if (!facts.base.empty() && !facts.is_model) bases.push_back(name("TF" + facts.base));
-    else if (facts.is_module) bases.push_back(name("keras.layers.Layer"));
+    if (!facts.base.empty() && !facts.is_model)
+      bases.push_back(name("TF" + facts.base));
+    else if (facts.is_module)
+      bases.push_back(name("keras.layers.Layer"));
     Node made = make("Class", tf_class, {make("Decorators"), make("Bases", "", bases), make("Block")});
     if (!facts.is_module) {
       for (const Node& d : s[0].children) made[0].children.push_back(d);
@@ -315,7 +332,8 @@ class Translator {
       base_text_ = members[0];
       members.erase(members.begin());
     }
-    members.insert(members.begin(), make("Assign", "", {name("config_class"), name(source_.at("config_class").get<std::string>())}));
+    members.insert(members.begin(),
+                   make("Assign", "", {name("config_class"), name(source_.at("config_class").get<std::string>())}));
     for (Node& member : members) {
       if (!member.is("Def")) continue;
       if (member.text == "call") {
@@ -336,7 +354,8 @@ class Translator {
 
   Node base_model(const Node& s) {
     const std::string prefix = source_.at("prefix").get<std::string>();
-    Node made = make("Class", "TF" + base_, {s[0], make("Bases", "", {name("TF" + facts_->find(base_)->base)}), make("Block")});
+    Node made =
+        make("Class", "TF" + base_, {s[0], make("Bases", "", {name("TF" + facts_->find(base_)->base)}), make("Block")});
     rename_texts(made);
     std::vector<Node>& members = made[2].children;
     if (base_text_.is("Expr")) members.push_back(base_text_);
@@ -366,10 +385,15 @@ class Translator {
     forward[3] = outer;
     forward[0].children.insert(forward[0].children.begin(), name("unpack_inputs"));
     members.push_back(forward);
-    members.push_back(make("Def", "build", {make("Decorators"), parse_parameters({"input_shape"}), make("Empty"),
-                                            make("Block", "", {make("Source", fmt::format(
-        "if self.built:\n    return\nself.built = True\nif getattr(self, \"{0}\", None) is not None:\n"
-        "    with tf.name_scope(self.{0}.name):\n        self.{0}.build(None)", prefix))})}));
+    members.push_back(make(
+        "Def", "build",
+        {make("Decorators"), parse_parameters({"input_shape"}), make("Empty"),
+         make("Block", "",
+              {make("Source",
+                    fmt::format(
+                        "if self.built:\n    return\nself.built = True\nif getattr(self, \"{0}\", None) is not None:\n"
+                        "    with tf.name_scope(self.{0}.name):\n        self.{0}.build(None)",
+                        prefix))})}));
     return made;
   }
 
@@ -385,11 +409,11 @@ class Translator {
   Node build_method(bool has_base) {
     std::string text;
     for (const Weight& weight : weights_) {
-      const Node made = call(parse_expression("self.add_weight"), {keyword("name", text_literal(weight.attribute)),
-                                                                   keyword("shape", weight.shape),
-                                                                   keyword("initializer", weight.initializer)});
-      const Node whole = weight.condition.kind.empty() ? made
-                                                       : make("IfExp", "", {weight.condition, made, make("Const", "None")});
+      const Node made = call(parse_expression("self.add_weight"),
+                             {keyword("name", text_literal(weight.attribute)), keyword("shape", weight.shape),
+                              keyword("initializer", weight.initializer)});
+      const Node whole =
+          weight.condition.kind.empty() ? made : make("IfExp", "", {weight.condition, made, make("Const", "None")});
       Node module = make("Block", "", {make("Assign", "", {attribute(name("self"), weight.attribute), whole})});
       text += print_module(module);
     }
@@ -410,11 +434,13 @@ class Translator {
                                       : "if self.built:\n    return\nself.built = True\n";
     text = head + text;
     text.pop_back();
-    return make("Def", "build", {make("Decorators"), parse_parameters({"input_shape"}), make("Empty"),
-                                 make("Block", "", {make("Source", text)})});
+    return make("Def", "build",
+                {make("Decorators"), parse_parameters({"input_shape"}), make("Empty"),
+                 make("Block", "", {make("Source", text)})});
   }
 
-  // Functions ----------------------------------------------------------------------------------------------------------
+  // Functions
+  // ----------------------------------------------------------------------------------------------------------
 
   Node function(const Node& s, const std::string& key) {
     function_ = key;
@@ -455,7 +481,8 @@ class Translator {
       parameters.push_back(kept);
     }
     const bool is_layer = !class_.empty() && facts_->find(class_)->is_module;
-    if (in_init_ && is_layer && !has_rest) parameters.push_back(make("KwParam", "kwargs", {make("Empty"), make("Empty")}));
+    if (in_init_ && is_layer && !has_rest)
+      parameters.push_back(make("KwParam", "kwargs", {make("Empty"), make("Empty")}));
     // The main layer always takes it: `unpack_inputs` and Keras hand it over.
     if (facts_->needs_training(key) || (is_main_layer_ && s.text == "forward")) {
       Node training = make("Param", "training", {name("bool"), make("Const", "False")});
@@ -469,9 +496,8 @@ class Translator {
     made[3] = block(s[3], key);
     if (in_init_ && needs_config_) {
       std::vector<Node>& body = made[3].children;
-      const auto super = std::ranges::find_if(body, [](const Node& n) {
-        return n.is("Expr") && n[0].is("Call") && n[0][0].is("Attr", "__init__");
-      });
+      const auto super = std::ranges::find_if(
+          body, [](const Node& n) { return n.is("Expr") && n[0].is("Call") && n[0][0].is("Attr", "__init__"); });
       body.insert(super == body.end() ? super : super + 1,
                   make("Assign", "", {attribute(name("self"), "config"), name("config")}));
     }
@@ -494,9 +520,12 @@ class Translator {
     for_each(part, [&](Node& n) {
       const std::string dots = dotted(n);
       const auto found = name_rules().find(dots);
-      if (found != name_rules().end()) n = parse_expression(found->second);
-      else if (n.is("Name")) n = name(output_name(tf_name(n.text)));
-      else if (n.is("Str") || n.is("Concat")) n = Node(n);
+      if (found != name_rules().end())
+        n = parse_expression(found->second);
+      else if (n.is("Name"))
+        n = name(output_name(tf_name(n.text)));
+      else if (n.is("Str") || n.is("Concat"))
+        n = Node(n);
     });
   }
 
@@ -543,12 +572,14 @@ class Translator {
     if (errors_.size() > errors && !s.is_reached && where != "always") {
       made.children = {not_ported(errors)};
     }
-    const bool is_empty = std::ranges::all_of(made.children, [](const Node& n) { return n.is("Comment") || n.is("Space"); });
+    const bool is_empty =
+        std::ranges::all_of(made.children, [](const Node& n) { return n.is("Comment") || n.is("Space"); });
     if (is_empty) made.children.push_back(make("Pass"));
     return made;
   }
 
-  // Statements ---------------------------------------------------------------------------------------------------------
+  // Statements
+  // ---------------------------------------------------------------------------------------------------------
 
   std::vector<Node> statement(const Node& s) {
     if (s.line != 0) line_ = s.line;
@@ -559,7 +590,8 @@ class Translator {
     if (s.is("If")) {
       if (is_size_check(s)) return {};
       if (grows_a_buffer(s)) {
-        notes_.push_back(fmt::format("{}:{}: a buffer that grows with the input keeps the size of the configuration", file_, s.line));
+        notes_.push_back(fmt::format("{}:{}: a buffer that grows with the input keeps the size of the configuration",
+                                     file_, s.line));
         return {};
       }
       Node made = s;
@@ -608,16 +640,19 @@ class Translator {
     if (!made.is("Call") || !made[0].is("Attr") || !made[0][0].is("Name", "self")) return false;
     const std::string owner = facts_->owner_of(class_, made[0].text);
     if (owner.empty()) return false;
-    return any_of(*facts_->find(owner)->methods.at(made[0].text), [](const Node& n) { return n.is("Attr", "register_buffer"); });
+    return any_of(*facts_->find(owner)->methods.at(made[0].text),
+                  [](const Node& n) { return n.is("Attr", "register_buffer"); });
   }
 
   // `if x.size() != (…): raise …` cannot be asked of sizes that are not known before a graph runs.
   bool is_size_check(const Node& s) const {
     const Node& test = s[0];
-    if (s.size() != 2 || !test.is("Compare", "!=") || !(is_sizes(test[0], kinds(test[0])) || is_sizes(test[1], kinds(test[1])))) {
+    if (s.size() != 2 || !test.is("Compare", "!=") ||
+        !(is_sizes(test[0], kinds(test[0])) || is_sizes(test[1], kinds(test[1])))) {
       return false;
     }
-    return std::ranges::all_of(s[1].children, [](const Node& n) { return n.is("Raise") || n.is("Comment") || n.is("Space"); });
+    return std::ranges::all_of(s[1].children,
+                               [](const Node& n) { return n.is("Raise") || n.is("Comment") || n.is("Space"); });
   }
 
   // `x += y` of tensors of other dtypes is no statement that TensorFlow takes.
@@ -691,7 +726,8 @@ class Translator {
     const Node& value = s.children.back();
     const std::string attr = s[0].text;
     if (value.is("Call") && dotted(value[0]) == "nn.Parameter") return parameter(s, value);
-    if (value.is("IfExp") && value[1].is("Call") && dotted(value[1][0]) == "nn.Parameter" && value[2].is("Const", "None")) {
+    if (value.is("IfExp") && value[1].is("Call") && dotted(value[1][0]) == "nn.Parameter" &&
+        value[2].is("Const", "None")) {
       std::vector<Node> result = parameter(s, value[1]);
       if (!weights_.empty()) weights_.back().condition = kept(expression(value[0]));
       for (Node& one : before_) result.push_back(std::move(one));
@@ -725,7 +761,8 @@ class Translator {
       const ClassFacts* facts = facts_->find(f);
       if (facts != nullptr) return facts->is_module;
       if (!facts_->eager_class(n[0]).empty()) return true;
-      return f.starts_with("nn.") && !f.starts_with("nn.functional") && f != "nn.Parameter" && !f.starts_with("nn.init");
+      return f.starts_with("nn.") && !f.starts_with("nn.functional") && f != "nn.Parameter" &&
+             !f.starts_with("nn.init");
     });
   }
 
@@ -741,7 +778,8 @@ class Translator {
       factor = initial[is_right ? 0 : 1];
     }
     const std::string f = created->is("Call") ? dotted((*created)[0]) : "";
-    if (f != "torch.ones" && f != "torch.zeros" && f != "torch.empty" && f != "torch.randn" && f != "torch.rand" && f != "torch.Tensor") {
+    if (f != "torch.ones" && f != "torch.zeros" && f != "torch.empty" && f != "torch.randn" && f != "torch.rand" &&
+        f != "torch.Tensor") {
       problem(s, fmt::format("a parameter that begins with `{}` has no rule", raw_text(initial)));
       return {};
     }
@@ -753,7 +791,9 @@ class Translator {
     std::vector<Node> result;
     weight.shape = kept(expression(shape));
     if (factor.is("Empty") || factor.kind.empty()) {
-      weight.initializer = f == "torch.ones" ? text_literal("ones") : f == "torch.zeros" ? text_literal("zeros") : initializer();
+      weight.initializer = f == "torch.ones"    ? text_literal("ones")
+                           : f == "torch.zeros" ? text_literal("zeros")
+                                                : initializer();
     } else if (f == "torch.ones") {
       weight.initializer = call(parse_expression("keras.initializers.Constant"), {kept(expression(factor))});
     } else {
@@ -782,7 +822,9 @@ class Translator {
   // An expression of `__init__` for use in `build`: locals become attributes.
   Node kept(Node n) {
     for_each(n, [&](Node& part) {
-      if (!part.is("Name") || part.text == "self" || imports_.contains(part.text) || part.text == "int" || part.text == "tf" || part.text == "len") return;
+      if (!part.is("Name") || part.text == "self" || imports_.contains(part.text) || part.text == "int" ||
+          part.text == "tf" || part.text == "len")
+        return;
       if (part.text == "config") {
         need_config();
       } else {
@@ -810,8 +852,10 @@ class Translator {
     int axis = -1;
     for (size_t i = 0; i < index.size(); ++i) {
       const Node& part = index[i];
-      if (!part.is("Slice") || !part[2].is("Empty")) axis = -2;
-      else if (!part[0].is("Empty") || !part[1].is("Empty")) axis = axis == -1 ? static_cast<int>(i) : -2;
+      if (!part.is("Slice") || !part[2].is("Empty"))
+        axis = -2;
+      else if (!part[0].is("Empty") || !part[1].is("Empty"))
+        axis = axis == -1 ? static_cast<int>(i) : -2;
     }
     if (axis < 0 || !target[0].is("Name")) {
       problem(s, "an assignment to a part of a tensor has no rule");
@@ -825,7 +869,8 @@ class Translator {
     std::vector<Node> parts;
     const auto rest = [&](const Node& low, const Node& high) {
       Node sub = make("Tuple");
-      for (int i = 0; i < axis; ++i) sub.children.push_back(make("Slice", "", {make("Empty"), make("Empty"), make("Empty")}));
+      for (int i = 0; i < axis; ++i)
+        sub.children.push_back(make("Slice", "", {make("Empty"), make("Empty"), make("Empty")}));
       sub.children.push_back(make("Slice", "", {low, high, make("Empty")}));
       return make("Sub", "", {target[0], sub.size() == 1 ? Node(sub[0]) : sub});
     };
@@ -834,7 +879,8 @@ class Translator {
     if (!bounds[1].is("Empty")) parts.push_back(rest(expression(bounds[1]), make("Empty")));
     const bool is_last = rank > 0 && axis == rank - 1;
     Node where = is_last ? make("Unary", "-", {number(1)}) : number(axis);
-    return make("Assign", "", {target[0], call(parse_expression("tf.concat"), {make("List", "", parts), keyword("axis", where)})});
+    return make("Assign", "",
+                {target[0], call(parse_expression("tf.concat"), {make("List", "", parts), keyword("axis", where)})});
   }
 
   std::vector<Node> expression_statement(const Node& s) {
@@ -848,7 +894,8 @@ class Translator {
       if (dropped_calls().contains(value[0].text)) return {};
       if (value[0].text == "register_buffer") return {buffer(value)};
     }
-    if (value.is("Call") && value[0].is("Attr", "append") && value[0][0].is("Name") && in_init_ && list_names_.contains(value[0][0].text)) {
+    if (value.is("Call") && value[0].is("Attr", "append") && value[0][0].is("Name") && in_init_ &&
+        list_names_.contains(value[0][0].text)) {
       const std::string list = value[0][0].text;
       layer_name_ = list_names_[list];
       list_index_ = call(name("len"), {name(list)});
@@ -880,8 +927,8 @@ class Translator {
     return std::ranges::any_of(facts_->classes(), [&](const auto& entry) {
       const auto init = entry.second.methods.find("__init__");
       return init != entry.second.methods.end() && any_of(*init->second, [&](const Node& n) {
-        return n.is("Call") && n[0].is("Attr", method) && n[0][0].is("Name", "self");
-      });
+               return n.is("Call") && n[0].is("Attr", method) && n[0][0].is("Name", "self");
+             });
     });
   }
 
@@ -902,7 +949,8 @@ class Translator {
     return make("Assign", "", {attribute(name("self"), attr), expression(value[2])});
   }
 
-  // Expressions --------------------------------------------------------------------------------------------------------
+  // Expressions
+  // --------------------------------------------------------------------------------------------------------
 
   // What is known of a value: observed there, else of the same name elsewhere in the function.
   Kinds kinds(const Node& n) const {
@@ -1005,7 +1053,8 @@ class Translator {
     if (n.text == "data" && may_be_tensor) return expression(n[0]);
     if (n.text == "ndim" && may_be_tensor) return call(name("len"), {attribute(expression(n[0]), "shape")});
     if (n[0].is("Call") && torch_name(n[0][0]) == "torch.finfo") return attribute(expression(n[0][1]), n.text);
-    if ((n.text == "weight" || n.text == "bias") && (n[0].is("Attr") || n[0].is("Name")) && !n[0].is("Name", "self")) return leaf_weight(n);
+    if ((n.text == "weight" || n.text == "bias") && (n[0].is("Attr") || n[0].is("Name")) && !n[0].is("Name", "self"))
+      return leaf_weight(n);
     const bool is_module = n[0].is("Name", "self") || (n[0].is("Attr") && !of.is_tensor());
     return attribute(expression(n[0]), is_module ? renamed_attribute(n.text) : n.text);
   }
@@ -1042,14 +1091,16 @@ class Translator {
         Node gathered = call(parse_expression("tf.gather"), {made[0], made[1]});
         return gathered;
       }
-      if (index.is_tensor() && index.dtype() == "bool") return call(parse_expression("tf.boolean_mask"), {made[0], made[1]});
+      if (index.is_tensor() && index.dtype() == "bool")
+        return call(parse_expression("tf.boolean_mask"), {made[0], made[1]});
       problem(n, fmt::format("indexing by tensors, `{}`, has no rule", raw_text(n)));
     }
     return made;
   }
 
   bool index_is_tensor(const Node& index) const {
-    if (index.is("Tuple")) return std::ranges::any_of(index.children, [&](const Node& n) { return kinds(n).is_tensor(); });
+    if (index.is("Tuple"))
+      return std::ranges::any_of(index.children, [&](const Node& n) { return kinds(n).is_tensor(); });
     return kinds(index).is_tensor();
   }
 
@@ -1059,14 +1110,16 @@ class Translator {
     for (Node& child : made.children) {
       child = expression(child);
       if (!has_sizes) continue;
-      if (child.is("Tuple")) child.kind = "List";
-      else if (Kinds(child.types).is("tuple")) child = call(name("list"), {child});
+      if (child.is("Tuple"))
+        child.kind = "List";
+      else if (Kinds(child.types).is("tuple"))
+        child = call(name("list"), {child});
     }
     return made;
   }
 
   static int width(const std::string& dtype) {
-    static const std::map<std::string, int> kWidths = {{"bool", 0}, {"uint8", 1}, {"int32", 2}, {"int64", 2},
+    static const std::map<std::string, int> kWidths = {{"bool", 0},    {"uint8", 1},    {"int32", 2},   {"int64", 2},
                                                        {"float16", 3}, {"bfloat16", 3}, {"float32", 4}, {"float64", 5}};
     const auto found = kWidths.find(dtype);
     return found == kWidths.end() ? -1 : found->second;
@@ -1088,8 +1141,10 @@ class Translator {
       const bool is_left_size = is_sizes(n[0], a), is_right_size = is_sizes(n[1], b);
       if (is_left_size || is_right_size) {
         for (Node* side : {&left, &right}) {
-          if (side->is("Tuple")) side->kind = "List";
-          else if (Kinds(side->types).is("tuple")) *side = call(name("list"), {*side});
+          if (side->is("Tuple"))
+            side->kind = "List";
+          else if (Kinds(side->types).is("tuple"))
+            *side = call(name("list"), {*side});
         }
       }
     }
@@ -1097,8 +1152,10 @@ class Translator {
     if (is_arithmetic && a.is_tensor() && b.is_tensor()) {
       const int wa = width(a.dtype()), wb = width(b.dtype());
       if (wa >= 0 && wb >= 0 && wa != wb) {
-        if (wa < wb) left = cast(left, promoted(right, b.dtype()));
-        else right = cast(right, promoted(left, a.dtype()));
+        if (wa < wb)
+          left = cast(left, promoted(right, b.dtype()));
+        else
+          right = cast(right, promoted(left, a.dtype()));
       } else if (wa >= 0 && wa <= 2 && n.text == "/") {
         left = cast(left, parse_expression("tf.float32"));
         right = cast(right, parse_expression("tf.float32"));
@@ -1108,7 +1165,8 @@ class Translator {
       Node& other = a.is_tensor() ? right : left;
       const Kinds t(tensor.types), o(other.types);
       const int w = width(t.dtype());
-      if (w >= 0 && w <= 2 && (o.is("float") || n.text == "/" || (other.is("Const") && other.text.find('.') != std::string::npos))) {
+      if (w >= 0 && w <= 2 &&
+          (o.is("float") || n.text == "/" || (other.is("Const") && other.text.find('.') != std::string::npos))) {
         tensor = cast(tensor, parse_expression("tf.float32"));
       } else if (w >= 3 && is_dynamic_size(other)) {
         other = cast(other, attribute(tensor, "dtype"));
@@ -1174,7 +1232,8 @@ class Translator {
     return make("Str", "f\"" + layer_name_ + "_._{" + raw_text(list_index_) + "}\"");
   }
 
-  std::optional<Node> special(const std::string& torch, std::vector<Node> arguments, const Node& at, const Node* self = nullptr) {
+  std::optional<Node> special(const std::string& torch, std::vector<Node> arguments, const Node& at,
+                              const Node* self = nullptr) {
     TorchCall c{torch, self != nullptr ? *self : Node(), std::move(arguments), at.types};
     std::string why;
     std::optional<Node> made = special_call(c, why);
@@ -1203,7 +1262,8 @@ class Translator {
   Node call_expression(const Node& n) {
     const Node& f = n[0];
     const std::string torch = torch_name(f);
-    if (torch.starts_with("torch.nn.") && !torch.starts_with("torch.nn.functional.")) return module_call(n, torch.substr(9));
+    if (torch.starts_with("torch.nn.") && !torch.starts_with("torch.nn.functional."))
+      return module_call(n, torch.substr(9));
     if (torch == "torch.is_tensor") return parse_is_tensor(n[1]);
     if (!torch.empty()) return *special(torch, arguments_of(n), n);
     if (f.is("Name", "isinstance") && n.size() == 3 && torch_name(n[2]) == "torch.Tensor") return parse_is_tensor(n[1]);
@@ -1265,7 +1325,9 @@ class Translator {
     const auto fields = output.at("fields").get<std::vector<std::string>>();
     std::erase_if(made.children, [&](const Node& a) {
       const bool is_unknown = a.is("Keyword") && !std::ranges::count(fields, a.text);
-      if (is_unknown) notes_.push_back(fmt::format("{}:{}: TF{} has no field `{}`, which is left out", file_, n.line, n[0].text, a.text));
+      if (is_unknown)
+        notes_.push_back(
+            fmt::format("{}:{}: TF{} has no field `{}`, which is left out", file_, n.line, n[0].text, a.text));
       return is_unknown;
     });
   }
@@ -1340,13 +1402,15 @@ class Translator {
         if (p != parameters.end() && bound[one].is("Const", p->value.text)) bound[one] = make("Const", "None");
       }
       bound["init"] = make("Const", "None");
-      if (has_initializer_range_ && parameters_.contains("config")) bound["init"] = parse_expression("get_initializer(config.initializer_range)");
+      if (has_initializer_range_ && parameters_.contains("config"))
+        bound["init"] = parse_expression("get_initializer(config.initializer_range)");
       bound["name"] = layer_name_.empty() ? make("Const", "None") : layer_name();
       if (!rule.build.empty()) {
         Node shape = fill(parse_expression(rule.build), bound);
         if (leaf == "LayerNorm") {
           const int rank = rank_of_input(layer_name_);
-          for (int extra = 3; extra < rank; ++extra) shape.children.insert(shape.children.begin(), make("Const", "None"));
+          for (int extra = 3; extra < rank; ++extra)
+            shape.children.insert(shape.children.begin(), make("Const", "None"));
         }
         pending_.push_back(raw_text(kept(shape)));
       }
@@ -1356,14 +1420,16 @@ class Translator {
     return n;
   }
 
-  // The file ------------------------------------------------------------------------------------------------------------
+  // The file
+  // ------------------------------------------------------------------------------------------------------------
 
   void finish(std::vector<Node>& body) {
     if (!unexpected_.empty()) {
       std::string list;
       for (const std::string& one : unexpected_) list += (list.empty() ? "" : ", ") + ("r\"" + one + "\"");
       body[pretrained_index_][2].children.push_back(make(
-          "Source", "# buffers that PyTorch saves and this file computes\n_keys_to_ignore_on_load_unexpected = [" + list + "]"));
+          "Source",
+          "# buffers that PyTorch saves and this file computes\n_keys_to_ignore_on_load_unexpected = [" + list + "]"));
     }
     drop_unused(body);
     std::string text = print_module(make("Block", "", body));
@@ -1380,7 +1446,9 @@ class Translator {
     std::vector<Node> imports = import_statements(text);
     // After the licence and the file's own text.
     size_t place = 0;
-    while (place < body.size() && (body[place].is("Comment") || body[place].is("Space") || (body[place].is("Expr") && body[place][0].is("Str")))) ++place;
+    while (place < body.size() && (body[place].is("Comment") || body[place].is("Space") ||
+                                   (body[place].is("Expr") && body[place][0].is("Str"))))
+      ++place;
     body.insert(body.begin() + static_cast<long>(place), imports.begin(), imports.end());
   }
 
@@ -1421,27 +1489,34 @@ class Translator {
     for (const auto& [as, origin] : imports_) {
       if (!has_word(text, as) || is_torch_origin(origin.first)) continue;
       const bool is_renamed = origin.first != as && !origin.first.starts_with(as + ".");
-      if (origin.second.empty()) plain.insert(is_renamed ? origin.first + " as " + as : origin.first);
-      else from[origin.first].insert(origin.second == as ? as : origin.second + " as " + as);
+      if (origin.second.empty())
+        plain.insert(is_renamed ? origin.first + " as " + as : origin.first);
+      else
+        from[origin.first].insert(origin.second == as ? as : origin.second + " as " + as);
     }
     for (const auto& [word, module] : import_rules()) {
       if (has_word(text, word)) from[module].insert(word);
     }
     for (const auto& [output, facts] : source_.at("tf_outputs").items()) {
-      if (facts.at("exists").get<bool>() && has_word(text, "TF" + output)) from["transformers.modeling_tf_outputs"].insert("TF" + output);
+      if (facts.at("exists").get<bool>() && has_word(text, "TF" + output))
+        from["transformers.modeling_tf_outputs"].insert("TF" + output);
     }
     if (has_word(text, "math")) plain.insert("math");
     std::vector<Node> made;
-    const auto add_plain = [&](const std::string& one) { made.push_back(make("Import", "", {make("Alias", one, {name("")})})); };
+    const auto add_plain = [&](const std::string& one) {
+      made.push_back(make("Import", "", {make("Alias", one, {name("")})}));
+    };
     const auto add_from = [&](const std::string& module) {
       Node statement = make("From", module);
       for (const std::string& one : from[module]) statement.children.push_back(make("Alias", one, {name("")}));
-      std::ranges::sort(statement.children, [](const Node& a, const Node& b) { return sort_key(a.text) < sort_key(b.text); });
+      std::ranges::sort(statement.children,
+                        [](const Node& a, const Node& b) { return sort_key(a.text) < sort_key(b.text); });
       made.push_back(statement);
     };
     const auto is_standard = [](const std::string& module) {
-      static const std::set<std::string> kModules = {"math", "os", "warnings", "dataclasses", "typing", "collections", "functools",
-                                                     "copy", "collections.abc", "random", "inspect", "itertools"};
+      static const std::set<std::string> kModules = {
+          "math",      "os",   "warnings",        "dataclasses", "typing",  "collections",
+          "functools", "copy", "collections.abc", "random",      "inspect", "itertools"};
       return kModules.contains(module);
     };
     for (const std::string& one : plain) {
@@ -1461,7 +1536,8 @@ class Translator {
 
   // ruff's order: CONSTANTS, Classes, functions.
   static std::pair<int, std::string> sort_key(const std::string& text) {
-    const bool is_constant = text.size() > 1 && std::ranges::none_of(text, [](unsigned char c) { return std::islower(c); });
+    const bool is_constant =
+        text.size() > 1 && std::ranges::none_of(text, [](unsigned char c) { return std::islower(c); });
     const bool is_class = std::isupper(static_cast<unsigned char>(text[0])) != 0;
     return {is_constant ? 0 : is_class ? 1 : 2, text};
   }

@@ -59,7 +59,7 @@ def test_branches_on_the_configuration_stay(ported):
 
 def test_comments_are_carried(ported):
     _, text = ported("bert")
-    assert "# Take the dot product between \"query\" and \"key\" to get the raw attention scores." in text
+    assert '# Take the dot product between "query" and "key" to get the raw attention scores.' in text
 
 
 def test_lint_finds_nothing(ported, tmp_path):
@@ -79,7 +79,9 @@ def test_a_call_without_a_rule_is_told_with_its_line(port, model_folder, tmp_pat
     code, answer, _ = port(model_folder("bloom", n_layer=2, n_head=4), tmp_path)
     assert code == 3
     assert answer["error"]["kind"] == "unsupported"
-    assert any("modeling_bloom.py:" in line and "`torch.autograd.Function`" in line for line in answer["error"]["details"])
+    assert any(
+        "modeling_bloom.py:" in line and "`torch.autograd.Function`" in line for line in answer["error"]["details"]
+    )
     assert list(tmp_path.iterdir()) == []
 
 

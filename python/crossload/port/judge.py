@@ -96,7 +96,10 @@ def subjects(request, pt_class):
                     parameter.normal_(1.0 if name.endswith("weight") else 0.0, 0.2)
         yield label, model
     if any(name.endswith((".safetensors", ".bin")) for name in os.listdir(request["model"])):
-        yield "the model", pt_class.from_pretrained(request["model"], attn_implementation="eager", local_files_only=True).eval()
+        yield (
+            "the model",
+            pt_class.from_pretrained(request["model"], attn_implementation="eager", local_files_only=True).eval(),
+        )
 
 
 def inputs_for(model, batch, length):

@@ -21,12 +21,16 @@ def port_source(request, progress):
 
     try:
         config = AutoConfig.from_pretrained(request["model"], local_files_only=True)
-    except Exception as error:  # noqa: BLE001 (whatever the library says of a folder)
-        raise WorkerError("bad-input", f"{request['model']}: {first_line(error)}; give a folder with config.json") from error
+    except Exception as error:
+        raise WorkerError(
+            "bad-input", f"{request['model']}: {first_line(error)}; give a folder with config.json"
+        ) from error
     model_type = config.model_type
     base = modeling_auto.MODEL_MAPPING_NAMES.get(model_type)
     if base is None:
-        raise WorkerError("unsupported", f"{model_type}: AutoModel of Transformers {transformers.__version__} has no class for it")
+        raise WorkerError(
+            "unsupported", f"{model_type}: AutoModel of Transformers {transformers.__version__} has no class for it"
+        )
     base = base[0] if isinstance(base, (list, tuple)) else base
     cls = getattr(transformers, base)
     module = importlib.import_module(cls.__module__)
@@ -37,8 +41,10 @@ def port_source(request, progress):
     try:
         observed = Observation(reader, module)
         ran, failures = run_probes(observed, base, config, progress)
-    except Exception as error:  # noqa: BLE001 (a file that cannot be watched is reported, whatever it raises)
-        raise WorkerError("unsupported", f"{module.__file__}: cannot be run under probes: {first_line(error)}") from error
+    except Exception as error:
+        raise WorkerError(
+            "unsupported", f"{module.__file__}: cannot be run under probes: {first_line(error)}"
+        ) from error
     if ran == 0:
         raise WorkerError("unsupported", f"{base}: no probe ran; the first one failed with {failures[0]}", failures)
     fill(tree, observed)
@@ -94,4 +100,3 @@ def fill(tree, observed):
             walk(child)
 
     walk(tree)
-

@@ -98,7 +98,9 @@ class Reader:
             return node("Def", s.name, [node("Decorators", "", decorators), self.parameters(s.args), returns, body])
         if isinstance(s, ast.ClassDef):
             decorators = [self.plain(d) for d in s.decorator_list]
-            bases = [self.plain(b) for b in s.bases] + [node("Keyword", k.arg, [self.plain(k.value)]) for k in s.keywords]
+            bases = [self.plain(b) for b in s.bases] + [
+                node("Keyword", k.arg, [self.plain(k.value)]) for k in s.keywords
+            ]
             body = self.body(s.body, header_end(s))
             return node("Class", s.name, [node("Decorators", "", decorators), node("Bases", "", bases), body])
         if isinstance(s, ast.If):
