@@ -26,7 +26,7 @@ std::optional<long> integer(const Node& n) {
 }
 
 // The last two axes swapped, or a permutation where the rank is known.
-Node transpose(const Bindings& bound, const TorchCall& c, std::string& problem) {
+Node transpose(const Bindings& bound, const TorchCall&, std::string& problem) {
   const auto first = integer(bound.at("dim0")), second = integer(bound.at("dim1"));
   const int rank = Kinds(bound.at("self").types).rank();
   if (!first || !second) {
@@ -35,11 +35,6 @@ Node transpose(const Bindings& bound, const TorchCall& c, std::string& problem) 
   }
   long a = *first, b = *second;
   if (a < 0 && b < 0 && a + b == -3) return filled("tf.linalg.matrix_transpose($self)", bound);
-  if (rank < 0 && a > 0 && b > 0 && std::max(a, b) <= 2) {
-    // Axes 1 and 2 of an unknown rank: heads and positions of the four that attention has.
-    problem = "swaps axes of a tensor whose rank no probe saw";
-    return {};
-  }
   if (rank < 0) {
     problem = "swaps axes of a tensor whose rank no probe saw";
     return {};
@@ -50,11 +45,10 @@ Node transpose(const Bindings& bound, const TorchCall& c, std::string& problem) 
   for (long i = 0; i < rank; ++i) perm.push_back(number(i == a ? b : i == b ? a : i));
   Bindings with = bound;
   with["perm"] = make("List", "", perm);
-  (void)c;
   return filled("tf.transpose($self, perm=$perm)", with);
 }
 
-Node expand(const Bindings& bound, const TorchCall& c, std::string& problem) {
+Node expand(const Bindings& bound, const TorchCall&, std::string&) {
   Node sizes = bound.at("sizes");
   const Node& self = bound.at("self");
   if (!sizes.is("List") && !sizes.is("Tuple")) return filled("tf.broadcast_to($self, $sizes)", bound);
@@ -63,11 +57,11 @@ Node expand(const Bindings& bound, const TorchCall& c, std::string& problem) {
   Bindings with = bound;
   const bool adds_one = sizes.size() == 2 && integer(sizes[0]) == 1 && integer(sizes[1]) == -1 && rank == 1;
   if (adds_one) return filled("tf.expand_dims($self, axis=0)", bound);
+  if (keeps && (rank < 0 || !self.is("Name"))) {
+    with["sizes"] = make("List", "", sizes.children);
+    return filled("expand($self, $sizes)", with);
+  }
   if (keeps) {
-    if (rank < 0) {
-      problem = "expands a tensor whose rank no probe saw";
-      return {};
-    }
     const long offset = static_cast<long>(sizes.size()) - rank;
     for (size_t i = 0; i < sizes.size(); ++i) {
       if (integer(sizes[i]) != -1) continue;
@@ -77,7 +71,6 @@ Node expand(const Bindings& bound, const TorchCall& c, std::string& problem) {
   }
   sizes.kind = "List";
   with["sizes"] = sizes;
-  (void)c;
   return filled("tf.broadcast_to($self, $sizes)", with);
 }
 
@@ -166,21 +159,7 @@ Node flatten(const Bindings& bound, const TorchCall&, std::string& problem) {
     problem = "flattens other axes than the last ones";
     return {};
   }
-  if (*start == 0) return filled("tf.reshape($self, [-1])", bound);
-  const int rank = Kinds(bound.at("self").types).rank();
-  if (rank < 0) {
-    problem = "flattens a tensor whose rank no probe saw";
-    return {};
-  }
-  std::vector<Node> sizes;
-  for (long i = 0; i < *start; ++i) {
-    Bindings one{{"self", bound.at("self")}, {"i", number(i)}};
-    sizes.push_back(filled("shape_list($self)[$i]", one));
-  }
-  sizes.push_back(make("Unary", "-", {number(1)}));
-  Bindings with = bound;
-  with["sizes"] = make("List", "", sizes);
-  return filled("tf.reshape($self, $sizes)", with);
+  return *start == 0 ? filled("tf.reshape($self, [-1])", bound) : filled("flatten($self, $start_dim)", bound);
 }
 
 Node cumsum(const Bindings& bound, const TorchCall&, std::string&) {
@@ -251,11 +230,7 @@ const std::map<std::string, std::pair<Signature, Function>>& specials() {
   static const auto kTable = [] {
     std::map<std::string, std::pair<Signature, Function>> table;
     for (const Special& row : kSpecial) {
-      Signature signature = parse_signature(row.signature);
-      // A method's receiver may be called `input` in the signature.
-      if (signature.name.starts_with("Tensor.")) {
-        for (auto& p : signature.parameters) p.name = p.name == "input" ? "input" : p.name;
-      }
+      const Signature signature = parse_signature(row.signature);
       table[signature.name] = {signature, row.function};
     }
     return table;

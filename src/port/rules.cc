@@ -56,7 +56,8 @@ constexpr CallRule kCallRules[] = {
     {"torch.zeros_like(input, dtype=None)", "tf.zeros_like($input, dtype=$dtype)"},
     {"torch.full_like(input, fill_value)", "tf.fill(shape_list($input), tf.cast($fill_value, $input.dtype))"},
     {"torch.eye(n, dtype=None)", "tf.eye($n, dtype=$dtype)"},
-    {"torch.linspace(start, end, steps)", "tf.linspace($start, $end, $steps)"},
+    {"torch.linspace(start, end, steps)",
+     "tf.linspace(tf.cast($start, tf.float32), tf.cast($end, tf.float32), $steps)"},
     {"torch.tensor(data, dtype=None)", "tf.convert_to_tensor($data, dtype=$dtype)"},
     {"torch.rand(size, dtype=None)", "tf.random.uniform($size, dtype=$dtype)"},
     {"torch.empty(*size, dtype=None)", "tf.zeros($size, dtype=$dtype)"},
@@ -224,6 +225,16 @@ constexpr Helper kHelpers[] = {
         inputs = tf.pad(inputs, [[0, 0], [0, 0], [height, height], [width, width]])
         outputs = super().call(tf.transpose(inputs, perm=[0, 2, 3, 1]))
         return tf.transpose(outputs, perm=[0, 3, 1, 2]))"},
+    {"flatten", R"(def flatten(tensor, start_dim: int):
+    """The axes from `start_dim` on as one."""
+    sizes = shape_list(tensor)
+    return tf.reshape(tensor, sizes[:start_dim] + [math.prod(sizes[start_dim:])]))"},
+    {"expand", R"(def expand(tensor, sizes):
+    """Broadcast to `sizes`, where -1 keeps the size that is there."""
+    own = shape_list(tensor)
+    own = [1] * (len(sizes) - len(own)) + own
+    kept = [old if isinstance(new, int) and new == -1 else new for old, new in zip(own, sizes)]
+    return tf.broadcast_to(tensor, kept))"},
     {"activation_of", R"(def activation_of(name: str):
     """The activation that PyTorch knows under this name."""
     tf_names = {"gelu_pytorch_tanh": "gelu_new", "gelu_python": "gelu"}

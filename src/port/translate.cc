@@ -54,6 +54,7 @@ struct Built {
 struct Weight {
   std::string attribute;
   Node shape, initializer;
+  Node guard;      // it is made when this holds; empty where always
   Node condition;  // else it is None; empty where it is always there
 };
 
@@ -414,8 +415,9 @@ class Translator {
                               keyword("initializer", weight.initializer)});
       const Node whole =
           weight.condition.kind.empty() ? made : make("IfExp", "", {weight.condition, made, make("Const", "None")});
-      Node module = make("Block", "", {make("Assign", "", {attribute(name("self"), weight.attribute), whole})});
-      text += print_module(module);
+      Node made_here = make("Assign", "", {attribute(name("self"), weight.attribute), whole});
+      if (!weight.guard.kind.empty()) made_here = make("If", "", {weight.guard, make("Block", "", {made_here})});
+      text += print_module(make("Block", "", {made_here}));
     }
     for (const Built& built : built_) {
       if (built.is_list) {
@@ -596,7 +598,11 @@ class Translator {
       }
       Node made = s;
       made[0] = expression(s[0]);
-      for (size_t i = 1; i < s.size(); ++i) made[i] = block(s[i], "");
+      for (size_t i = 1; i < s.size(); ++i) {
+        conditions_.push_back(i == 1 ? Node(s[0]) : make("Unary", "not ", {s[0]}));
+        made[i] = block(s[i], "");
+        conditions_.pop_back();
+      }
       return {made};
     }
     if (s.is("For")) {
@@ -801,6 +807,14 @@ class Translator {
     }
     result = std::move(before_);
     before_.clear();
+    if (!conditions_.empty()) {
+      const bool is_local = std::ranges::any_of(conditions_, [&](const Node& condition) {
+        return any_of(condition, [](const Node& n) { return n.is("Name") && n.text != "config" && n.text != "self"; });
+      });
+      if (is_local) problem(s, "a parameter that is made under a condition on a local variable has no rule");
+      Node all = conditions_.size() == 1 ? Node(conditions_[0]) : make("Bool", "and", conditions_);
+      weight.guard = kept(expression(all));
+    }
     weights_.push_back(weight);
     return result;
   }
@@ -1563,6 +1577,7 @@ class Translator {
   std::set<std::string> parameters_;
   std::vector<Built> built_;
   std::vector<Weight> weights_;
+  std::vector<Node> conditions_;      // that hold where the statement at hand stands, of `if` statements
   std::vector<Node> before_;          // statements that go before the one at hand
   std::set<std::string> kept_;        // `Class.attribute` that was added for `build`
   std::vector<std::string> pending_;  // build shapes of the layers in the statement at hand

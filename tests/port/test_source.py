@@ -46,7 +46,7 @@ def test_each_observed_expression_has_its_own_number():
     reader = Reader("def f(x):\n    return x.size()[:-1] + (x.shape[0],)\n")
     reader.read()
     numbers = list(reader.ids.values())
-    assert len(numbers) == len(set(numbers)) == 8  # x, x.size, x.size(), [:-1], x, x.shape, [0], and the sum
+    assert len(numbers) == len(set(numbers)) == 9  # x, x.size, x.size(), -1, [:-1], x, x.shape, [0], the sum
 
 
 def test_adjacent_literals_stay_apart():

@@ -132,8 +132,8 @@ def differences(label, pt_model, tf_model, inputs, max_error):
     for name in expected:
         a, b = leaves(expected[name]), leaves(found.get(name))
         row = {"case": label, "name": name, "shape": list(inputs[pt_model.main_input_name].shape), "error": None}
-        if len(a) == len(b) and a and all(tuple(x.shape) == tuple(y.shape) for x, y in zip(a, b)):
-            errors = [distance(x, y, inputs.get("attention_mask")) for x, y in zip(a, b)]
+        if len(a) == len(b) and a and all(tuple(x.shape) == tuple(y.shape) for x, y in zip(a, b, strict=True)):
+            errors = [distance(x, y, inputs.get("attention_mask")) for x, y in zip(a, b, strict=True)]
             row["error"] = None if None in errors else max(errors)
             if is_inner(name) and row["error"] is not None and row["error"] > max_error:
                 row["noise"], row["tf_truth"] = noise(pt_model, inputs, flags, name, a, b)
@@ -155,7 +155,7 @@ def noise(pt_model, inputs, flags, name, found_pt, found_tf):
         feed = {k: v.double() if v.is_floating_point() else v for k, v in inputs.items()}
         truth = leaves(wide(**feed, **flags)[name])
     mask = inputs.get("attention_mask")
-    return tuple(max(distance(t, x, mask) for t, x in zip(truth, found)) for found in (found_pt, found_tf))
+    return tuple(max(distance(t, x, mask) for t, x in zip(truth, found, strict=True)) for found in (found_pt, found_tf))
 
 
 def in_graph(label, pt_model, tf_model, inputs):

@@ -151,13 +151,13 @@ class Reader:
         made = []
         plain = args.posonlyargs + args.args
         defaults = [None] * (len(plain) - len(args.defaults)) + list(args.defaults)
-        for arg, default in zip(plain, defaults):
+        for arg, default in zip(plain, defaults, strict=True):
             made.append(self.parameter("Param", arg, default))
         if args.vararg:
             made.append(self.parameter("VarParam", args.vararg, None))
         elif args.kwonlyargs:
             made.append(node("Star", "", []))
-        for arg, default in zip(args.kwonlyargs, args.kw_defaults):
+        for arg, default in zip(args.kwonlyargs, args.kw_defaults, strict=True):
             made.append(self.parameter("Param", arg, default))
         if args.kwarg:
             made.append(self.parameter("KwParam", args.kwarg, None))
@@ -204,7 +204,7 @@ class Reader:
             return node(type(e).__name__, "", [go(x) for x in e.elts])
         if isinstance(e, ast.Dict):
             flat = []
-            for key, value in zip(e.keys, e.values):
+            for key, value in zip(e.keys, e.values, strict=True):
                 flat += [go(key) if key else empty(), go(value)]
             return node("Dict", "", flat)
         if isinstance(e, ast.BinOp):
