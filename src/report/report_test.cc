@@ -164,10 +164,34 @@ void collect_keys(const nlohmann::ordered_json& json, std::set<std::string>& key
   }
 }
 
+TEST_CASE("terminal: what the verdict does not cover, and axes that are fixed") {
+  Report report = small_report();
+  report.result.verdict_note = "compared at one shape, 2 x 16; each other one breaks the program's guard `s0 % 4 == 0`";
+  report.fixed_axes = {{"pixels", 1, 3, "the model fixes it"}, {"pixels", 2, 16, ""}, {"mask", 0, 1, ""}};
+  const std::string text = to_terminal(report, {false, 100, false});
+  CHECK(text.starts_with("✗ mismatch   max |pt - tf| 2.5e-01, limit 1.0e-05\n"
+                         "  compared at one shape, 2 x 16; each other one breaks the program's guard `s0 % 4 == 0`\n\n"));
+  CHECK(text.find("axes     dynamic; fixed: pixels axis 1 (3), 2 (16), mask axis 0 (1)\n") != std::string::npos);
+  report.dynamic = false;
+  CHECK(to_terminal(report, {false, 100, false}).find("axes     static: only the traced shape\n") != std::string::npos);
+}
+
+TEST_CASE("json: shapes that were dropped, and those at which PyTorch fails") {
+  Report report = small_report();
+  report.result.dropped = {{"2 x 9", {{"input_ids", {2, 9}}}, "breaks the program's guard `s1 % 2 == 0`"}};
+  const nlohmann::ordered_json json = to_json(report);
+  REQUIRE(json["dropped_shapes"].size() == 2);
+  CHECK(json["dropped_shapes"][0].dump() ==
+        R"({"shape":"2 x 9","inputs":{"input_ids":[2,9]},"reason":"breaks the program's guard `s1 % 2 == 0`"})");
+  CHECK(json["dropped_shapes"][1]["reason"] == "index out of range");
+  CHECK(json["notes"].size() == 3);
+}
+
 TEST_CASE("docs/report.md describes every key") {
   const std::string page = read_bytes(std::filesystem::path(CROSSLOAD_SOURCE_DIR) / "docs/report.md");
   Report report = small_report();
   report.files.push_back({"config.json", 2, 0});
+  report.fixed_axes = {{"pixels", 1, 3, "the model fixes it"}};
   report.result.diagnosis.push_back({"encoder", "epsilon", "1e-5 and 1e-12", 1e-7});
   std::set<std::string> keys;
   collect_keys(to_json(report), keys);
