@@ -88,12 +88,14 @@ class Verification {
   /// A model of dynamic sizes that was compared at one of them.
   void tell_of_one_shape() {
     std::set<std::string> labels;
+    std::string reason;  // the first, for which another shape was given up
+    if (!request_.reference.dropped.empty()) reason = request_.reference.dropped.front().reason;
     for (const ShapeResult& shape : result_.shapes) {
       if (!shape.skipped) labels.insert(shape.label);
+      if (shape.skipped && reason.empty()) reason = *shape.skipped;
     }
-    if (labels.size() != 1 || request_.reference.dropped.empty()) return;
-    result_.verdict_note = fmt::format("compared at one shape, {}; each other one {}", *labels.begin(),
-                                       request_.reference.dropped.front().reason);
+    if (labels.size() != 1 || reason.empty()) return;
+    result_.verdict_note = fmt::format("compared at one shape, {}; another one: {}", *labels.begin(), reason);
   }
 
   void compare_case(const runtime::Session& session, const Case& one) {

@@ -200,6 +200,43 @@ TEST_CASE("verify: an error later in the same module does not reach back") {
   CHECK(run({"Relu", 1.25f}, [](Request& r) { r.strict = true; }).verdict == Verdict::kMismatch);
 }
 
+TEST_CASE("verify: TensorFlow failing at a shape at which PyTorch does not is a mismatch") {
+  const Result result = run({}, [](Request& r) {
+    write_safetensors(r.reference.cases[1].file, {{"input/x", floats({1, 3}, {2, 3, 4})},  // the weight is [2, 2]
+                                                  {"run/0/y", floats({3, 1}, {21, 31, 41})}});
+  });
+  CHECK(result.verdict == Verdict::kMismatch);
+  CHECK(std::isinf(result.max_error));
+  CHECK(std::ranges::any_of(result.notes, [](const std::string& n) { return n.find("MatMul") != n.npos; }));
+}
+
+TEST_CASE("verify: a comparison at one shape says so beside its verdict") {
+  const auto alone = [](Request& r) {
+    r.reference.cases.resize(1);
+    r.reference.dropped = {{"2 x 9", {{"x", {2, 9}}}, "breaks the program's guard `s1 % 2 == 0`"}};
+  };
+  const Result result = run({}, alone);
+  CHECK(result.verdict == Verdict::kVerified);
+  CHECK(result.verdict_note == "compared at one shape, as traced; another one: breaks the program's guard `s1 % 2 == 0`");
+  CHECK(result.dropped.size() == 1);
+  CHECK(run({}).verdict_note.empty());
+  const Result failing = run({}, [](Request& r) { r.reference.cases.erase(r.reference.cases.begin() + 1); });
+  CHECK(failing.verdict_note == "compared at one shape, as traced; another one: PyTorch divides by zero");
+}
+
+TEST_CASE("verify: agreement in NaN is no verdict") {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const Result result = run({}, [&](Request& r) {
+    r.reference.cases.resize(1);
+    r.reference.stages.reset();
+    write_safetensors(r.reference.cases[0].file, {{"input/x", floats({1, 2}, {nan, nan})},
+                                                  {"run/0/y", floats({2, 1}, {nan, nan})}});
+  });
+  CHECK(result.verdict == Verdict::kUnverified);
+  CHECK(result.verdict_note ==
+        "1 of 1 outputs shows nothing to compare: `y`: NaN or infinity at every position, in PyTorch as well");
+}
+
 TEST_CASE("verify: origins that do not fit are not trusted") {
   const Result no_permutation = run({"Relu", 1, {0, 0}});
   CHECK(no_permutation.verdict == Verdict::kVerified);
