@@ -376,6 +376,8 @@ def test_interrupt(place, model, sign):
     file = model / "model.safetensors"
     file.write_bytes(struct.pack("<Q", len(header)) + header)
     os.truncate(file, 8 + len(header) + (1 << 30))
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({**config, "vocab_size": shape[0]}))
     process = place.start("weights", model, place.out)
     deadline = time.monotonic() + 60
     while not list(place.results.glob(".out.*.partial/tf_model.h5")):
