@@ -86,7 +86,7 @@ class BackgroundRequest {
 };
 
 // Everything that a conversion and a later verification share: the model read, its trace, its program.
-struct Subject {
+struct TracedModel {
   ModelFiles files;
   std::optional<Checkpoint> checkpoint;
   std::optional<Trace> trace;
@@ -95,18 +95,18 @@ struct Subject {
 
 // Transformers fills what a checkpoint lacks with random numbers. Who names a class asks for that (a new head on a base
 // model); a checkpoint that lacks weights of the class that it says it holds is damaged.
-void require_all_weights(const ModelRequest& request, const Subject& subject) {
-  const json& meta = subject.trace->meta;
+void require_all_weights(const ModelRequest& request, const TracedModel& traced) {
+  const json& meta = traced.trace->meta;
   const auto missing = meta.value("missing", std::vector<std::string>{});
-  if (missing.empty() || !request.model_class.empty() || !subject.files.config.is_object()) return;
-  const auto architectures = subject.files.config.find("architectures");
-  const bool is_its_own = architectures != subject.files.config.end() && architectures->is_array() &&
+  if (missing.empty() || !request.model_class.empty() || !traced.files.config.is_object()) return;
+  const auto architectures = traced.files.config.find("architectures");
+  const bool is_its_own = architectures != traced.files.config.end() && architectures->is_array() &&
                           !architectures->empty() && architectures->front() == meta.value("class", "");
   if (!is_its_own) return;
   throw Error(ErrorKind::kBadInput,
               fmt::format("{}: {} of `{}` {} not in the checkpoint, `{}`{}; download it again, or name the class with "
                           "--class to convert it with random numbers there",
-                          subject.files.path.string(),
+                          traced.files.path.string(),
                           missing.size() == 1 ? "1 weight" : fmt::format("{} weights", missing.size()),
                           meta.value("class", ""), missing.size() == 1 ? "is" : "are", missing.front(),
                           missing.size() == 1 ? "" : fmt::format(" and {} more", missing.size() - 1)),
@@ -131,80 +131,80 @@ bool has_dynamic_inputs(const program::Program& program) {
   });
 }
 
-Subject read_subject(const ConvertRequest& request, const PythonEnvironment& environment, PythonSide& python,
+TracedModel read_traced_model(const ConvertRequest& request, const PythonEnvironment& environment, PythonSide& python,
                      const Progress& progress, report::Report& report) {
   const Stopwatch watch;
-  Subject subject;
-  subject.files = resolve(request.model, python, progress);
-  subject.checkpoint = open_weights(subject.files);
+  TracedModel traced;
+  traced.files = resolve(request.model, python, progress);
+  traced.checkpoint = open_weights(traced.files);
   ModelRequest asked = request.model;
   const auto trace_and_read = [&] {
-    subject.trace.emplace(
-        TraceCache().get(asked, subject.files, subject.checkpoint, environment, python, request.use_cache, progress));
-    subject.program = program::read_pt2(subject.trace->program_file(subject.files).string());
+    traced.trace.emplace(
+        TraceCache().get(asked, traced.files, traced.checkpoint, environment, python, request.use_cache, progress));
+    traced.program = program::read_pt2(traced.trace->program_file(traced.files).string());
   };
   try {
     trace_and_read();
   } catch (const Error& error) {
     // A program of ours that cannot be read was damaged in the cache.
-    if (error.kind() != ErrorKind::kBadInput || !subject.trace || !subject.trace->was_cached) throw;
-    TraceCache::forget(*subject.trace);
+    if (error.kind() != ErrorKind::kBadInput || !traced.trace || !traced.trace->was_cached) throw;
+    TraceCache::forget(*traced.trace);
     trace_and_read();
   }
   // What no lowering knows or takes, PyTorch may take apart into operations that one does; what those are made of may
   // need the same.
-  if (subject.files.kind != ModelFiles::Kind::kProgram) {
+  if (traced.files.kind != ModelFiles::Kind::kProgram) {
     std::set<std::string> taken_apart;
     for (int round = 0; round < kMostDecompositions; ++round) {
       bool is_new = false;
-      for (const std::string& target : lower::unlowered_ops(subject.program)) {
+      for (const std::string& target : lower::unlowered_ops(traced.program)) {
         if (!taken_apart.insert(target).second) continue;
         asked.decompose.push_back(target);
         is_new = true;
       }
       if (!is_new) break;
       // Where PyTorch fails, what it reached stays: the user reads what has no lowering, and what PyTorch said.
-      std::optional<Trace> reached = std::move(subject.trace);
+      std::optional<Trace> reached = std::move(traced.trace);
       try {
         trace_and_read();
       } catch (const Error& error) {
         if (error.kind() != ErrorKind::kUnsupported && error.kind() != ErrorKind::kInternal) throw;
-        subject.trace.emplace(std::move(*reached));
+        traced.trace.emplace(std::move(*reached));
         report.notes.push_back(fmt::format("PyTorch could not take operations apart: {}", error.what()));
         break;
       }
     }
   }
-  const json& meta = subject.trace->meta;
-  require_all_weights(request.model, subject);
+  const json& meta = traced.trace->meta;
+  require_all_weights(request.model, traced);
   report.model = request.model.model.empty() ? meta.value("class", "module") : request.model.model;
-  report.commit = subject.files.commit;
+  report.commit = traced.files.commit;
   report.model_class = meta.value("class", "");
-  if (report.model_class.empty()) report.model_class = root_class(subject.program);
-  report.model_type = model_type_of(subject.files, meta);
+  if (report.model_class.empty()) report.model_class = root_class(traced.program);
+  report.model_type = model_type_of(traced.files, meta);
   for (const json& axis : meta.value("fixed_axes", json::array())) {
     report.fixed_axes.push_back({axis.at("input"), axis.at("axis"), axis.at("size"), axis.at("reason")});
   }
-  report.dynamic = has_dynamic_inputs(subject.program);
-  report.trace_cache = subject.trace->was_cached ? "hit" : "miss";
-  if (!subject.trace->note.empty()) report.notes.push_back(subject.trace->note);
+  report.dynamic = has_dynamic_inputs(traced.program);
+  report.trace_cache = traced.trace->was_cached ? "hit" : "miss";
+  if (!traced.trace->note.empty()) report.notes.push_back(traced.trace->note);
   if (meta.contains("static_reason") && meta["static_reason"].is_string()) {
     const char* what = report.dynamic ? "only the first axes are dynamic: " : "static shapes: ";
     report.notes.push_back(what + meta["static_reason"].get<std::string>());
   }
   add_versions(report, environment, meta);
   report.timings.trace = watch.seconds();
-  return subject;
+  return traced;
 }
 
 enum class Effort { kUsual, kThorough };  // float32 runs that say how large PyTorch's own noise is
 
-json ask_reference(const ConvertRequest& request, const Subject& subject, const fs::path& out, Effort effort,
+json ask_reference(const ConvertRequest& request, const TracedModel& traced, const fs::path& out, Effort effort,
                    PythonSide& python, const Progress& progress) {
   json ask = request.model.to_json();
   ask["do"] = "reference";
-  ask["model"] = or_null(subject.files.path.string());
-  ask["trace"] = or_null(subject.trace->folder.string());
+  ask["model"] = or_null(traced.files.path.string());
+  ask["trace"] = or_null(traced.trace->folder.string());
   ask["stages"] = request.stages && effort == Effort::kUsual;
   ask["thorough"] = effort == Effort::kThorough;
   ask["out"] = out.string();
@@ -232,16 +232,16 @@ verify::Reference reference_in(const fs::path& folder, const json& answer) {
   return reference;
 }
 
-verify::Result compare(const ConvertRequest& request, const Subject& subject, const verify::Reference& reference,
+verify::Result compare(const ConvertRequest& request, const TracedModel& traced, const verify::Reference& reference,
                        const fs::path& saved_model, const runtime::Runtime& runtime, const Progress& progress) {
   verify::Request ask;
   ask.saved_model = saved_model;
-  ask.program = &subject.program;
+  ask.program = &traced.program;
   ask.reference = reference;
   ask.limit = request.max_error;
   ask.strict = request.strict;
-  if (subject.trace->meta.contains("modules")) {
-    for (const auto& [path, module] : subject.trace->meta["modules"].items())
+  if (traced.trace->meta.contains("modules")) {
+    for (const auto& [path, module] : traced.trace->meta["modules"].items())
       ask.module_classes[path] = module.value("class", "");
   }
   ask.progress = [&](const std::string& text, double fraction) {
@@ -272,17 +272,17 @@ bool may_be_noise(const verify::Result& result) {
 }
 
 // Compares with the usual runs, and where these leave it open once more with many.
-verify::Result measure(const ConvertRequest& request, const Subject& subject, const fs::path& usual_runs,
+verify::Result measure(const ConvertRequest& request, const TracedModel& traced, const fs::path& usual_runs,
                        const json& usual_answer, const fs::path& saved_model, const runtime::Runtime& runtime,
                        PythonSide& python, const Progress& progress) {
   verify::Result result =
-      compare(request, subject, reference_in(usual_runs, usual_answer), saved_model, runtime, progress);
-  tell_of_random_numbers(subject.program, result);
+      compare(request, traced, reference_in(usual_runs, usual_answer), saved_model, runtime, progress);
+  tell_of_random_numbers(traced.program, result);
   if (!may_be_noise(result)) return result;
   const ScratchFolder scratch;
-  const json answer = ask_reference(request, subject, scratch.path(), Effort::kThorough, python, progress);
+  const json answer = ask_reference(request, traced, scratch.path(), Effort::kThorough, python, progress);
   verify::Result closer =
-      compare(request, subject, reference_in(scratch.path(), answer), saved_model, runtime, progress);
+      compare(request, traced, reference_in(scratch.path(), answer), saved_model, runtime, progress);
   closer.stages = std::move(result.stages);
   closer.notes = std::move(result.notes);  // the same differences, and what was said of stages
   closer.diagnosis = std::move(result.diagnosis);
@@ -322,13 +322,13 @@ report::Report convert(const ConvertRequest& request, const PythonEnvironment& e
     loading = std::async(std::launch::async, [&] { return runtime::Runtime::load(environment.tensorflow()); });
   }
 
-  const Subject subject = read_subject(request, environment, python, progress, report);
-  require_apart(request.out, subject.files.path);
+  const TracedModel traced = read_traced_model(request, environment, python, progress, report);
+  require_apart(request.out, traced.files.path);
   throw_if_interrupted();
 
   // First, so that a user who lacks an operation does not wait for PyTorch.
   Stopwatch watch;
-  graph::Graph graph = lower::lower(subject.program);
+  graph::Graph graph = lower::lower(traced.program);
   lower::run_passes(graph);
   graph::check(graph);
   report.timings.lower = watch.seconds();
@@ -339,11 +339,11 @@ report::Report convert(const ConvertRequest& request, const PythonEnvironment& e
   if (request.verify) {
     scratch.emplace();
     reference.emplace(
-        python, [&] { return ask_reference(request, subject, scratch->path(), Effort::kUsual, python, progress); });
+        python, [&] { return ask_reference(request, traced, scratch->path(), Effort::kUsual, python, progress); });
   }
 
   watch = {};
-  const ProgramWeights weights(subject.program, *subject.trace, subject.checkpoint);
+  const ProgramWeights weights(traced.program, *traced.trace, traced.checkpoint);
   out.require_free_space(bytes_of(graph) + kRoomForReport);
   const fs::path saved_model = out.path() / "saved_model" / "1";
   const double all_bytes = static_cast<double>(std::max<uint64_t>(1, bytes_of(graph)));
@@ -355,8 +355,8 @@ report::Report convert(const ConvertRequest& request, const PythonEnvironment& e
   report.weights = {static_cast<int64_t>(written.variable_count), static_cast<int64_t>(written.weight_bytes),
                     weights.unused, weights.missing};
   const fs::path companions =
-      subject.files.kind == ModelFiles::Kind::kFolder ? subject.files.path : subject.trace->folder / "companions";
-  if (subject.files.kind != ModelFiles::Kind::kProgram && fs::is_directory(companions))
+      traced.files.kind == ModelFiles::Kind::kFolder ? traced.files.path : traced.trace->folder / "companions";
+  if (traced.files.kind != ModelFiles::Kind::kProgram && fs::is_directory(companions))
     copy_companions(companions, out.path());
   report.files = files_in(out.path());
   report.timings.write = watch.seconds();
@@ -366,7 +366,7 @@ report::Report convert(const ConvertRequest& request, const PythonEnvironment& e
     const json answer = reference->get();
     runtime = loading.get();
     report.versions["tensorflow"] = runtime->version();
-    report.result = measure(request, subject, scratch->path(), answer, saved_model, *runtime, python, progress);
+    report.result = measure(request, traced, scratch->path(), answer, saved_model, *runtime, python, progress);
     report.timings.verify = watch.seconds();
   }
   throw_if_interrupted();
@@ -392,21 +392,21 @@ report::Report verify_again(const ConvertRequest& request, const PythonEnvironme
   const FolderLock lock(out);
   const auto runtime = runtime::Runtime::load(environment.tensorflow());
   report.versions["tensorflow"] = runtime->version();
-  const Subject subject = read_subject(request, environment, python, progress, report);
+  const TracedModel traced = read_traced_model(request, environment, python, progress, report);
   const ScratchFolder scratch;
   Stopwatch watch;
-  const json answer = ask_reference(request, subject, scratch.path(), Effort::kUsual, python, progress);
-  report.result = measure(request, subject, scratch.path(), answer, saved_model, *runtime, python, progress);
+  const json answer = ask_reference(request, traced, scratch.path(), Effort::kUsual, python, progress);
+  report.result = measure(request, traced, scratch.path(), answer, saved_model, *runtime, python, progress);
   report.timings.verify = watch.seconds();
-  report.weights.unused = subject.trace->meta.value("unused", std::vector<std::string>{});
-  report.weights.missing = subject.trace->meta.value("missing", std::vector<std::string>{});
-  for (const auto& input : subject.program.inputs) {
+  report.weights.unused = traced.trace->meta.value("unused", std::vector<std::string>{});
+  report.weights.missing = traced.trace->meta.value("missing", std::vector<std::string>{});
+  for (const auto& input : traced.program.inputs) {
     if (input.kind != program::InputKind::kParameter && input.kind != program::InputKind::kBuffer) continue;
-    const auto dims = constant_dims(subject.program.type_of(input.value).dims);
+    const auto dims = constant_dims(traced.program.type_of(input.value).dims);
     if (!dims) continue;
     ++report.weights.count;
     report.weights.bytes +=
-        element_count(*dims) * static_cast<int64_t>(size_of(subject.program.type_of(input.value).dtype));
+        element_count(*dims) * static_cast<int64_t>(size_of(traced.program.type_of(input.value).dtype));
   }
   report.files = listed_files(out);
   report.peak_rss_mib = peak_rss_mib();

@@ -73,7 +73,7 @@ bool holds_model(const fs::path& folder) {
   return fs::is_regular_file(folder / "config.json", ignored) && find_weights(folder, Framework::kPyTorch).has_value();
 }
 
-struct Subject {
+struct SourceModel {
   ModelFiles files;            // of PyTorch's weights
   std::string class_name;      // of PyTorch; empty: what AutoModel takes
   bool is_class_known = true;  // the model says what its outputs are
@@ -83,63 +83,63 @@ struct Subject {
 };
 
 // As the configuration or --override-model-class says.
-void settle_class(Subject& subject, const PtToTfRequest& request, PythonSide& python, const Progress& progress) {
+void settle_class(SourceModel& source, const PtToTfRequest& request, PythonSide& python, const Progress& progress) {
   if (std::string name = request.model.model_class; !name.empty()) {
     if (name.starts_with("TF")) name.erase(0, 2);
     if (name.starts_with("Auto")) {
-      name = python.ask({{"do", "class_of"}, {"model", subject.files.path.string()}, {"class", name}}, progress)
+      name = python.ask({{"do", "class_of"}, {"model", source.files.path.string()}, {"class", name}}, progress)
                  .at("class");
     }
-    subject.class_name = name;
+    source.class_name = name;
     return;
   }
-  const auto found = subject.files.config.find("architectures");
+  const auto found = source.files.config.find("architectures");
   std::vector<std::string> architectures;
-  if (found != subject.files.config.end() && found->is_array()) {
+  if (found != source.files.config.end() && found->is_array()) {
     for (const auto& name : *found) {
       if (name.is_string()) architectures.push_back(name);
     }
   }
   if (architectures.size() > 1) {
     bad_input("{}: names {} architectures, {}; choose one with --override-model-class",
-              (subject.files.path / "config.json").string(), architectures.size(), fmt::join(architectures, ", "));
+              (source.files.path / "config.json").string(), architectures.size(), fmt::join(architectures, ", "));
   }
   if (architectures.empty()) {
-    subject.is_class_known = false;
-    subject.notes.emplace_back("config.json names no architecture; AutoModel is used");
+    source.is_class_known = false;
+    source.notes.emplace_back("config.json names no architecture; AutoModel is used");
     return;
   }
-  subject.class_name = architectures.front();
-  if (subject.class_name.starts_with("TF")) subject.class_name.erase(0, 2);
+  source.class_name = architectures.front();
+  if (source.class_name.starts_with("TF")) source.class_name.erase(0, 2);
 }
 
-Subject find_subject(const PtToTfRequest& request, const fs::path& local_dir, PythonSide& python,
+SourceModel find_source(const PtToTfRequest& request, const fs::path& local_dir, PythonSide& python,
                      const Progress& progress) {
-  Subject subject;
+  SourceModel source;
   ModelRequest model = request.model;
   if (may_be_hub_id(model.model) && holds_model(local_dir)) {
     model.model = local_dir.string();
-    subject.notes.push_back(fmt::format("{} is taken as it lies in {}", request.model.model, local_dir.string()));
+    source.notes.push_back(fmt::format("{} is taken as it lies in {}", request.model.model, local_dir.string()));
   }
-  subject.files = resolve(model, python, progress);
-  if (subject.files.kind != ModelFiles::Kind::kFolder) {
+  source.files = resolve(model, python, progress);
+  if (source.files.kind != ModelFiles::Kind::kFolder) {
     bad_input("{}: is no model's folder; give one, or a Hub id", request.model.model);
   }
   if (!tf_weights_in(local_dir).empty()) {
-    subject.existing = local_dir;
-    return subject;
+    source.existing = local_dir;
+    return source;
   }
-  const auto& repository = subject.files.repository;
+  const auto& repository = source.files.repository;
   const auto has = [&](const char* name) { return std::ranges::find(repository, name) != repository.end(); };
   if (has(kFile) || has(kIndex)) {
-    subject.is_existing_in_repository = true;
-    if (request.new_weights) return subject;
+    source.is_existing_in_repository = true;
+    if (request.new_weights) return source;
     json ask = model.to_json();
     ask["do"] = "resolve";
     ask["weights"] = {"h5"};
-    subject.existing = python.ask(ask, progress).at("path").get<std::string>();
+    source.existing = python.ask(ask, progress).at("path").get<std::string>();
   }
-  return subject;
+  return source;
 }
 
 std::string number(double value) { return std::isinf(value) ? "infinite" : fmt::format("{:.3e}", value); }
@@ -168,9 +168,9 @@ struct Figures {
 };
 
 // What to do about outputs of which `worst` is over the limit most.
-const char* advice_for(const JudgedOutput& worst, const Judgement& judgement, const Subject& subject, double limit) {
+const char* advice_for(const JudgedOutput& worst, const Judgement& judgement, const SourceModel& source, double limit) {
   if (worst.crossload <= limit) {
-    return subject.existing.empty() ? "nothing was written or sent"
+    return source.existing.empty() ? "nothing was written or sent"
                                     : "these TensorFlow weights are not PyTorch's, replace them with --new-weights";
   }
   const auto is_conversion_over = [&](const JudgedOutput& output) { return output.is_conversion_over(limit); };
@@ -180,12 +180,12 @@ const char* advice_for(const JudgedOutput& worst, const Judgement& judgement, co
          "agrees: `crossload weights` writes them";
 }
 
-void require_agreement(const Judgement& judgement, const Subject& subject, double limit) {
-  if (subject.is_class_known && std::ranges::all_of(judgement.outputs, &JudgedOutput::is_hidden)) {
+void require_agreement(const Judgement& judgement, const SourceModel& source, double limit) {
+  if (source.is_class_known && std::ranges::all_of(judgement.outputs, &JudgedOutput::is_hidden)) {
     bad_input(
         "{}: no output of a head was found, all {} of `{}` are hidden states; choose a class with "
         "--override-model-class",
-        subject.files.path.string(), judgement.outputs.size(), judgement.class_name);
+        source.files.path.string(), judgement.outputs.size(), judgement.class_name);
   }
   std::vector<std::string> details;
   const JudgedOutput* worst = nullptr;
@@ -202,8 +202,8 @@ void require_agreement(const Judgement& judgement, const Subject& subject, doubl
   for (const std::string& name : judgement.unused) details.push_back(fmt::format("unused: {}", name));
   throw Error(ErrorKind::kMismatch,
               fmt::format("{}: {} of {} outputs differ, `{}` most: max |pt - tf| is {}, limit {:.1e}; {}",
-                          subject.files.path.string(), count, judgement.outputs.size(), worst->name,
-                          number(error_of(*worst)), limit, advice_for(*worst, judgement, subject, limit)),
+                          source.files.path.string(), count, judgement.outputs.size(), worst->name,
+                          number(error_of(*worst)), limit, advice_for(*worst, judgement, source, limit)),
               details);
 }
 
@@ -300,18 +300,18 @@ json pt_to_tf(const PtToTfRequest& request, const PythonEnvironment& environment
   }
   (void)parse_size(request.max_shard_size);
   const fs::path local_dir = local_dir_of(request);
-  Subject subject = find_subject(request, local_dir, python, progress);
+  SourceModel source = find_source(request, local_dir, python, progress);
   const std::unique_ptr<TfJudge> judge = find_judge(judge_environment, environment, python, start);
-  settle_class(subject, request, judge->python(), progress);
+  settle_class(source, request, judge->python(), progress);
   throw_if_interrupted();
 
-  const bool keeps = !subject.existing.empty() && !request.new_weights;
-  if (!keeps) subject.existing.clear();
+  const bool keeps = !source.existing.empty() && !request.new_weights;
+  if (!keeps) source.existing.clear();
   std::error_code ignored;
   fs::path parent = fs::absolute(local_dir);
   while (!fs::is_directory(parent, ignored) && parent.has_relative_path()) parent = parent.parent_path();
   std::optional<ScratchFolder> scratch;
-  fs::path made = subject.existing;
+  fs::path made = source.existing;
   std::vector<std::string> files;
   json weights = {{"unused", json::array()}, {"missing", json::array()}};
   if (keeps) {
@@ -320,12 +320,12 @@ json pt_to_tf(const PtToTfRequest& request, const PythonEnvironment& environment
     scratch.emplace(parent, ".crossload-pt-to-tf");
     made = scratch->path() / "weights";
     WeightsRequest ask;
-    ask.source = subject.files.path.string();
+    ask.source = source.files.path.string();
     ask.target = made;
     ask.format = "h5";
     ask.max_shard_size = request.max_shard_size;
     ask.dtype = request.dtype;
-    ask.class_name = subject.class_name;
+    ask.class_name = source.class_name;
     const WeightsResult written = convert_weights(ask, [&](uint64_t done, uint64_t all) {
       throw_if_interrupted();
       progress("weights", "writing", static_cast<double>(done) / static_cast<double>(std::max<uint64_t>(1, all)));
@@ -334,40 +334,40 @@ json pt_to_tf(const PtToTfRequest& request, const PythonEnvironment& environment
     for (const auto& note : written.unused) {
       if (note.reason != names::Reason::kDiffers) continue;
       bad_input("{}: `{}` differs from `{}`, and {} has one tensor for both; nothing was written",
-                subject.files.path.string(), note.name, note.other, written.class_name);
+                source.files.path.string(), note.name, note.other, written.class_name);
     }
-    if (!written.overflows.empty()) bad_input("{}: {}", subject.files.path.string(), overflow_text(written));
+    if (!written.overflows.empty()) bad_input("{}: {}", source.files.path.string(), overflow_text(written));
     files = written.files;
     weights = to_json(written).at("weights");
     if (const auto& unused = weights.at("unused"); !unused.empty()) {
-      subject.notes.push_back(
+      source.notes.push_back(
           fmt::format("not converted: {}", fmt::join(unused.get<std::vector<std::string>>(), ", ")));
     }
   }
 
   JudgeRequest asked;
   asked.model = request.model;
-  asked.model.model = subject.files.path.string();
-  asked.model.model_class = subject.class_name;
+  asked.model.model = source.files.path.string();
+  asked.model.model_class = source.class_name;
   asked.weights = made;
   asked.limit = request.max_error;
   const Judgement judgement = judge->judge(asked, progress);
-  require_agreement(judgement, subject, request.max_error);
+  require_agreement(judgement, source, request.max_error);
   throw_if_interrupted();
   if (!keeps) put_into(local_dir, made, files);
 
   const Figures figures(judgement);
-  subject.notes.insert(subject.notes.end(), judgement.notes.begin(), judgement.notes.end());
+  source.notes.insert(source.notes.end(), judgement.notes.begin(), judgement.notes.end());
   if (!judgement.missing.empty()) {
-    subject.notes.push_back(fmt::format("the TensorFlow class misses {}", fmt::join(judgement.missing, ", ")));
+    source.notes.push_back(fmt::format("the TensorFlow class misses {}", fmt::join(judgement.missing, ", ")));
   }
   if (!judgement.unused.empty()) {
-    subject.notes.push_back(fmt::format("the TensorFlow class does not use {}", fmt::join(judgement.unused, ", ")));
+    source.notes.push_back(fmt::format("the TensorFlow class does not use {}", fmt::join(judgement.unused, ", ")));
   }
   json result = {{"model", request.model.model},
                  {"class", judgement.class_name},
                  {"tf_class", judgement.tf_class},
-                 {"model_type", subject.files.config.value("model_type", "")},
+                 {"model_type", source.files.config.value("model_type", "")},
                  {"judge", judgement.judge},
                  {"verdict", figures.max() > request.max_error ? "within-noise" : "verified"},
                  {"limit", request.max_error},
@@ -382,12 +382,12 @@ json pt_to_tf(const PtToTfRequest& request, const PythonEnvironment& environment
                  {"push", json()},
                  {"versions", judgement.versions}};
   result["versions"]["crossload"] = kVersion;
-  if (uploads && keeps && subject.is_existing_in_repository) {
-    subject.notes.emplace_back("these weights are in the repository already; nothing was sent");
+  if (uploads && keeps && source.is_existing_in_repository) {
+    source.notes.emplace_back("these weights are in the repository already; nothing was sent");
   } else if (uploads) {
     result["push"] = upload(request, keeps ? made : local_dir, files, result, python, progress);
   }
-  result["notes"] = subject.notes;
+  result["notes"] = source.notes;
   result["timings_s"] = {{"total", watch.seconds()}};
   return result;
 }

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <fstream>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "app/companions.h"
@@ -133,11 +134,13 @@ class Planner {
 
  private:
   Plan to_tf() {
-    const names::Model model = subject();
+    const names::Model model = described_model();
     std::vector<names::PtTensor> tensors;
     for (const auto& entry : source_.checkpoint.entries()) tensors.push_back({entry.name, entry.dtype, entry.dims});
-    names::TfPlan found =
-        names::to_tf(model, tensors, [this](const std::string& a, const std::string& b) { return are_equal(a, b); });
+    names::TfPlan found = told_of_file([&] {
+      return names::to_tf(model, tensors,
+                          [this](const std::string& a, const std::string& b) { return are_equal(a, b); });
+    });
     tell(model, std::move(found.class_name), std::move(found.unused), std::move(found.missing));
     Plan plan;
     plan.layer_names = std::move(found.layer_names);
@@ -149,18 +152,28 @@ class Planner {
   }
 
   Plan to_pt() {
-    const names::Model model = subject();
+    const names::Model model = described_model();
     std::vector<names::TfTensor> tensors;
     for (const auto& entry : source_.checkpoint.entries()) {
       tensors.push_back({entry.layer, entry.name, entry.dtype, entry.dims});
     }
-    names::PtPlan found = names::to_pt(model, tensors);
+    names::PtPlan found = told_of_file([&] { return names::to_pt(model, tensors); });
     tell(model, std::move(found.class_name), std::move(found.unused), std::move(found.missing));
     Plan plan;
     for (names::PtWeight& weight : found.weights) {
       plan.tensors.push_back(tensor(std::move(weight.name), weight.source, weight.layout, std::move(weight.values)));
     }
     return plan;
+  }
+
+  /// What maps names knows of no files: its errors get the one that the names are from.
+  template <typename F>
+  std::invoke_result_t<F> told_of_file(F map_names) const {
+    try {
+      return map_names();
+    } catch (const Error& error) {
+      throw Error(error.kind(), fmt::format("{}: {}", source_.file.string(), error.what()), error.details());
+    }
   }
 
   bool are_equal(const std::string& a, const std::string& b) const {
@@ -171,7 +184,7 @@ class Planner {
     return std::ranges::equal(x.bytes(), y.bytes());
   }
 
-  names::Model subject() const {
+  names::Model described_model() const {
     names::Model model = model_of(source_.folder);
     if (!class_name_.empty()) model.class_name = class_name_;
     return model;
@@ -410,16 +423,7 @@ WeightsResult convert_weights(const WeightsRequest& request,
     bad_input("{}: the weights become {}; give a file of that name or a folder", request.target.string(),
               is_h5 ? "`.h5`" : "`.safetensors`");
   }
-  Plan plan = [&] {
-    try {
-      return Planner(source, request, result).plan();
-    } catch (const Error& error) {
-      // Whoever maps names knows of no files.
-      const std::string text = error.what();
-      if (text.starts_with(source.folder.string()) || text.starts_with("command line")) throw;
-      throw Error(error.kind(), fmt::format("{}: {}", source.file.string(), text), error.details());
-    }
-  }();
+  Plan plan = Planner(source, request, result).plan();
   const uint64_t bytes = size_of(plan.tensors);
   if (to_file && bytes > max_shard_size) {
     bad_input("{}: {} bytes of weights are more than the shard size {}; give a folder, or --max-shard-size",

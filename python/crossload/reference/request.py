@@ -44,18 +44,18 @@ def reference(request, progress, session):
     if not out.is_dir():
         raise WorkerError("bad-input", f"{out}: no such folder; create it first")
     start = time.time()
-    subject = _subject(request, progress, session)
-    weights = sum(v.numel() for v in subject.state.values())
-    cases, dropped = make_cases(subject.program, subject.sample, subject.text_limit(), subject.guards, weights)
+    traced = _traced_model(request, progress, session)
+    weights = sum(v.numel() for v in traced.state.values())
+    cases, dropped = make_cases(traced.program, traced.sample, traced.text_limit(), traced.guards, weights)
     results = []
     for number, case in enumerate(cases):
         progress("reference", f"running PyTorch at {case.label}", number / (len(cases) + 1))
-        results.append(_write_case(subject, case, out / f"case_{number}.safetensors"))
+        results.append(_write_case(traced, case, out / f"case_{number}.safetensors"))
     stages = None
     if request.get("stages"):
         progress("reference", "recording every value", len(cases) / (len(cases) + 1))
         stages = "stages.safetensors"
-        _write_stages(subject, cases[0], out / stages)
+        _write_stages(traced, cases[0], out / stages)
     dropped = [
         {"inputs": d.inputs, "label": d.label, "reason": f"breaks the program's guard `{d.guard.strip()}`"}
         for d in dropped
@@ -63,7 +63,7 @@ def reference(request, progress, session):
     return {"cases": results, "dropped": dropped, "stages": stages, "seconds": round(time.time() - start, 3)}
 
 
-class _Subject:
+class _TracedModel:
     """The program under reference, its weights and, unless only a `.pt2` is known, the eager model."""
 
     def __init__(self, program, state, sample, loaded=None, request=None, guards=()):
@@ -121,12 +121,12 @@ class _Subject:
         return self.named(user)
 
 
-def _subject(request, progress, session):
+def _traced_model(request, progress, session):
     model = request.get("model")
     if request.get("trace") is None:
         if not str(model).endswith(SUFFIX):
             raise WorkerError("bad-input", "request: `trace` is missing; trace the model first, or give a `.pt2` file")
-        return _archive_subject(model, request)
+        return _archived_model(model, request)
     folder = Path(request["trace"])
     loaded = load(request, session, progress)
     require_torch()
@@ -141,10 +141,10 @@ def _subject(request, progress, session):
 
     sample = load_file(folder / "sample.safetensors")
     guards = guards_of(session.program, folder / "program.pt2")
-    return _Subject(session.program, loaded.model.state_dict(keep_vars=True), sample, loaded, request, guards)
+    return _TracedModel(session.program, loaded.model.state_dict(keep_vars=True), sample, loaded, request, guards)
 
 
-def _archive_subject(path, request):
+def _archived_model(path, request):
     require_torch()
     program = open_program(path)
     given = read_npz(request["inputs"]) if request.get("inputs") else {}
@@ -152,22 +152,22 @@ def _archive_subject(path, request):
     unknown = [name for name in given if name not in sample]
     if unknown:
         raise WorkerError("bad-input", f"{request['inputs']}: has `{unknown[0]}`; the inputs are {', '.join(sample)}")
-    return _Subject(program, program.state_dict, {**sample, **given}, None, request, guards_of(program, path))
+    return _TracedModel(program, program.state_dict, {**sample, **given}, None, request, guards_of(program, path))
 
 
-def _write_case(subject, case, path):
+def _write_case(traced, case, path):
     entry = {
         "file": path.name, "inputs": {n: list(v.shape) for n, v in case.inputs.items()}, "traced": case.traced,
         "label": case.label, "runs": [], "truth": None, "skipped": None,
     }  # fmt: skip
     of_program = None
-    if not case.traced and subject.loaded:
+    if not case.traced and traced.loaded:
         try:
-            of_program = subject.run(case.inputs)
+            of_program = traced.run(case.inputs)
         except Exception as error:  # noqa: BLE001 (whatever it fails with, it is no program for this shape)
             return {**entry, "file": None, "skipped": f"the exported program fails here: {first_line(error)}"}
     try:
-        first = subject.eager(case.inputs) if subject.loaded else subject.run(case.inputs)
+        first = traced.eager(case.inputs) if traced.loaded else traced.run(case.inputs)
     except Exception as error:
         if case.traced:
             raise WorkerError(
@@ -180,37 +180,37 @@ def _write_case(subject, case, path):
     with TensorFile(path, names) as file:
         for name, value in case.inputs.items():
             file.write(f"input/{name}", value)
-        for kind, values in _runs(subject, case, first, of_program):
+        for kind, values in _runs(traced, case, first, of_program):
             for name, value in values.items():
                 file.write(f"run/{len(entry['runs'])}/{name}", value)
             entry["runs"].append(kind)
-        kind, values = _truth(subject, case)
+        kind, values = _truth(traced, case)
         entry["truth"] = kind
         for name, value in values.items():
             file.write(f"truth/{name}", value)
     return entry
 
 
-def _runs(subject, case, first, of_program):
+def _runs(traced, case, first, of_program):
     """(kind, outputs) of each float32 run; runs other than the first that fail or differ in shape are left out.
 
     of_program: outputs of the exported program, where it ran already.
     """
     import torch
 
-    yield "eager model" if subject.loaded else "exported program", first
+    yield "eager model" if traced.loaded else "exported program", first
 
     def same_shapes(values):
         return {n: v.shape for n, v in values.items()} == {n: v.shape for n, v in first.items()}
 
     attempts = []
-    if subject.loaded:
+    if traced.loaded:
         attempts = [
             ("eager attention", _eager_attention),
             ("exported program", lambda s, c: of_program or s.run(c.inputs)),
         ]
     attempts.append(("other kernels", _on_other_kernels))
-    if subject.request.get("thorough"):
+    if traced.request.get("thorough"):
         one_by_one = functools.partial(product_in_sequence, most_additions=THOROUGH_ADDITIONS)
         attempts.append(("sums in sequence", lambda s, c: s.run(c.inputs, product=one_by_one)))
         for seed in range(SHUFFLED_RUNS):
@@ -218,20 +218,20 @@ def _runs(subject, case, first, of_program):
             attempts.append(("sums in another order", lambda s, c, p=shuffled: s.run(c.inputs, product=p)))
     for kind, attempt in attempts:
         with contextlib.suppress(Exception):
-            values = attempt(subject, case)
+            values = attempt(traced, case)
             if values is not None and same_shapes(values):
                 yield kind, values
     torch.manual_seed(SEED)
 
 
-def _eager_attention(subject, case):
-    with attention(subject.loaded.model, "eager") as changed:
-        return subject.eager(case.inputs) if changed else None
+def _eager_attention(traced, case):
+    with attention(traced.loaded.model, "eager") as changed:
+        return traced.eager(case.inputs) if changed else None
 
 
-def _on_other_kernels(subject, case):
+def _on_other_kernels(traced, case):
     with _other_kernels():
-        return subject.eager(case.inputs) if subject.loaded else subject.run(case.inputs)
+        return traced.eager(case.inputs) if traced.loaded else traced.run(case.inputs)
 
 
 @contextlib.contextmanager
@@ -249,24 +249,24 @@ def _other_kernels():
         torch.set_num_threads(count)
 
 
-def _truth(subject, case):
+def _truth(traced, case):
     """("exported program" | "eager model" | None, outputs): the float64 run; None when neither can be computed."""
     import copy
 
     try:
-        return "exported program", subject.run(case.inputs, double=True)
+        return "exported program", traced.run(case.inputs, double=True)
     except Exception:  # noqa: BLE001 (a program may not hold at every shape; the eager model is next)
-        if not subject.loaded:
+        if not traced.loaded:
             return None, {}
     try:
-        model = copy.deepcopy(subject.loaded.model).double()
+        model = copy.deepcopy(traced.loaded.model).double()
         with double_default():
-            return "eager model", subject.eager({n: to_double(v) for n, v in case.inputs.items()}, model)
+            return "eager model", traced.eager({n: to_double(v) for n, v in case.inputs.items()}, model)
     except Exception:  # noqa: BLE001 (then there is no truth here, which the result says)
         return None, {}
 
 
-def _write_stages(subject, case, path):
+def _write_stages(traced, case, path):
     """`value/<node>` of every tensor node and input; of the floating ones also `offset/<node>` and `noise/<node>`.
 
     offset: what is added to the value to make it that of the float64 run. noise: element by element the largest
@@ -276,11 +276,11 @@ def _write_stages(subject, case, path):
     """
     import torch
 
-    program = subject.program
+    program = traced.program
     inputs = {spec.arg.name for spec in program.graph_signature.input_specs if spec.kind.name == "USER_INPUT"}
     torch.manual_seed(SEED)
-    values = arguments(program, subject.state, case.inputs)
-    single, wide = Run(program.graph_module, values), Run(subject.double, values, double=True)
+    values = arguments(program, traced.state, case.inputs)
+    single, wide = Run(program.graph_module, values), Run(traced.double, values, double=True)
     others = [
         (Run(program.graph_module, values), True),
         (Run(program.graph_module, values, product=product_in_sequence), False),
