@@ -70,7 +70,7 @@ def json_edit(edit):
 
 def test_reference_of_a_users_program(good, tmp_path, ask):
     done = ask(do="reference", model=good, trace=None, out=tmp_path / "r", stages=True)
-    assert [c["label"] for c in done["cases"]] == ["3", "4", "1"]
+    assert [c["label"] for c in done["cases"]] == ["3", "4", "1", "17"]
     assert done["cases"][0]["inputs"] == {"x": [3, 6]}
     values = load_file(tmp_path / "r" / "case_0.safetensors")
     program = torch.export.load(str(good))
