@@ -132,7 +132,7 @@ bool has_dynamic_inputs(const program::Program& program) {
 }
 
 TracedModel read_traced_model(const ConvertRequest& request, const PythonEnvironment& environment, PythonSide& python,
-                     const Progress& progress, report::Report& report) {
+                              const Progress& progress, report::Report& report) {
   const Stopwatch watch;
   TracedModel traced;
   traced.files = resolve(request.model, python, progress);

@@ -114,7 +114,7 @@ void settle_class(SourceModel& source, const PtToTfRequest& request, PythonSide&
 }
 
 SourceModel find_source(const PtToTfRequest& request, const fs::path& local_dir, PythonSide& python,
-                     const Progress& progress) {
+                        const Progress& progress) {
   SourceModel source;
   ModelRequest model = request.model;
   if (may_be_hub_id(model.model) && holds_model(local_dir)) {
@@ -171,7 +171,7 @@ struct Figures {
 const char* advice_for(const JudgedOutput& worst, const Judgement& judgement, const SourceModel& source, double limit) {
   if (worst.crossload <= limit) {
     return source.existing.empty() ? "nothing was written or sent"
-                                    : "these TensorFlow weights are not PyTorch's, replace them with --new-weights";
+                                   : "these TensorFlow weights are not PyTorch's, replace them with --new-weights";
   }
   const auto is_conversion_over = [&](const JudgedOutput& output) { return output.is_conversion_over(limit); };
   if (std::ranges::any_of(judgement.outputs, is_conversion_over))
@@ -340,8 +340,7 @@ json pt_to_tf(const PtToTfRequest& request, const PythonEnvironment& environment
     files = written.files;
     weights = to_json(written).at("weights");
     if (const auto& unused = weights.at("unused"); !unused.empty()) {
-      source.notes.push_back(
-          fmt::format("not converted: {}", fmt::join(unused.get<std::vector<std::string>>(), ", ")));
+      source.notes.push_back(fmt::format("not converted: {}", fmt::join(unused.get<std::vector<std::string>>(), ", ")));
     }
   }
 

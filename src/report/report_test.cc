@@ -169,8 +169,9 @@ TEST_CASE("terminal: what the verdict does not cover, and axes that are fixed") 
   report.result.verdict_note = "compared at one shape, 2 x 16; another one: breaks the program's guard `s0 % 4 == 0`";
   report.fixed_axes = {{"pixels", 1, 3, "the model fixes it"}, {"pixels", 2, 16, ""}, {"mask", 0, 1, ""}};
   const std::string text = to_terminal(report, {false, 100, false});
-  CHECK(text.starts_with("✗ mismatch   max |pt - tf| 2.5e-01, limit 1.0e-05\n"
-                         "  compared at one shape, 2 x 16; another one: breaks the program's guard `s0 % 4 == 0`\n\n"));
+  CHECK(
+      text.starts_with("✗ mismatch   max |pt - tf| 2.5e-01, limit 1.0e-05\n"
+                       "  compared at one shape, 2 x 16; another one: breaks the program's guard `s0 % 4 == 0`\n\n"));
   CHECK(text.find("axes     dynamic; fixed: pixels axis 1 (3), 2 (16), mask axis 0 (1)\n") != std::string::npos);
   report.dynamic = false;
   CHECK(to_terminal(report, {false, 100, false}).find("axes     static: only the traced shape\n") != std::string::npos);

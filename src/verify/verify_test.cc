@@ -217,7 +217,8 @@ TEST_CASE("verify: a comparison at one shape says so beside its verdict") {
   };
   const Result result = run({}, alone);
   CHECK(result.verdict == Verdict::kVerified);
-  CHECK(result.verdict_note == "compared at one shape, as traced; another one: breaks the program's guard `s1 % 2 == 0`");
+  CHECK(result.verdict_note ==
+        "compared at one shape, as traced; another one: breaks the program's guard `s1 % 2 == 0`");
   CHECK(result.dropped.size() == 1);
   CHECK(run({}).verdict_note.empty());
   const Result failing = run({}, [](Request& r) { r.reference.cases.erase(r.reference.cases.begin() + 1); });
@@ -229,8 +230,8 @@ TEST_CASE("verify: agreement in NaN is no verdict") {
   const Result result = run({}, [&](Request& r) {
     r.reference.cases.resize(1);
     r.reference.stages.reset();
-    write_safetensors(r.reference.cases[0].file, {{"input/x", floats({1, 2}, {nan, nan})},
-                                                  {"run/0/y", floats({2, 1}, {nan, nan})}});
+    write_safetensors(r.reference.cases[0].file,
+                      {{"input/x", floats({1, 2}, {nan, nan})}, {"run/0/y", floats({2, 1}, {nan, nan})}});
   });
   CHECK(result.verdict == Verdict::kUnverified);
   CHECK(result.verdict_note ==
