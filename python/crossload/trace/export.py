@@ -270,14 +270,20 @@ def _cannot_export(loaded, error, inputs, request, more=()):
     )
 
 
-def _eager_failure(loaded, inputs, request):
-    """The exception that the model itself raises on the inputs, or None when it runs."""
+def eager_outputs(loaded, inputs, request):
+    """What the model itself gives for the inputs, always with the same random numbers; its state stays as it is."""
     import torch
 
     args, kwargs = (inputs, {}) if isinstance(inputs, tuple) else ((), dict(inputs))
+    with torch.no_grad(), state_kept(loaded.model), flags_set(loaded.model, request):
+        torch.manual_seed(0)
+        return loaded.model(*args, **kwargs)
+
+
+def _eager_failure(loaded, inputs, request):
+    """The exception that the model itself raises on the inputs, or None when it runs."""
     try:
-        with torch.no_grad(), state_kept(loaded.model), flags_set(loaded.model, request):
-            loaded.model(*args, **kwargs)
+        eager_outputs(loaded, inputs, request)
     except Exception as error:  # noqa: BLE001 (any exception of a model is what is asked for)
         return error
     return None

@@ -8,12 +8,10 @@ from pathlib import Path
 from .. import __version__
 from ..errors import WorkerError
 from ..inputs import samples
-from ..model.flags import flags_set
 from ..model.loading import load
-from ..model.state import state_kept
 from ..program.archive import file_identity
 from ..program.signature import input_axes, weight_names
-from .export import export_to, keep
+from .export import eager_outputs, export_to, keep
 from .locations import find_locations
 from .tensor_file import TensorFile
 
@@ -94,7 +92,7 @@ def with_two_rows(loaded, inputs, request):
         rows[i] = torch.cat([v, v.roll(1, -1) if v.is_floating_point() and v.dim() > 1 else v])
     both = pytree.tree_unflatten(rows, spec)
     try:
-        one, two = (_eager_leaves(loaded, x, request) for x in (inputs, both))
+        one, two = (pytree.tree_leaves(eager_outputs(loaded, x, request)) for x in (inputs, both))
     except Exception:  # noqa: BLE001 (a model that takes one row only)
         return inputs
     for a, b in zip(one, two, strict=False):
@@ -105,15 +103,6 @@ def with_two_rows(loaded, inputs, request):
         if not torch.allclose(a[0].double(), b[0].double(), rtol=1e-3, atol=1e-3, equal_nan=True):
             return inputs
     return both
-
-
-def _eager_leaves(loaded, inputs, request):
-    import torch
-
-    args, kwargs = (inputs, {}) if isinstance(inputs, tuple) else ((), dict(inputs))
-    with torch.no_grad(), state_kept(loaded.model), flags_set(loaded.model, request):
-        torch.manual_seed(0)
-        return torch.utils._pytree.tree_leaves(loaded.model(*args, **kwargs))
 
 
 def fixed_axes(program, static_reason):

@@ -127,7 +127,7 @@ Expr convolution(Call& call, Expr x, Expr kernel, Expr bias, Geometry g, int64_t
   const bool is_unbatched = x.rank() == kernel.rank() - 1;
   if (is_unbatched) x = b.unsqueeze(x, 0);
   const bool is_1d = x.rank() == 3;
-  if (is_1d) {  // as a image of height 1
+  if (is_1d) {  // as an image of height 1
     x = b.unsqueeze(x, 2);
     kernel = b.unsqueeze(kernel, 2);
     g.strides.insert(g.strides.begin(), 1);
