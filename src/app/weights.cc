@@ -288,15 +288,6 @@ void require_whole(const Source& source) {
           "convert that",
           source.file.string(), entry.name);
     }
-    for (const std::string_view mark :
-         {".weight._data", ".weight._scale", ".weight.absmax", ".weight.SCB", ".SCB",
-          ".weight.quant_state.bitsandbytes__nf4", ".weight.quant_state.bitsandbytes__fp4", ".qweight", ".qzeros"}) {
-      if (!entry.name.ends_with(mark)) continue;
-      bad_input(
-          "{}: `{}` is of quantized storage, whose numbers are no weights; load the model, dequantize it, save, "
-          "and convert that",
-          source.file.string(), entry.name);
-    }
   }
 }
 
