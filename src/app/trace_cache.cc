@@ -99,13 +99,6 @@ bool carries_weights(const json& meta) {
   return std::any_of(weights.begin(), weights.end(), [](const json& place) { return place.contains("carried"); });
 }
 
-bool have_same_bytes(const Checkpoint& checkpoint, const std::string& a, const std::string& b) {
-  if (checkpoint.find(a) == nullptr || checkpoint.find(b) == nullptr) return false;
-  const Tensor first = checkpoint.tensor(a), second = checkpoint.tensor(b);
-  return first.dtype() == second.dtype() && first.dims() == second.dims() &&
-         std::ranges::equal(first.bytes(), second.bytes());
-}
-
 // What the program reads as one tensor is still one value in this checkpoint, under each of its keys.
 bool holds_ties(const json& meta, const Checkpoint& checkpoint) {
   const auto& weights = meta.at("weights");
@@ -113,7 +106,8 @@ bool holds_ties(const json& meta, const Checkpoint& checkpoint) {
     if (!location.contains("tied_to") || !location.contains("key")) return true;
     const json& owner = weights.at(location.at("tied_to").get<std::string>());
     // What travels with the trace is bound to its checkpoint's bytes anyway.
-    return !owner.contains("key") || have_same_bytes(checkpoint, location.at("key"), owner.at("key"));
+    return !owner.contains("key") ||
+           checkpoint.have_same_bytes(location.at("key").get<std::string>(), owner.at("key").get<std::string>());
   });
 }
 

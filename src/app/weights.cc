@@ -138,8 +138,9 @@ class Planner {
     std::vector<names::PtTensor> tensors;
     for (const auto& entry : source_.checkpoint.entries()) tensors.push_back({entry.name, entry.dtype, entry.dims});
     names::TfPlan found = told_of_file([&] {
-      return names::to_tf(model, tensors,
-                          [this](const std::string& a, const std::string& b) { return are_equal(a, b); });
+      return names::to_tf(model, tensors, [this](const std::string& a, const std::string& b) {
+        return source_.checkpoint.have_same_bytes(a, b);
+      });
     });
     tell(model, std::move(found.class_name), std::move(found.unused), std::move(found.missing));
     Plan plan;
@@ -174,14 +175,6 @@ class Planner {
     } catch (const Error& error) {
       throw Error(error.kind(), fmt::format("{}: {}", source_.file.string(), error.what()), error.details());
     }
-  }
-
-  bool are_equal(const std::string& a, const std::string& b) const {
-    const StridedTensor& first = source_.checkpoint.strided(a);
-    const StridedTensor& second = source_.checkpoint.strided(b);
-    if (first.dtype() != second.dtype() || first.dims() != second.dims()) return false;
-    const Tensor x = first.to_tensor(), y = second.to_tensor();
-    return std::ranges::equal(x.bytes(), y.bytes());
   }
 
   names::Model described_model() const {

@@ -37,6 +37,14 @@ const StridedTensor& Checkpoint::strided(std::string_view name) const {
   return tensors_[static_cast<std::size_t>(entry - entries_.data())];
 }
 
+bool Checkpoint::have_same_bytes(std::string_view a, std::string_view b) const {
+  if (find(a) == nullptr || find(b) == nullptr) return false;
+  const StridedTensor &first = strided(a), &second = strided(b);
+  if (first.dtype() != second.dtype() || first.dims() != second.dims()) return false;
+  const Tensor x = first.to_tensor(), y = second.to_tensor();
+  return std::ranges::equal(x.bytes(), y.bytes());
+}
+
 bool Checkpoint::is_tensorflow() const {
   const auto format = metadata_.find("format");
   return format != metadata_.end() && format->second == "tf";

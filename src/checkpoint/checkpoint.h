@@ -43,6 +43,8 @@ class Checkpoint {
   Tensor tensor(std::string_view name) const { return strided(name).to_tensor(); }
   /// The same without a copy.
   const StridedTensor& strided(std::string_view name) const;
+  /// Whether two tensors are one value: dtype, shape and bytes. False when one is not there.
+  bool have_same_bytes(std::string_view a, std::string_view b) const;
 
   /// What the file says of itself beside its tensors. `format` is the framework whose names and layouts the tensors
   /// have: `pt`, `tf`, …; absent in safetensors that do not say.
