@@ -98,6 +98,24 @@ def _judge_port(request, progress, memory):
     return judge(request, progress)
 
 
+def _against_pytorch(request, progress, memory):
+    from .against.pytorch import against_pytorch
+
+    return against_pytorch(request, progress, memory)
+
+
+def _against_open(request, progress, memory):
+    from .against.keras import against_open
+
+    return against_open(request, progress, memory)
+
+
+def _against_run(request, progress, memory):
+    from .against.keras import against_run
+
+    return against_run(request, progress, memory)
+
+
 def _versions(request, progress, memory):
     from .trace.request import versions
 
@@ -115,6 +133,9 @@ HANDLERS = {
     "judge_tf4": _judge_tf4,
     "port_source": _port_source,
     "judge_port": _judge_port,
+    "against_pytorch": _against_pytorch,
+    "against_open": _against_open,
+    "against_run": _against_run,
     "versions": _versions,
 }
 NEEDED = {
@@ -128,6 +149,8 @@ NEEDED = {
     "judge_tf4": ("model", "weights", "max_error"),
     "port_source": ("model",),
     "judge_port": ("file", "model", "class", "tf_class"),
+    "against_pytorch": ("model", "out"),
+    "against_run": ("out",),
 }
 
 

@@ -1,7 +1,6 @@
 #include "app/convert.h"
 
 #include <algorithm>
-#include <fstream>
 #include <functional>
 #include <future>
 #include <set>
@@ -9,6 +8,7 @@
 #include "app/companions.h"
 #include "app/earlier_output.h"
 #include "app/program_weights.h"
+#include "app/report_files.h"
 #include "app/trace_cache.h"
 #include "app/version.h"
 #include "base/error.h"
@@ -28,23 +28,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 namespace {
-
-void write_whole(const fs::path& file, const std::string& text) {
-  const fs::path fresh = file.string() + ".new";
-  {
-    std::ofstream out(fresh, std::ios::binary);
-    out << text;
-    out.flush();
-    if (!out) fail(ErrorKind::kEnvironment, "{}: cannot be written; check space and permissions", file.string());
-  }
-  fs::rename(fresh, file);
-}
-
-void write_report(const report::Report& report, const fs::path& folder) {
-  write_whole(folder / "crossload.json",
-              report::to_json(report).dump(2, ' ', false, json::error_handler_t::replace) + "\n");
-  write_whole(folder / "report.html", report::to_html(report));
-}
 
 std::string model_type_of(const ModelFiles& files, const json& meta) {
   if (meta.contains("model_type") && meta["model_type"].is_string()) return meta["model_type"];

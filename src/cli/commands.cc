@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "app/tf_judge.h"
+#include "base/error.h"
 #include "base/interrupt.h"
 #include "bridge/worker_process.h"
 #include "cli/progress.h"
@@ -59,8 +60,30 @@ int run_convert(Options& o) {
   return code;
 }
 
+int run_verify_against(Options& o) {
+  app::AgainstRequest& request = o.against;
+  request.model = o.request.model;
+  request.out = o.request.out;
+  request.max_error = o.request.max_error;
+  request.strict = o.request.strict;
+  PythonEnvironment environment = find_python(o.python);
+  if (app::needs_tf4(request.target)) {
+    if (auto found = app::find_tf4(environment)) environment = *std::move(found);
+  }
+  environment.package_elsewhere = app::find_package(find_python(""));
+  WorkerProcess python(environment);
+  ProgressLine line(ProgressLine::style_for(o.quiet));
+  const report::Report report = app::verify_against(request, environment, python, line.reporter());
+  line.clear();
+  return finish(report, o);
+}
+
 int run_verify(Options& o) {
   settle(o);
+  if (!o.against.target.empty()) return run_verify_against(o);
+  if (o.request.out.empty()) {
+    bad_input("command line: OUT is missing: the folder that `convert` made; see `crossload verify --help`");
+  }
   const PythonEnvironment environment = find_python(o.python);
   WorkerProcess python(environment);
   ProgressLine line(ProgressLine::style_for(o.quiet));
