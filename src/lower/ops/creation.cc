@@ -40,7 +40,8 @@ Expr arange_end(Call& call) { return arange(call, nullptr, "end", nullptr); }
 Expr arange_start(Call& call) { return arange(call, "start", "end", nullptr); }
 Expr arange_step(Call& call) { return arange(call, "start", "end", "step"); }
 
-// PyTorch counts from both ends: start + i * step in the lower half, end - (n - 1 - i) * step in the upper.
+// PyTorch counts from both ends: start + i * step in the lower half, end - (n - 1 - i) * step in the upper, each rounded
+// once (a fused multiply-add), which float64 does for float32.
 Expr linspace(Call& call) {
   Builder& b = call.builder();
   const DType dtype = call.result_dtype();
@@ -48,13 +49,14 @@ Expr linspace(Call& call) {
   const Sym count = call.result_dims().at(0);
   const Expr start = b.cast(call.operand("start", dtype), computed), end = b.cast(call.operand("end", dtype), computed);
   if (count == Sym(1)) return b.cast(b.reshape(start, {Sym(1)}), dtype);
-  const Expr last = b.size(count - Sym(1), computed);
-  const Expr step = (end - start) / last;
-  const Expr i = b.range(count, computed);
-  const Expr half = b.size(floor_div(count, Sym(2)), computed);
-  const Expr result = b.select(b.tf("Less", {i, half}), start + i * step, end - (last - i) * step);
+  const DType wide = DType::kFloat64;
+  const Expr step = b.cast((end - start) / b.size(count - Sym(1), computed), wide);
+  const Expr i = b.range(count, wide), left = b.size(count - Sym(1), wide) - i;
+  const Expr half = b.size(floor_div(count, Sym(2)), wide);
+  const Expr result =
+      b.select(b.tf("Less", {i, half}), b.cast(start, wide) + i * step, b.cast(end, wide) - left * step);
   b.set_dims(result, call.result_dims());
-  return b.cast(result, dtype);
+  return b.cast(b.cast(result, computed), dtype);
 }
 
 Expr eye(Call& call) {

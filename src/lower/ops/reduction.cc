@@ -163,11 +163,12 @@ Expr count_nonzero(Call& call) {
   return b.reduce("Sum", x, reduced_axes(call, x.rank(), true), false);
 }
 
-// Along an axis, in float32 for the half precisions.
+// Along an axis, in float64 for float32 and in float32 for the half precisions, as PyTorch's accumulators.
 template <OpName Op>
 Expr cumulated(Call& call) {
   Builder& b = call.builder();
-  const Expr x = call.operand("self", computed_dtype(call.result_dtype()));
+  const DType dtype = call.result_dtype();
+  const Expr x = call.operand("self", dtype == DType::kFloat32 ? DType::kFloat64 : computed_dtype(dtype));
   if (x.rank() == 0) return b.cast(x, call.result_dtype());
   const Expr y = call.tf(Op.value, {x, b.scalar(DType::kInt32, call.axis("dim", x.rank()))});
   return b.cast(y, call.result_dtype());
