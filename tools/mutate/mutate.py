@@ -39,7 +39,7 @@ def read_mutations():
 
 
 def misfits(mutations):
-    """A line for each change that the sources have left behind."""
+    """A line for each change that no longer fits the sources."""
     lines = []
     for mutation in mutations:
         path = ROOT / mutation["file"]
@@ -83,7 +83,7 @@ def run(command, log):
 
 
 def prepare():
-    """A copy of the tracked and new files, built, with an interpreter that finds its package and all others of ours."""
+    """A built copy of the tracked and new files, with an interpreter that finds its package and our other packages."""
     listed = ["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listed, check=True, capture_output=True, text=True).stdout.split("\0")
     wanted = {name for name in names if name and (ROOT / name).is_file()}
