@@ -55,7 +55,7 @@ void require_own(const fs::path& folder) {
   struct stat status {};
   if (::lstat(folder.c_str(), &status) != 0) return;
   if (status.st_uid == ::geteuid() && S_ISDIR(status.st_mode)) return;
-  bad_input("{}: {}; give another place with --local-dir", folder.string(),
+  bad_input("{}: {}; choose another path with --local-dir", folder.string(),
             S_ISDIR(status.st_mode) ? "belongs to another user" : "is no folder");
 }
 
