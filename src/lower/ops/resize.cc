@@ -55,7 +55,7 @@ Expr nearest(Call& call) {
 }
 
 // Where result cell i lies among the source cells.
-Expr source_place(Call& call, const Axis& a) {
+Expr source_position(Call& call, const Axis& a) {
   Builder& b = call.builder();
   const Expr i = b.range(a.out, DType::kFloat32);
   if (!call.flag("align_corners")) return (i + 0.5) * step(b, a) - 0.5;
@@ -84,8 +84,8 @@ Expr linear(Call& call) {
   if (x.dtype() != DType::kFloat32) call.unsupported("resampling of anything but floats of at most 32 bits");
   for (const Axis& a : axes_of(call, kSpatial)) {
     if (a.in == a.out) continue;
-    const Expr place = b.tf("Maximum", {source_place(call, a), b.scalar(DType::kFloat32, 0.0)});
-    const Expr first = b.tf("Floor", {place}), high = place - first;
+    const Expr position = b.tf("Maximum", {source_position(call, a), b.scalar(DType::kFloat32, 0.0)});
+    const Expr first = b.tf("Floor", {position}), high = position - first;
     x = weighted(x, a, first, {1.0 - high, high});
   }
   return b.cast(x, call.result_dtype());
@@ -98,15 +98,15 @@ Expr cubic(Call& call) {
   if (x.dtype() != DType::kFloat32) call.unsupported("resampling of anything but floats of at most 32 bits");
   for (const Axis& a : axes_of(call, 2)) {
     if (a.in == a.out && !call.flag("align_corners") && !a.factor) continue;
-    const Expr place = source_place(call, a);
-    const Expr first = b.tf("Floor", {place}), t = place - first;
+    const Expr position = source_position(call, a);
+    const Expr first = b.tf("Floor", {position}), t = position - first;
     x = weighted(x, a, first - 1.0, cubic_weights(t));
   }
   return b.cast(x, call.result_dtype());
 }
 
-// With antialiasing a result cell is a weighted mean of all source cells that the kernel reaches when it is stretched
-// by the step: one product with a matrix of weights for each axis (aten/native/cpu/UpSampleKernel.cpp).
+// With antialiasing a result cell is a weighted mean of all source cells within the kernel's support, which is
+// stretched by the step: one product with a matrix of weights for each axis (aten/native/cpu/UpSampleKernel.cpp).
 Expr antialiased(Call& call, double reach, Expr (*kernel)(Expr)) {
   Builder& b = call.builder();
   const DType f = DType::kFloat32;

@@ -1,6 +1,6 @@
 // Images read at positions between their cells: `grid_sample`.
 //
-// A place is a point of [-1, 1]^d. It is brought to cell coordinates, then treated by the padding mode, then each of
+// A position is a point of [-1, 1]^d. It is brought to cell coordinates, then treated by the padding mode, then each of
 // the 2^d cells around it is read and weighted (aten/native/GridSampler.h). Channels last: one row of channels a cell.
 
 #include "lower/ops/cubic_kernel.h"
@@ -68,8 +68,8 @@ Expr grid_sampler(Call& call) {
   Exprs at;  // by image axis
   for (int i = 0; i < spatial; ++i) {
     const Expr points = b.gather(grid, b.scalar(DType::kInt32, spatial - 1 - i), grid.rank() - 1);
-    const Expr place = unpadded_coordinates(call, b.reshape(points, {grid.dim(0), positions}), x.dim(i + 2));
-    at.push_back(mode == kCubic ? place : padded(call, place, x.dim(i + 2)));
+    const Expr position = unpadded_coordinates(call, b.reshape(points, {grid.dim(0), positions}), x.dim(i + 2));
+    at.push_back(mode == kCubic ? position : padded(call, position, x.dim(i + 2)));
   }
 
   const auto read = [&](const Exprs& cell, Expr weight) {
