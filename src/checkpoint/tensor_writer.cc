@@ -1,4 +1,4 @@
-// All places are known before anything is written, so blocks are written in any order, by several threads; a tensor's
+// All offsets are known before anything is written, so blocks are written in any order, by several threads; a tensor's
 // checksum is joined from its blocks'. A block of a tensor that keeps order and type goes from the mapped source
 // straight to the file; others go through a buffer. Tensors are opened one after the other, as threads ask for blocks.
 #include "checkpoint/tensor_writer.h"
