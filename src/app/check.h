@@ -9,8 +9,8 @@
 
 namespace crossload::app {
 
-/// What can be found out about a model without converting it: its TensorFlow class and weights, the operations that have
-/// no lowering, where to look for other people's work on it.
+/// What can be found out about a model without converting it: its TensorFlow class and weights, the operations that
+/// have no lowering, where to look for other people's work on it.
 nlohmann::json check_model(const ModelRequest& request, const PythonEnvironment& environment, PythonSide& python,
                            const Progress& progress);
 

@@ -17,7 +17,7 @@ namespace {
 enum class Effort { kUsual, kThorough };  // float32 runs that say how large PyTorch's own noise is
 
 json ask_for(const ConvertRequest& request, const TracedModel& traced, const fs::path& out, Effort effort,
-                   PythonSide& python, const Progress& progress) {
+             PythonSide& python, const Progress& progress) {
   json ask = request.model.to_json();
   ask["do"] = "reference";
   ask["model"] = or_null(traced.files.path.string());
@@ -49,8 +49,9 @@ verify::Reference reference_in(const fs::path& folder, const json& answer) {
   return reference;
 }
 
-verify::Result compare_once(const ConvertRequest& request, const TracedModel& traced, const verify::Reference& reference,
-                            const fs::path& saved_model, const runtime::Runtime& runtime, const Progress& progress) {
+verify::Result compare_once(const ConvertRequest& request, const TracedModel& traced,
+                            const verify::Reference& reference, const fs::path& saved_model,
+                            const runtime::Runtime& runtime, const Progress& progress) {
   verify::Request ask;
   ask.saved_model = saved_model;
   ask.program = &traced.program;
