@@ -49,7 +49,7 @@ std::vector<std::string> tf_weights_in(const fs::path& folder) {
   return files;
 }
 
-// The predictable default place is in a folder where everybody may write: what another user put there is not a model to
+// The predictable default path is in a folder where everybody may write: what another user put there is not a model to
 // be read, nor a folder to write to.
 void require_own(const fs::path& folder) {
   struct stat status {};

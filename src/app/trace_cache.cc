@@ -96,7 +96,7 @@ std::string digest_of(const Checkpoint& checkpoint) {
 
 bool carries_weights(const json& meta) {
   const auto& weights = meta.at("weights");
-  return std::any_of(weights.begin(), weights.end(), [](const json& place) { return place.contains("carried"); });
+  return std::any_of(weights.begin(), weights.end(), [](const json& location) { return location.contains("carried"); });
 }
 
 // What the program reads as one tensor is still one value in this checkpoint, under each of its keys.

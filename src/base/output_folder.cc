@@ -57,9 +57,9 @@ class Kept {
   /// Gives each kept file a second name below `to`.
   void link(const fs::path& from, const fs::path& to) {
     walk(from, "", [&](const fs::path& path) {
-      const fs::path source = from / path, place = to / path;
-      if (status_of(place).st_ino != 0) {
-        if (!force_ && !has_same_bytes(source, place)) {
+      const fs::path source = from / path, destination = to / path;
+      if (status_of(destination).st_ino != 0) {
+        if (!force_ && !has_same_bytes(source, destination)) {
           bad_input(
               "{}: is not crossload's, and the new result has a file of that name; choose another path, or "
               "--force to replace it",
@@ -70,9 +70,9 @@ class Kept {
       }
       make_parents(from, to, path);
       if (fs::is_directory(fs::symlink_status(source))) {
-        make_folder(source, place);
-      } else if (::link(source.c_str(), place.c_str()) != 0) {
-        copy(source, place, errno);
+        make_folder(source, destination);
+      } else if (::link(source.c_str(), destination.c_str()) != 0) {
+        copy(source, destination, errno);
       }
     });
   }
@@ -123,15 +123,15 @@ class Kept {
   }
 
   // Where the file system has no second names.
-  static void copy(const fs::path& source, const fs::path& place, int reason) {
+  static void copy(const fs::path& source, const fs::path& destination, int reason) {
     std::error_code error;
     const fs::file_status status = fs::symlink_status(source, error);
     if (fs::is_symlink(status)) {
-      fs::copy_symlink(source, place, error);
+      fs::copy_symlink(source, destination, error);
     } else if (fs::is_regular_file(status)) {
-      fs::copy_file(source, place, error);
+      fs::copy_file(source, destination, error);
       std::error_code ignored;
-      if (!error) fs::last_write_time(place, fs::last_write_time(source, ignored), ignored);
+      if (!error) fs::last_write_time(destination, fs::last_write_time(source, ignored), ignored);
     } else {
       cannot_be_kept(source, std::strerror(reason));
     }

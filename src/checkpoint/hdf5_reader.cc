@@ -205,8 +205,8 @@ void Reader::read_symbols(Address node, std::span<const std::byte> heap, Links& 
     std::string name = heap_name(heap, number<uint64_t>(entry, 0, at), at);
     spend(at, name.size());
     const Link link{number<Address>(entry, 8, at), number<uint32_t>(entry, 16, at) <= 1};
-    if (const auto [place, is_new] = result.emplace(std::move(name), link); !is_new) {
-      bad(at, "the name `{}` stands twice in its group; the file is damaged", place->first);
+    if (const auto [known, is_new] = result.emplace(std::move(name), link); !is_new) {
+      bad(at, "the name `{}` stands twice in its group; the file is damaged", known->first);
     }
   }
 }

@@ -174,7 +174,7 @@ Difference compare(const Tensor& pt, const Tensor& tf, const Visibility& visible
   result.mean = shown.mean();
   result.cosine = shown.cosine();
   result.worst = shown.worst < 0 ? -1 : shown.worst / per_element;
-  if (shown.unequal > 0) result.note = fmt::format("NaN or infinity at {} places on one side only", shown.unequal);
+  if (shown.unequal > 0) result.note = fmt::format("NaN or infinity at {} positions on one side only", shown.unequal);
   return result;
 }
 

@@ -48,9 +48,9 @@ def in_process(step, case, folder):
             answer = step(case, folder)
         except BaseException as error:  # noqa: BLE001 (any failure is the case's)
             traceback.print_exc()
-            place = traceback.extract_tb(error.__traceback__)[-1]
+            frame = traceback.extract_tb(error.__traceback__)[-1]
             text = str(error).strip().splitlines() or [""]
-            answer = {"error": f"{type(error).__name__}: {text[0][:200]} ({Path(place.filename).name}:{place.lineno})"}
+            answer = {"error": f"{type(error).__name__}: {text[0][:200]} ({Path(frame.filename).name}:{frame.lineno})"}
         result.write_text(json.dumps(answer))
         sys.stdout.flush()
         os._exit(0)
