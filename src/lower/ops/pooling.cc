@@ -161,9 +161,9 @@ Expr window_matrix(Builder& b, DType dtype, const Sym& in, const Sym& out, int64
   const Expr begin = i * b.scalar(index, stride) - b.scalar(index, pad);
   const Expr end = begin + b.scalar(index, size);
   const Expr is_inside = b.tf("LogicalAnd", {b.tf("GreaterEqual", {j, begin}), b.tf("Less", {j, end})});
-  const Expr weights = b.cast(is_inside, dtype);
+  const Expr coefficients = b.cast(is_inside, dtype);
   const Expr padded_end = b.tf("Minimum", {end, b.size(in + Sym(pad))});
-  return weights / (counts_padding ? b.cast(padded_end - begin, dtype) : b.reduce("Sum", weights, {1}, true));
+  return coefficients / (counts_padding ? b.cast(padded_end - begin, dtype) : b.reduce("Sum", coefficients, {1}, true));
 }
 
 // Windows far larger than images are: padding the image to their size would take more memory than there is.
@@ -227,14 +227,14 @@ Expr avg_pool(Call& call) {
 
 // Row i of the matrix averages the cells floor(i * in / out) up to ceil((i + 1) * in / out).
 Tensor averaging_matrix(DType dtype, int64_t in, int64_t out) {
-  std::vector<float> weights(static_cast<std::size_t>(in * out), 0.0F);
+  std::vector<float> coefficients(static_cast<std::size_t>(in * out), 0.0F);
   for (int64_t i = 0; i < out; ++i) {
     const int64_t begin = i * in / out, end = ((i + 1) * in + out - 1) / out;
     for (int64_t j = begin; j < end; ++j)
-      weights[static_cast<std::size_t>(i * in + j)] = 1.0F / static_cast<float>(end - begin);
+      coefficients[static_cast<std::size_t>(i * in + j)] = 1.0F / static_cast<float>(end - begin);
   }
-  if (dtype == DType::kFloat32) return Tensor::of<float>(dtype, {out, in}, weights);
-  const std::vector<double> wide(weights.begin(), weights.end());
+  if (dtype == DType::kFloat32) return Tensor::of<float>(dtype, {out, in}, coefficients);
+  const std::vector<double> wide(coefficients.begin(), coefficients.end());
   return Tensor::of<double>(DType::kFloat64, {out, in}, wide);
 }
 
