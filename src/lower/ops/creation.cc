@@ -15,8 +15,9 @@ Expr scalar_tensor(Call& call) { return call.scalar("s", call.result_dtype()); }
 Expr fill_scalar(Call& call) { return filled(call, call.scalar("value", call.result_dtype())); }
 Expr fill_tensor(Call& call) { return filled(call, call.tensor("value")); }
 
-// Floats are start + i * step in double precision, as PyTorch makes them: TensorFlow's Range adds up its step's error.
-// Integers made from floats are as well, in integers: how many there are PyTorch finds out before it truncates.
+// Floats are start + i * step in double precision, as PyTorch computes them: TensorFlow's Range accumulates the
+// rounding error of its step. For integers from float bounds PyTorch counts the elements before it truncates start and
+// step.
 Expr arange(Call& call, const char* start, const char* end, const char* step) {
   Builder& b = call.builder();
   const DType dtype = call.result_dtype();
@@ -26,8 +27,8 @@ Expr arange(Call& call, const char* start, const char* end, const char* step) {
   const DType computed = is_floating(dtype) ? DType::kFloat64 : whole;
   const auto is_float = [&](const char* name) { return name != nullptr && call.is_float_scalar(name); };
   if (is_floating(dtype) || is_float(start) || is_float(end) || is_float(step)) {
-    const Expr places = b.range(call.result_dims().at(0), computed);
-    const Expr steps = is(step, 1) ? places : places * call.scalar(step, computed);
+    const Expr indices = b.range(call.result_dims().at(0), computed);
+    const Expr steps = is(step, 1) ? indices : indices * call.scalar(step, computed);
     return b.cast(call.scalar(start, computed) + steps, dtype);
   }
   const Expr from = call.scalar(start, computed);
