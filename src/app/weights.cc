@@ -12,6 +12,7 @@
 
 #include "app/companions.h"
 #include "app/config_dtype.h"
+#include "app/config_fit.h"
 #include "base/error.h"
 #include "base/float_cast.h"
 #include "base/json_file.h"
@@ -27,8 +28,6 @@ using nlohmann::json;
 using Direction = WeightsResult::Direction;
 
 namespace {
-
-constexpr uint64_t kRoomForHeaders = 64 << 20;
 
 struct Source {
   fs::path file;    // weights or index
@@ -315,6 +314,17 @@ std::vector<std::string> weights_in(const fs::path& folder, bool is_h5) {
   return found;
 }
 
+/// The most bytes that headers, groups and indices take beside the tensors: names in them, and a fixed part each.
+uint64_t room_for_headers(const std::vector<NewTensor>& tensors) {
+  constexpr uint64_t kOfFile = 64 << 10, kOfTensor = 2 << 10, kOfGroup = 2 << 10;
+  uint64_t bytes = kOfFile;
+  for (const NewTensor& tensor : tensors) {
+    const auto groups = static_cast<uint64_t>(std::ranges::count(tensor.name, '/'));
+    bytes += kOfTensor + kOfGroup * groups + 4 * tensor.name.size() * (1 + tensor.layers.size());
+  }
+  return bytes;
+}
+
 void copy_missing_companions(const fs::path& from, const fs::path& present, const fs::path& to) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(from)) {
@@ -327,7 +337,19 @@ void copy_missing_companions(const fs::path& from, const fs::path& present, cons
   }
 }
 
-// The carried config.json of a folder says the dtype that the weights were cast to. source: where it came from.
+/// Puts config.json of `present` into `to` when the weights there are to be the only ones that PyTorch's loaders may
+/// find.
+void copy_config_of_cast_weights(const fs::path& present, const fs::path& to, const std::string& dtype, bool is_h5) {
+  std::error_code error;
+  const fs::path config = present / "config.json";
+  if (dtype.empty() || !fs::exists(config, error) || fs::exists(to / "config.json", error)) return;
+  // TensorFlow's classes do not look at it: then it says how the others' weights are, which stay.
+  if (is_h5 && find_weights(present, Framework::kPyTorch)) return;
+  fs::copy_file(config, to / "config.json", error);
+  if (error) fail(ErrorKind::kEnvironment, "{}: cannot be copied: {}", config.string(), error.message());
+}
+
+// The config.json of a folder says the dtype that the weights were cast to. source: where it came from.
 void say_dtype(const fs::path& folder, const std::string& dtype, const fs::path& source) {
   const fs::path path = folder / "config.json";
   std::ifstream in(path, std::ios::binary);
@@ -416,7 +438,8 @@ WeightsResult convert_weights(const WeightsRequest& request,
   result.count = plan.tensors.size();
 
   std::error_code error;
-  const fs::path folder = to_file ? fs::absolute(request.target).parent_path() : request.target;
+  fs::path folder = to_file ? fs::absolute(request.target).parent_path() : request.target;
+  if (fs::is_symlink(folder, error) && fs::is_directory(folder, error)) folder = fs::canonical(folder);
   result.folder = folder;
   if (to_file && fs::is_directory(request.target, error)) {
     bad_input("{}: is a folder, its name is that of a weight file; give another name or remove it",
@@ -435,7 +458,7 @@ WeightsResult convert_weights(const WeightsRequest& request,
   };
   if (is_new) {
     OutputFolder out(folder, false);
-    out.require_free_space(bytes + kRoomForHeaders);
+    out.require_free_space(bytes + room_for_headers(plan.tensors) + (carries ? size_of_companions(source.folder) : 0));
     const WrittenFiles written = write(out.path(), is_h5, std::move(plan), max_shard_size, on_progress);
     if (carries) copy_companions(source.folder, out.path());
     say_dtype(out.path(), said_dtype, source.folder);
@@ -452,9 +475,19 @@ WeightsResult convert_weights(const WeightsRequest& request,
   if (!outdated.empty() && !result.overflows.empty() && !request.allow_overflow) {
     bad_input("{}: {}; the weights that are there stay", folder.string(), overflow_text(result));
   }
+  // A file of another name is loaded with whatever configuration its user gives.
+  const std::string file = request.target.filename().string();
+  if (!to_file || file == "tf_model.h5" || file == "model.safetensors") {
+    if (request.force) {
+      result.other_config = differences_of_config(folder, source.folder);
+    } else {
+      require_config_of_same_model(folder, source.folder,
+                                   "give another place, or --force to keep it beside these weights");
+    }
+  }
   if (to_file) fs::create_directories(folder, error);  // OutputFiles tells when there is none
   OutputFiles out(folder);
-  out.require_free_space(bytes + kRoomForHeaders);
+  out.require_free_space(bytes + room_for_headers(plan.tensors) + (carries ? size_of_companions(source.folder) : 0));
   WrittenFiles written = write(out.path(), is_h5, std::move(plan), max_shard_size, on_progress);
   if (to_file) {
     const std::string name = request.target.filename().string();
@@ -462,6 +495,7 @@ WeightsResult convert_weights(const WeightsRequest& request,
     written.names = {name};
   }
   if (carries) copy_missing_companions(source.folder, folder, out.path());
+  if (!to_file && result.other_config.empty()) copy_config_of_cast_weights(folder, out.path(), said_dtype, is_h5);
   say_dtype(out.path(), said_dtype, source.folder);
   out.commit(outdated);
   return finish(written);
@@ -550,6 +584,7 @@ json to_json(const WeightsResult& result) {
             {"missing", to_json(result.missing, true)},
             {"expected", expected},
             {"overflows", overflows}}},
+          {"other_config", result.other_config},
           {"timings_s", {{"total", result.seconds}}},
           {"peak_rss_mib", peak_rss_mib()}};
 }
@@ -581,6 +616,10 @@ std::string to_text(const WeightsResult& result, bool verbose) {
     }
   }
   if (!result.overflows.empty() && result.has_infinities) text += overflow_text(result) + "\n";
+  if (!result.other_config.empty()) {
+    text += fmt::format("{} is another model's and stays: {}\n", (result.folder / "config.json").string(),
+                        fmt::join(result.other_config, ", "));
+  }
   for (const std::string& file : result.files) text += (result.folder / file).string() + "\n";
   return text;
 }
