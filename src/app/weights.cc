@@ -8,6 +8,7 @@
 
 #include "app/companions.h"
 #include "app/config_dtype.h"
+#include "app/config_fit.h"
 #include "app/weight_plan.h"
 #include "base/error.h"
 #include "base/output_files.h"
@@ -20,8 +21,6 @@ using nlohmann::json;
 using Direction = WeightsResult::Direction;
 
 namespace {
-
-constexpr uint64_t kRoomForHeaders = 64 << 20;
 
 SourceWeights open_source(const WeightsRequest& request) {
   const fs::path path = request.source;
@@ -96,6 +95,17 @@ std::vector<std::string> weights_in(const fs::path& folder, bool is_h5) {
   return found;
 }
 
+/// The most bytes that headers, groups and indices take beside the tensors: names in them, and a fixed part each.
+uint64_t room_for_headers(const std::vector<NewTensor>& tensors) {
+  constexpr uint64_t kOfFile = 64 << 10, kOfTensor = 2 << 10, kOfGroup = 2 << 10;
+  uint64_t bytes = kOfFile;
+  for (const NewTensor& tensor : tensors) {
+    const auto groups = static_cast<uint64_t>(std::ranges::count(tensor.name, '/'));
+    bytes += kOfTensor + kOfGroup * groups + 4 * tensor.name.size() * (1 + tensor.layers.size());
+  }
+  return bytes;
+}
+
 void copy_missing_companions(const fs::path& from, const fs::path& present, const fs::path& to) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(from)) {
@@ -108,7 +118,19 @@ void copy_missing_companions(const fs::path& from, const fs::path& present, cons
   }
 }
 
-// Writes the dtype that the weights were cast to into the copied config.json. source: the folder that it came from.
+/// Puts config.json of `present` into `to` when the weights there are to be the only ones that PyTorch's loaders may
+/// find.
+void copy_config_of_cast_weights(const fs::path& present, const fs::path& to, const std::string& dtype, bool is_h5) {
+  std::error_code error;
+  const fs::path config = present / "config.json";
+  if (dtype.empty() || !fs::exists(config, error) || fs::exists(to / "config.json", error)) return;
+  // TensorFlow's classes do not look at it: then it says how the others' weights are, which stay.
+  if (is_h5 && find_weights(present, Framework::kPyTorch)) return;
+  fs::copy_file(config, to / "config.json", error);
+  if (error) fail(ErrorKind::kEnvironment, "{}: cannot be copied: {}", config.string(), error.message());
+}
+
+// The config.json of a folder says the dtype that the weights were cast to. source: where it came from.
 void say_dtype(const fs::path& folder, const std::string& dtype, const fs::path& source) {
   const fs::path path = folder / "config.json";
   std::ifstream in(path, std::ios::binary);
@@ -197,7 +219,8 @@ WeightsResult convert_weights(const WeightsRequest& request,
   result.count = plan.tensors.size();
 
   std::error_code error;
-  const fs::path folder = to_file ? fs::absolute(request.target).parent_path() : request.target;
+  fs::path folder = to_file ? fs::absolute(request.target).parent_path() : request.target;
+  if (fs::is_symlink(folder, error) && fs::is_directory(folder, error)) folder = fs::canonical(folder);
   result.folder = folder;
   if (to_file && fs::is_directory(request.target, error)) {
     bad_input("{}: is a folder, its name is that of a weight file; give another name or remove it",
@@ -216,7 +239,7 @@ WeightsResult convert_weights(const WeightsRequest& request,
   };
   if (is_new) {
     OutputFolder out(folder, false);
-    out.require_free_space(bytes + kRoomForHeaders);
+    out.require_free_space(bytes + room_for_headers(plan.tensors) + (carries ? size_of_companions(source.folder) : 0));
     const WrittenFiles written = write(out.path(), is_h5, std::move(plan), max_shard_size, on_progress);
     if (carries) copy_companions(source.folder, out.path());
     say_dtype(out.path(), said_dtype, source.folder);
@@ -233,9 +256,19 @@ WeightsResult convert_weights(const WeightsRequest& request,
   if (!outdated.empty() && !result.overflows.empty() && !request.allow_overflow) {
     bad_input("{}: {}; the weights that are there stay", folder.string(), overflow_text(result));
   }
+  // A file of another name is loaded with whatever configuration its user gives.
+  const std::string file = request.target.filename().string();
+  if (!to_file || file == "tf_model.h5" || file == "model.safetensors") {
+    if (request.force) {
+      result.other_config = differences_of_config(folder, source.folder);
+    } else {
+      require_config_of_same_model(folder, source.folder,
+                                   "give another place, or --force to keep it beside these weights");
+    }
+  }
   if (to_file) fs::create_directories(folder, error);  // OutputFiles tells when there is none
   OutputFiles out(folder);
-  out.require_free_space(bytes + kRoomForHeaders);
+  out.require_free_space(bytes + room_for_headers(plan.tensors) + (carries ? size_of_companions(source.folder) : 0));
   WrittenFiles written = write(out.path(), is_h5, std::move(plan), max_shard_size, on_progress);
   if (to_file) {
     const std::string name = request.target.filename().string();
@@ -243,6 +276,7 @@ WeightsResult convert_weights(const WeightsRequest& request,
     written.names = {name};
   }
   if (carries) copy_missing_companions(source.folder, folder, out.path());
+  if (!to_file && result.other_config.empty()) copy_config_of_cast_weights(folder, out.path(), said_dtype, is_h5);
   say_dtype(out.path(), said_dtype, source.folder);
   out.commit(outdated);
   return finish(written);

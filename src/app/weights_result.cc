@@ -91,6 +91,7 @@ json to_json(const WeightsResult& result) {
             {"missing", to_json(result.missing, true)},
             {"expected", expected},
             {"overflows", overflows}}},
+          {"other_config", result.other_config},
           {"timings_s", {{"total", result.seconds}}},
           {"peak_rss_mib", peak_rss_mib()}};
 }
@@ -122,6 +123,10 @@ std::string to_text(const WeightsResult& result, bool verbose) {
     }
   }
   if (!result.overflows.empty() && result.has_infinities) text += overflow_text(result) + "\n";
+  if (!result.other_config.empty()) {
+    text += fmt::format("{} is another model's and stays: {}\n", (result.folder / "config.json").string(),
+                        fmt::join(result.other_config, ", "));
+  }
   for (const std::string& file : result.files) text += (result.folder / file).string() + "\n";
   return text;
 }

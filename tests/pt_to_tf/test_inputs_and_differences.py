@@ -5,8 +5,10 @@ import types
 
 import numpy as np
 import pytest
+import torch
 from crossload.errors import WorkerError
 from crossload.pt_to_tf import example_inputs, tf4_judge
+from safetensors.torch import save_file
 
 
 class Takes:
@@ -214,3 +216,48 @@ def test_hidden_states_are_excused_by_noise_only():
     models.excuse(rows, tf, tf)
     assert [row["excused"] for row in rows] == [True, False, False]
     assert rows[0]["noise"] == pytest.approx(4e-5, rel=1e-3) and rows[2]["noise"] is None
+
+
+class Tied(torch.nn.Module):
+    """A PyTorch class that has one tensor for head and embeddings, and sets a bias to zero when it loads."""
+
+    base_model_prefix = "model"
+
+    def __init__(self):
+        super().__init__()
+        self.shared = torch.nn.Embedding(4, 3)
+        self.head = torch.nn.Linear(3, 4)
+        self.head.weight = self.shared.weight
+        torch.nn.init.zeros_(self.head.bias)
+
+
+def loaded(tmp_path, form, **weights):
+    """The judge of a folder with these weights, and its PyTorch model, which took the embeddings from there alone."""
+    model = Tied()
+    with torch.no_grad():
+        model.shared.weight.copy_(weights["shared.weight"])
+    tmp_path.mkdir(exist_ok=True)
+    if form == "safetensors":
+        save_file(weights, tmp_path / "model.safetensors")
+    else:
+        torch.save(weights, tmp_path / "pytorch_model.bin")
+    subject = tf4_judge._Subject.__new__(tf4_judge._Subject)
+    subject.torch, subject.folder = torch, tmp_path
+    subject.transformers = types.SimpleNamespace(__version__="4.0")
+    return subject, model
+
+
+@pytest.mark.parametrize("form", ["safetensors", "bin"])
+def test_what_loading_lost_comes_back_as_far_as_the_class_can_hold_it(tmp_path, form):
+    embeddings, bias = torch.randn(4, 3), torch.tensor([1.0, float("nan"), 3.0, 4.0])
+    same = {"shared.weight": embeddings, "head.weight": embeddings.clone(), "head.bias": bias}
+    subject, model = loaded(tmp_path / "same", form, **same)
+    assert "loses head.bias" in subject._keep_what_loading_lost(model)[0]
+    torch.testing.assert_close(model.head.bias.detach(), bias, rtol=0, atol=0, equal_nan=True)
+    assert subject.folder != tmp_path / "same"
+    subject, model = loaded(tmp_path / "other", form, **{**same, "head.weight": embeddings + 1})
+    with pytest.raises(WorkerError, match="differs from .* has one tensor for both") as caught:
+        subject._keep_what_loading_lost(model)
+    assert caught.value.kind == "bad-input"
+    subject, model = loaded(tmp_path / "whole", form, **{"shared.weight": embeddings})
+    assert subject._keep_what_loading_lost(model) == [] and subject.folder == tmp_path / "whole"
