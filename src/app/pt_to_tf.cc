@@ -302,7 +302,7 @@ json pt_to_tf(const PtToTfRequest& request, const PythonEnvironment& environment
   (void)parse_size(request.max_shard_size);
   const fs::path local_dir = local_dir_of(request);
   SourceModel source = find_source(request, local_dir, python, progress);
-  require_config_of_same_model(local_dir, source.files.path, "give another place with --local-dir");
+  require_config_of_same_model(local_dir, source.files.path, "choose another path with --local-dir");
   const std::unique_ptr<TfJudge> judge = find_judge(judge_environment, environment, python, start);
   settle_class(source, request, judge->python(), progress);
   throw_if_interrupted();

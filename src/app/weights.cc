@@ -263,7 +263,7 @@ WeightsResult convert_weights(const WeightsRequest& request,
       result.other_config = differences_of_config(folder, source.folder);
     } else {
       require_config_of_same_model(folder, source.folder,
-                                   "give another place, or --force to keep it beside these weights");
+                                   "choose another path, or --force to keep it beside these weights");
     }
   }
   if (to_file) fs::create_directories(folder, error);  // OutputFiles tells when there is none

@@ -241,23 +241,23 @@ def loaded(tmp_path, form, **weights):
         save_file(weights, tmp_path / "model.safetensors")
     else:
         torch.save(weights, tmp_path / "pytorch_model.bin")
-    subject = tf4_judge._Subject.__new__(tf4_judge._Subject)
-    subject.torch, subject.folder = torch, tmp_path
-    subject.transformers = types.SimpleNamespace(__version__="4.0")
-    return subject, model
+    models = tf4_judge._Models.__new__(tf4_judge._Models)
+    models.torch, models.folder = torch, tmp_path
+    models.transformers = types.SimpleNamespace(__version__="4.0")
+    return models, model
 
 
 @pytest.mark.parametrize("form", ["safetensors", "bin"])
 def test_what_loading_lost_comes_back_as_far_as_the_class_can_hold_it(tmp_path, form):
     embeddings, bias = torch.randn(4, 3), torch.tensor([1.0, float("nan"), 3.0, 4.0])
     same = {"shared.weight": embeddings, "head.weight": embeddings.clone(), "head.bias": bias}
-    subject, model = loaded(tmp_path / "same", form, **same)
-    assert "loses head.bias" in subject._keep_what_loading_lost(model)[0]
+    models, model = loaded(tmp_path / "same", form, **same)
+    assert "loses head.bias" in models._keep_what_loading_lost(model)[0]
     torch.testing.assert_close(model.head.bias.detach(), bias, rtol=0, atol=0, equal_nan=True)
-    assert subject.folder != tmp_path / "same"
-    subject, model = loaded(tmp_path / "other", form, **{**same, "head.weight": embeddings + 1})
-    with pytest.raises(WorkerError, match="differs from .* has one tensor for both") as caught:
-        subject._keep_what_loading_lost(model)
+    assert models.folder != tmp_path / "same"
+    models, model = loaded(tmp_path / "other", form, **{**same, "head.weight": embeddings + 1})
+    with pytest.raises(WorkerError, match=r"differs from .* has one tensor for both") as caught:
+        models._keep_what_loading_lost(model)
     assert caught.value.kind == "bad-input"
-    subject, model = loaded(tmp_path / "whole", form, **{"shared.weight": embeddings})
-    assert subject._keep_what_loading_lost(model) == [] and subject.folder == tmp_path / "whole"
+    models, model = loaded(tmp_path / "whole", form, **{"shared.weight": embeddings})
+    assert models._keep_what_loading_lost(model) == [] and models.folder == tmp_path / "whole"

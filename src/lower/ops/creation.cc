@@ -41,8 +41,8 @@ Expr arange_end(Call& call) { return arange(call, nullptr, "end", nullptr); }
 Expr arange_start(Call& call) { return arange(call, "start", "end", nullptr); }
 Expr arange_step(Call& call) { return arange(call, "start", "end", "step"); }
 
-// PyTorch counts from both ends: start + i * step in the lower half, end - (n - 1 - i) * step in the upper, each rounded
-// once (a fused multiply-add), which float64 does for float32.
+// PyTorch counts from both ends: start + i * step in the lower half, end - (n - 1 - i) * step in the upper, each
+// rounded once (a fused multiply-add), which float64 does for float32.
 Expr linspace(Call& call) {
   Builder& b = call.builder();
   const DType dtype = call.result_dtype();
