@@ -1,4 +1,7 @@
 // The result of `crossload weights` as JSON and as text.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "app/weights.h"
