@@ -7,7 +7,8 @@
 
 namespace crossload::app {
 
-/// Writes both files, each whole or not at all. Throws `kEnvironment`.
+/// Writes `crossload.json` and `report.html` into `folder`; each replaces an older one in one step. Throws
+/// `kEnvironment` when they cannot be written.
 void write_report(const report::Report& report, const std::filesystem::path& folder);
 
 /// A folder for the report of a model that lies elsewhere.

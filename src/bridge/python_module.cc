@@ -1,8 +1,7 @@
 // The Python module `crossload._engine`: the steps of the native command, inside the caller's process.
 //
 //   convert(request, answer, progress, interpreter) -> report     verify(…), verify_against(…) the same
-//     request     JSON: the fields of ConvertRequest (of AgainstRequest for `verify_against`) by name, see
-//     app/convert.h
+//     request     JSON: the fields of ConvertRequest by name, of AgainstRequest for `verify_against`, see app/convert.h
 //                 and app/against.h; those left out have their defaults
 //     answer      str -> str: one request of python/crossload/README.md to its result, or {"error": …}
 //     progress    (stage, text, fraction or -1)
@@ -23,6 +22,7 @@
 
 #include "app/against.h"
 #include "app/convert.h"
+#include "app/verify.h"
 #include "base/error.h"
 #include "report/report.h"
 #include "runtime/runtime.h"
