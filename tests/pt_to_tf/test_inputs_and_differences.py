@@ -256,8 +256,17 @@ def test_what_loading_lost_comes_back_as_far_as_the_class_can_hold_it(tmp_path, 
     torch.testing.assert_close(model.head.bias.detach(), bias, rtol=0, atol=0, equal_nan=True)
     assert subject.folder != tmp_path / "same"
     subject, model = loaded(tmp_path / "other", form, **{**same, "head.weight": embeddings + 1})
-    with pytest.raises(WorkerError, match="differs from .* has one tensor for both") as caught:
+    with pytest.raises(WorkerError, match=r"differs from .* has one tensor for both") as caught:
         subject._keep_what_loading_lost(model)
     assert caught.value.kind == "bad-input"
     subject, model = loaded(tmp_path / "whole", form, **{"shared.weight": embeddings})
     assert subject._keep_what_loading_lost(model) == [] and subject.folder == tmp_path / "whole"
+
+
+def test_parameters_that_no_file_holds(tmp_path):
+    subject, model = loaded(tmp_path / "a", "bin", **{"shared.weight": torch.zeros(4, 3)})
+    subject.pt_name = "Tied"
+    subject._require_whole(model, ["head.weight"])  # another name of one that is there
+    with pytest.raises(WorkerError, match=r"1 weights of Tied .* `head\.bias` first") as caught:
+        subject._require_whole(model, ["head.weight", "head.bias", "position_ids"])
+    assert caught.value.details == ["head.bias"]
