@@ -24,6 +24,8 @@ struct WeightsRequest {
   bool force = false;           // replace weights that are there already, also beside another model's config.json
   std::string revision, token;  // of a Hub id
   bool offline = false;
+  /// Where h5py is, for the forms of HDF5 that are not read here. Called only for those; empty: they are refused.
+  std::function<PythonSide&()> python;
 };
 
 struct WeightsResult {
@@ -42,8 +44,8 @@ struct WeightsResult {
     double largest;    // absolute value
   };
   std::vector<Overflow> overflows;
-  std::string dtype;            // that was asked for
-  bool has_infinities = false;  // whether `overflows` were cast all the same
+  std::string dtype;                      // that was asked for
+  bool has_infinities = false;            // whether `overflows` were cast all the same
   std::vector<std::string> other_config;  // how the config.json that stays in DST differs, see `config_fit.h`
   double seconds = 0;
 };
@@ -58,13 +60,13 @@ std::string fetch_weights(const WeightsRequest& request, PythonSide& python, con
 /// Reads SRC, writes the other framework's file or shards, and carries configuration and tokenizer files along. A new
 /// or empty folder appears whole or not at all; in one that holds other files each file is whole at any moment, and
 /// only companions that are missing there are added. Where floats were cast, config.json says so, see `with_dtype`,
-/// also one that lies in DST, unless it describes PyTorch's weights which stay there. Throws `kBadInput` for what cannot
-/// be read, for SRC that holds weights of both frameworks when no format was given, and, unless `force`, for weights
-/// that are in DST already and for a config.json there that is another model's;
-/// Tensors with numbers that `dtype` does not hold keep their dtype and stand in `overflows`; where the result would
-/// replace weights that are there already, that is `kBadInput`, and nothing is written.
-/// `kUnsupported` for a class without a counterpart in Transformers 4.46; `kEnvironment` when writing fails.
-/// on_progress: bytes written and bytes in all; may throw to stop.
+/// also one that lies in DST, unless it describes PyTorch's weights which stay there. Throws `kBadInput` for what
+/// cannot be read, for SRC that holds weights of both frameworks when no format was given, and, unless `force`, for
+/// weights that are in DST already and for a config.json there that is another model's; Tensors with numbers that
+/// `dtype` does not hold keep their dtype and stand in `overflows`; where the result would replace weights that are
+/// there already, that is `kBadInput`, and nothing is written. `kUnsupported` for a class without a counterpart in
+/// Transformers 4.46; `kEnvironment` when writing fails. on_progress: bytes written and bytes in all; may throw to
+/// stop.
 WeightsResult convert_weights(const WeightsRequest& request,
                               const std::function<void(uint64_t done, uint64_t all)>& on_progress);
 
