@@ -6,7 +6,7 @@
 
 namespace crossload::app {
 
-/// Whether a file of a model's folder is one, by its name.
+/// Whether a file of a model's folder is such a companion, by its name.
 bool is_companion(const std::filesystem::path& file);
 
 /// Copies those of a folder, as they are. sentence-transformers' folders with a `config.json` come along. Throws

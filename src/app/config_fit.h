@@ -13,7 +13,7 @@ namespace crossload::app {
 /// that is no JSON object.
 std::vector<std::string> differences_of_config(const std::filesystem::path& there, const std::filesystem::path& source);
 
-/// Throws `kBadInput` with all of them when there are some. advice: what to do, such as "give another place".
+/// Throws `kBadInput` with all of them when there are some. advice: what to do, such as "choose another path".
 void require_config_of_same_model(const std::filesystem::path& there, const std::filesystem::path& source,
                                   const std::string& advice);
 

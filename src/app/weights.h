@@ -32,7 +32,7 @@ struct WeightsResult {
   enum class Direction { kPtToTf, kTfToPt, kPtToPt } direction = Direction::kPtToTf;
   std::filesystem::path source;    // the weight file or index that was read
   std::filesystem::path folder;    // where the files are
-  std::vector<std::string> files;  // that were written, without the carried ones
+  std::vector<std::string> files;  // that were written, without copied companions
   std::string model_type;          // empty where names stay as they are
   std::string class_name;          // whose names the result has
   std::size_t count = 0;           // tensors that were written
@@ -57,7 +57,7 @@ uint64_t parse_size(const std::string& text);
 /// reports.
 std::string fetch_weights(const WeightsRequest& request, PythonSide& python, const Progress& progress);
 
-/// Reads SRC, writes the other framework's file or shards, and carries configuration and tokenizer files along. A new
+/// Reads SRC, writes the other framework's file or shards, and copies configuration and tokenizer files. A new
 /// or empty folder appears whole or not at all; in one that holds other files each file is whole at any moment, and
 /// only companions that are missing there are added. Where floats were cast, config.json says so, see `with_dtype`,
 /// also one that lies in DST, unless it describes PyTorch's weights which stay there. Throws `kBadInput` for what

@@ -128,16 +128,16 @@ class Shards:
         assert hidden(self.place.out) == []
 
 
-VERDICT = {
-    "event": "done", "class": "BertModel", "tf_class": "TFBertModel", "unused": [], "missing": [], "notes": [],
-    "versions": {},
+ANSWER = {
+    "event": "done", "class": "BertModel", "tf_class": "TFBertModel",
+    "rows": [{"name": "pooler_output", "crossload": 0.0, "conversion": 0.0, "padded": 0.0, "excused": False}],
+    "unused": [], "missing": [], "notes": [], "versions": {},
 }  # fmt: skip
-ROW = {"name": "pooler_output", "crossload": 0.0, "padded": 0.0, "excused": False}
 
 
 class Pull(Shards):
-    """`pt-to-tf --new-weights` into such a folder. A program stands for Transformers 4 that finds every output equal, as
-    files are put in their places only then.
+    """`pt-to-tf --new-weights` into such a folder. A program that finds every output equal stands in for Transformers 4,
+    since files are moved to their final names only then.
     """
 
     def prepare(self):
@@ -148,7 +148,8 @@ class Pull(Shards):
         program = self.place.root / name / "bin/python"
         (self.place.root / name / "lib/python3.11/site-packages").mkdir(parents=True)
         program.parent.mkdir()
-        answer = json.dumps({**VERDICT, "rows": [{**ROW, "conversion": difference}]})
+        rows = [{**ANSWER["rows"][0], "conversion": difference}]
+        answer = json.dumps({**ANSWER, "rows": rows})
         program.write_text(f"#!/bin/sh\nwhile read -r line; do echo '{answer}'; done\n")
         program.chmod(0o755)
         return program

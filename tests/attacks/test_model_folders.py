@@ -206,7 +206,7 @@ def test_vocabulary_of_another_size(place, model):
     name = "embeddings.word_embeddings.weight"
     seen = [f"`{name}` is [{rows}, ", f"and not [{rows - 3}, ", "correct config.json (`vocab_size`)"]
     place.refused_convert(model, code=2, seen=seen)
-    seen = [f"`{name}` has {rows} rows", f"`vocab_size` {rows - 3}"]
+    seen = [f"{name}` has {rows} rows", f"`vocab_size` {rows - 3}"]
     place.refused("weights", model, place.out, "--quiet", code=2, seen=seen)
 
 

@@ -32,42 +32,42 @@ def judge(request, progress):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
     progress("judge", "importing Transformers 4", None)
-    subject = _Subject(request)
-    progress("judge", f"running {subject.pt_class.__name__}", None)
-    pytorch = subject.pytorch()
-    progress("judge", f"running {subject.tf_class.__name__} with PyTorch's weights", None)
-    crossload, _ = subject.tensorflow(subject.folder, from_pt=True)
-    progress("judge", f"running {subject.tf_class.__name__} with the converted weights", None)
-    conversion, info = subject.tensorflow(subject.weights, use_safetensors=False)
+    models = _Models(request)
+    progress("judge", f"running {models.pt_class.__name__}", None)
+    pytorch = models.pytorch()
+    progress("judge", f"running {models.tf_class.__name__} with PyTorch's weights", None)
+    crossload, _ = models.tensorflow(models.folder, from_pt=True)
+    progress("judge", f"running {models.tf_class.__name__} with the converted weights", None)
+    conversion, info = models.tensorflow(models.weights, use_safetensors=False)
     for found in (crossload, conversion):
         _split_stacked(found, pytorch)
         _scalars_alike(found, pytorch)
         if set(found) != set(pytorch):
             raise WorkerError(
                 "mismatch",
-                f"{subject.folder}: the TensorFlow class returns other outputs than PyTorch's; convert with `crossload "
+                f"{models.folder}: the TensorFlow class returns other outputs than PyTorch's; convert with `crossload "
                 "convert` instead",
                 [f"only PyTorch: {name}" for name in sorted(set(pytorch) - set(found))]
                 + [f"only TensorFlow: {name}" for name in sorted(set(found) - set(pytorch))],
             )
-    rows = [subject.row(name, value, crossload[name], conversion[name]) for name, value in pytorch.items()]
+    rows = [models.row(name, value, crossload[name], conversion[name]) for name, value in pytorch.items()]
     if any(row["over"] and "hidden_states" in row["name"] for row in rows):
         progress("judge", "measuring PyTorch's own noise", None)
-        subject.excuse(rows, crossload, conversion)
+        models.excuse(rows, crossload, conversion)
     for row in rows:
         del row["over"]
     return {
-        "class": subject.pt_name,
-        "tf_class": subject.tf_name,
+        "class": models.pt_name,
+        "tf_class": models.tf_name,
         "rows": rows,
         "unused": _with_weights(info["unexpected_keys"]),
         "missing": _with_weights(info["missing_keys"]),
-        "notes": subject.notes,
-        "versions": subject.versions,
+        "notes": models.notes,
+        "versions": models.versions,
     }
 
 
-class _Subject:
+class _Models:
     def __init__(self, request):
         try:
             import tensorflow
