@@ -1,5 +1,7 @@
 #include "app/convert.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <fstream>
 #include <functional>
@@ -131,6 +133,21 @@ bool has_dynamic_inputs(const program::Program& program) {
   });
 }
 
+// `input/axis` of the inputs' axes whose sizes depend on one of the symbols.
+std::vector<std::string> axes_with(const program::Program& program, const std::set<std::string>& symbols) {
+  std::vector<std::string> axes;
+  for (const program::ProgramInput& input : program.inputs) {
+    const auto type = program.main.tensors.find(input.value);
+    if (input.kind != program::InputKind::kUser || type == program.main.tensors.end()) continue;
+    for (std::size_t axis = 0; axis < type->second.dims.size(); ++axis) {
+      const std::set<std::string> own = type->second.dims[axis].symbols();
+      const bool is_needed = std::any_of(own.begin(), own.end(), [&](const auto& s) { return symbols.contains(s); });
+      if (is_needed) axes.push_back(fmt::format("{}/{}", input.name, axis));
+    }
+  }
+  return axes;
+}
+
 TracedModel read_traced_model(const ConvertRequest& request, const PythonEnvironment& environment, PythonSide& python,
                               const Progress& progress, report::Report& report) {
   const Stopwatch watch;
@@ -157,10 +174,18 @@ TracedModel read_traced_model(const ConvertRequest& request, const PythonEnviron
     std::set<std::string> taken_apart;
     for (int round = 0; round < kMostDecompositions; ++round) {
       bool is_new = false;
-      for (const std::string& target : lower::unlowered_ops(traced.program)) {
+      const std::set<std::string> unlowered = lower::unlowered_ops(traced.program);
+      for (const std::string& target : unlowered) {
         if (!taken_apart.insert(target).second) continue;
         asked.decompose.push_back(target);
         is_new = true;
+      }
+      // What only lacks a size that is known beforehand gets it: those axes of the inputs are fixed.
+      if (!is_new && !unlowered.empty() && asked.dynamic) {
+        for (const std::string& axis : axes_with(traced.program, lower::needed_constants(traced.program))) {
+          asked.fixed_axes.push_back(axis);
+          is_new = true;
+        }
       }
       if (!is_new) break;
       // Where PyTorch fails, what it reached stays: the user reads what has no lowering, and what PyTorch said.
@@ -389,6 +414,9 @@ report::Report verify_again(const ConvertRequest& request, const PythonEnvironme
     bad_input("{}: no `saved_model/1/saved_model.pb` in it; give the folder that `crossload convert` made",
               request.out.string());
   }
+  if (access(out.c_str(), W_OK) != 0) {
+    fail(ErrorKind::kEnvironment, "{}: is read-only, and verify writes its report there; copy it first", out.string());
+  }
   const FolderLock lock(out);
   const auto runtime = runtime::Runtime::load(environment.tensorflow());
   report.versions["tensorflow"] = runtime->version();
@@ -400,14 +428,11 @@ report::Report verify_again(const ConvertRequest& request, const PythonEnvironme
   report.timings.verify = watch.seconds();
   report.weights.unused = traced.trace->meta.value("unused", std::vector<std::string>{});
   report.weights.missing = traced.trace->meta.value("missing", std::vector<std::string>{});
-  for (const auto& input : traced.program.inputs) {
-    if (input.kind != program::InputKind::kParameter && input.kind != program::InputKind::kBuffer) continue;
-    const auto dims = constant_dims(traced.program.type_of(input.value).dims);
-    if (!dims) continue;
-    ++report.weights.count;
-    report.weights.bytes +=
-        element_count(*dims) * static_cast<int64_t>(size_of(traced.program.type_of(input.value).dtype));
-  }
+  // As `convert` counts them: what the graph reads.
+  graph::Graph graph = lower::lower(traced.program);
+  lower::run_passes(graph);
+  report.weights.count = static_cast<int64_t>(graph.variables.size());
+  report.weights.bytes = static_cast<int64_t>(bytes_of(graph));
   report.files = listed_files(out);
   report.peak_rss_mib = peak_rss_mib();
   report.timings.total = total.seconds();
