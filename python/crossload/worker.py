@@ -9,7 +9,7 @@ import sys
 import threading
 import traceback
 
-from .errors import WorkerError, first_line, keep_secret, without_secrets
+from .errors import WorkerError, first_line, keep_secret, last_lines, without_secrets
 from .hub import client
 from .session import Session
 
@@ -35,6 +35,20 @@ def handle(request, progress, session):
         raise WorkerError("environment", f"{do}: {first_line(error)}; check disk space and permissions") from error
     except MemoryError as error:
         raise WorkerError("environment", f"{do}: out of memory; use a smaller model or more memory") from error
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        if "/torch/" not in frames[-1].filename:
+            raise  # a defect of ours
+        callers = [frame for frame in frames if "/torch/" not in frame.filename][-4:]
+        details = [f"{os.path.basename(f.filename)}:{f.lineno}: {f.line}" for f in callers]
+        raise WorkerError(
+            "unsupported",
+            without_secrets(
+                f"{do}: PyTorch fails on the model ({first_line(error)}); see the details, and report it to PyTorch or "
+                "Transformers with them"
+            ),
+            [without_secrets(line) for line in (*details, *last_lines(error))],
+        ) from error
 
 
 def _trace(request, progress, session):

@@ -91,6 +91,7 @@ json check_model(const ModelRequest& request, const PythonEnvironment& environme
   found["missing_ops"] = json::array();
   for (const auto& [op, uses] : lower::missing_ops(program))
     found["missing_ops"].push_back({{"op", op}, {"uses", uses}});
+  found["missing_weights"] = trace.meta.value("missing", std::vector<std::string>{});
   int64_t bytes = 0;
   if (checkpoint) {
     for (const auto& entry : checkpoint->entries())

@@ -181,17 +181,32 @@ class Planner {
 
   [[noreturn]] void fail_for_nothing_known() const {
     if (tensors_.empty()) bad_input("the checkpoint holds no weights; {} needs some", row_.pt_class);
-    // DistributedDataParallel, torch.compile and training code put a component before all names.
-    const std::string first = tensors_[0].name.substr(0, tensors_[0].name.find('.') + 1);
-    const std::string known = first + std::string(row_.main_layer) + ".";
-    const bool is_wrapped =
-        !first.empty() && !row_.main_layer.empty() &&
-        std::ranges::all_of(tensors_, [&](const auto& tensor) { return tensor.name.starts_with(first); }) &&
-        std::ranges::any_of(tensors_, [&](const auto& tensor) { return tensor.name.starts_with(known); });
-    const std::string advice = is_wrapped ? fmt::format("save them without the `{}` before all names", first)
-                                          : "check `architectures` in config.json";
-    bad_input("none of {} weights, such as `{}`, belongs to {}; {}", tensors_.size(), tensors_[0].name, row_.pt_class,
-              advice);
+    if (const std::string prefix = foreign_prefix(); !prefix.empty()) {
+      bad_input(
+          "all {} names have the prefix `{}`, such as `{}`, and are those of {} without it; save the weights under "
+          "the names without the prefix, as in `{{k.removeprefix(\"{}\"): v for k, v in weights.items()}}`",
+          tensors_.size(), prefix, tensors_[0].name, row_.pt_class, prefix);
+    }
+    bad_input("none of {} weights, such as `{}`, belongs to {}; check `architectures` in config.json", tensors_.size(),
+              tensors_[0].name, row_.pt_class);
+  }
+
+  // What wrappers (DataParallel, torch.compile, a trainer's own module) put before all names: without it the weights
+  // are this class's.
+  std::string foreign_prefix() const {
+    const std::string& first = tensors_[0].name;
+    const std::string prefix = first.substr(0, first.find('.') + 1);
+    std::vector<PtTensor> stripped(tensors_.begin(), tensors_.end());
+    for (PtTensor& tensor : stripped) {
+      if (prefix.empty() || !tensor.name.starts_with(prefix)) return {};
+      tensor.name.erase(0, prefix.size());
+    }
+    try {
+      (void)Planner(model_, stripped, are_equal_).plan();
+    } catch (const Error&) {
+      return {};
+    }
+    return prefix;
   }
 
   void list_layers() {

@@ -7,6 +7,7 @@ import pickle
 import shutil
 import signal
 import struct
+import subprocess
 import time
 import zipfile
 
@@ -15,6 +16,7 @@ import keras_files
 import numpy as np
 import pytest
 import torch
+from crossload_command import BINARY
 from safetensors.torch import save_file
 
 QUERY = "tf_bert_model/bert/encoder/layer_._0/attention/self/query/kernel:0"
@@ -397,6 +399,53 @@ def test_configurations(place, model):
     refused(place, model, "nests deeper than 200")
     config.unlink()
     refused(place, model, "put the model's config.json beside its weights")
+
+
+@pytest.mark.parametrize(
+    "name", ["model.gguf", "flax_model.msgpack", "bert_model.ckpt.index", "model.fp16.safetensors", "model.pth"]
+)
+def test_weights_in_another_form(place, model, name):
+    (model / "model.safetensors").rename(model / name)
+    refused(place, model, [f"but `{name}`, ", "rename it" if "model." in name and name[-4:] != "gguf" else "; "])
+
+
+def test_pointer_that_git_left(place, model):
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 440449768\n"
+    for name in ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json"):
+        for file in model.glob("*model*"):
+            file.unlink()
+        (model / name).write_text(pointer)
+        refused(place, model, ["is a Git LFS pointer of ", "run `git lfs pull`"])
+        refused(place, model / name, "is a Git LFS pointer of ")
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "net."])
+def test_prefix_before_all_names(place, model, weights, prefix):
+    save_file({prefix + name: value for name, value in weights.items()}, model / "model.safetensors")
+    refused(place, model, f"all {len(weights)} names have the prefix `{prefix}`")
+    # Not where the names are another class's anyway.
+    save_file({f"{prefix}transformer.h.0.x": torch.zeros(2)}, model / "model.safetensors")
+    refused(place, model, "none of 1 weights")
+
+
+def test_keras_3(place, tf_model):
+    with h5py.File(tf_model / "tf_model.h5", "w") as file:
+        file.create_group("layers/dense/vars").create_dataset("0", data=np.ones((3, 2), "f4"))
+    refused(place, tf_model, "was saved by Keras 3")
+
+
+def test_checkpoint_of_a_training_run(place, model, weights):
+    (model / "model.safetensors").unlink()
+    torch.save({"epoch": 3, "state_dict": weights}, model / "pytorch_model.bin")
+    refused(place, model, [f"`state_dict` is a dict of {len(weights)} entries", 'torch.load(file)["state_dict"]'])
+
+
+def test_answer_that_cannot_be_written(place, model):
+    with open("/dev/full", "w") as full:
+        command = [BINARY, "weights", model, place.out, "--json"]
+        finished = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert finished.returncode == 4 and "standard output: cannot be written" in finished.stderr
+    assert (place.out / "tf_model.h5").is_file()
 
 
 def test_requests_that_cannot_be(place, model, tf_folder, tmp_path):
