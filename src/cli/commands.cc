@@ -7,7 +7,10 @@
 #include <iostream>
 #include <memory>
 
+#include "app/check.h"
 #include "app/tf_judge.h"
+#include "app/verify.h"
+#include "base/error.h"
 #include "base/interrupt.h"
 #include "bridge/worker_process.h"
 #include "cli/progress.h"
@@ -37,7 +40,7 @@ int finish(const report::Report& report, const Options& o) {
     std::cout << (o.quiet ? fmt::format("{}  {}\n", text.substr(0, text.find('\n')), o.request.out.string()) : text);
     std::cout.flush();
   }
-  // Asked to compare, and nothing was there to compare: no success.
+  // A comparison was asked for, and there was nothing to compare: not a success.
   const bool is_unproved = report.result.verdict == verify::Verdict::kUnverified && !o.no_verify;
   return report.result.verdict == verify::Verdict::kMismatch || is_unproved ? 1 : 0;
 }
@@ -62,8 +65,30 @@ int run_convert(Options& o) {
   return code;
 }
 
+int run_verify_against(Options& o) {
+  app::AgainstRequest& request = o.against;
+  request.model = o.request.model;
+  request.out = o.request.out;
+  request.max_error = o.request.max_error;
+  request.strict = o.request.strict;
+  PythonEnvironment environment = find_python(o.python);
+  if (app::needs_tf4(request.target)) {
+    if (auto found = app::find_tf4(environment)) environment = *std::move(found);
+  }
+  environment.package_elsewhere = app::find_package(find_python(""));
+  WorkerProcess python(environment);
+  ProgressLine line(ProgressLine::style_for(o.quiet));
+  const report::Report report = app::verify_against(request, environment, python, line.reporter());
+  line.clear();
+  return finish(report, o);
+}
+
 int run_verify(Options& o) {
   settle(o);
+  if (!o.against.target.empty()) return run_verify_against(o);
+  if (o.request.out.empty()) {
+    bad_input("command line: OUT is missing: the folder that `convert` made; see `crossload verify --help`");
+  }
   const PythonEnvironment environment = find_python(o.python);
   WorkerProcess python(environment);
   ProgressLine line(ProgressLine::style_for(o.quiet));

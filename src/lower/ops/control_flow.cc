@@ -89,7 +89,7 @@ void require_tensors(Call& call, const Exprs& values) {
   }
 }
 
-// Backwards is forwards over reversed tensors: the program has a `flip` before and behind.
+// A reverse scan needs nothing here: PyTorch exports it as a forward scan between two `flip`s.
 Exprs scan(Call& call) {
   if (call.node().arguments.size() != 4) {
     call.unsupported(fmt::format("a scan with {} arguments, those of PyTorch 2.8 and newer are 4; export it anew",
@@ -107,7 +107,7 @@ Exprs map_impl(Call& call) {
   return run_for_each_slice(call, call.body("f"), {}, xs, call.operands("pos_args"));
 }
 
-// Stands in the table so that it is known; lower/inline_wrappers.h takes these nodes away before.
+// In the table only so that the operation counts as supported: inline_wrappers removes these nodes before lowering.
 Exprs inlined(Call& call) { internal_error("`{}`: its body was not inlined", call.node().target); }
 
 constexpr OpRow kRows[] = {
