@@ -100,6 +100,12 @@ def _judge_tf4(request, progress, session):
     return judge(request, progress)
 
 
+def _plain_hdf5(request, progress, session):
+    from .plain_hdf5 import plain_hdf5
+
+    return plain_hdf5(request, progress)
+
+
 def _port_source(request, progress, session):
     from .port.request import port_source
 
@@ -145,6 +151,7 @@ HANDLERS = {
     "example_inputs": _example_inputs,
     "class_of": _class_of,
     "judge_tf4": _judge_tf4,
+    "plain_hdf5": _plain_hdf5,
     "port_source": _port_source,
     "judge_port": _judge_port,
     "against_pytorch": _against_pytorch,
@@ -161,6 +168,7 @@ NEEDED = {
     "example_inputs": ("model", "out"),
     "class_of": ("model", "class"),
     "judge_tf4": ("model", "weights", "max_error"),
+    "plain_hdf5": ("file", "out"),
     "port_source": ("model",),
     "judge_port": ("file", "model", "class", "tf_class"),
     "against_pytorch": ("model", "out"),

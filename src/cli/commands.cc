@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "app/check.h"
 #include "app/tf_judge.h"
@@ -133,6 +134,8 @@ int run_weights(Options& o) {
     WorkerProcess python(find_python(o.python));
     request.source = app::fetch_weights(request, python, line.reporter());
   }
+  std::optional<WorkerProcess> python;
+  request.python = [&]() -> app::PythonSide& { return python ? *python : python.emplace(find_python(o.python)); };
   const app::WeightsResult result = app::convert_weights(request, [&](uint64_t done, uint64_t all) {
     throw_if_interrupted();
     line.show_growth(
