@@ -183,9 +183,10 @@ class Planner {
     if (tensors_.empty()) bad_input("the checkpoint holds no weights; {} needs some", row_.pt_class);
     if (const std::string prefix = foreign_prefix(); !prefix.empty()) {
       bad_input(
-          "all {} names have the prefix `{}`, such as `{}`, and are those of {} without it; save the weights under "
-          "the names without the prefix, as in `{{k.removeprefix(\"{}\"): v for k, v in weights.items()}}`",
-          tensors_.size(), prefix, tensors_[0].name, row_.pt_class, prefix);
+          "none of {} weights, such as `{}`, belongs to {}; all have the prefix `{}`, and without it they do: save "
+          "them as "
+          "`{{k.removeprefix(\"{}\"): v for k, v in weights.items()}}`",
+          tensors_.size(), tensors_[0].name, row_.pt_class, prefix, prefix);
     }
     bad_input("none of {} weights, such as `{}`, belongs to {}; check `architectures` in config.json", tensors_.size(),
               tensors_[0].name, row_.pt_class);

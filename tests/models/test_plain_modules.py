@@ -250,13 +250,23 @@ def test_complex_inputs_and_outputs(tmp_path):
 
 
 def test_a_complex_output_that_differs_is_a_mismatch(tmp_path):
-    class Random(nn.Module):
-        def forward(self, x):
-            return torch.fft.rfft(x + torch.rand_like(x))
+    class Scaled(nn.Module):
+        def __init__(self, scale):
+            super().__init__()
+            self.scale = nn.Parameter(torch.tensor(scale))
 
-    report = crossload.convert(Random().eval(), tmp_path / "out", (torch.randn(2, 8),)).report
-    assert report.verdict == "mismatch" and report.outputs[0].max_error > 1e-3
+        def forward(self, x):
+            return torch.fft.rfft(x) * self.scale
+
+    x = torch.randn(2, 8, generator=torch.Generator().manual_seed(2))
+    conversion = crossload.convert(Scaled(1.0).eval(), tmp_path / "out", (x,))
+    assert conversion.report.verdict == "verified"
+    report = crossload.verify(Scaled(1.5).eval(), conversion, (x,))
+    assert report.verdict == "mismatch"
     assert report.outputs[0].dtype == "complex64" and report.outputs[0].shape == [2, 5]
+    spectrum = torch.fft.rfft(x)
+    largest = 0.5 * torch.view_as_real(spectrum).abs().max()  # at the traced shape; others may be larger
+    assert report.outputs[0].max_error >= float(largest) * 0.99
 
 
 def test_places_of_repeated_samples(tmp_path):

@@ -4,7 +4,7 @@ import itertools
 
 import torch
 import torch.nn.functional as F
-from tensors import PICTURE, VOLUME, aten, floats, ints
+from tensors import IMAGE, VOLUME, aten, floats, ints
 
 from samples import case
 
@@ -77,4 +77,4 @@ for ceil, pad, counted in itertools.product((True, False), (0, 1), (True, False)
 case("aten.avg_pool3d.default", lambda x: F.avg_pool3d(x, (2, 3, 1), divisor_override=5), VOLUME)
 case("aten.avg_pool3d.default", lambda x: F.avg_pool3d(x, 2), VOLUME[0])
 case("aten.avg_pool3d.default", lambda x: F.avg_pool3d(x, 2), VOLUME.double())
-case("aten.avg_pool3d.default", lambda x: F.local_response_norm(x, 3), PICTURE, second=[floats(3, 4, 8, 6)])
+case("aten.avg_pool3d.default", lambda x: F.local_response_norm(x, 3), IMAGE, second=[floats(3, 4, 8, 6)])
