@@ -21,6 +21,7 @@
 #include "program/program.h"
 #include "runtime/runtime.h"
 #include "savedmodel/saved_model.h"
+#include "verify/choices.h"
 #include "verify/verify.h"
 
 namespace crossload::app {
@@ -197,7 +198,9 @@ TracedModel read_traced_model(const ConvertRequest& request, const PythonEnviron
   return traced;
 }
 
-enum class Effort { kUsual, kThorough };  // float32 runs that say how large PyTorch's own noise is
+// Float32 runs that say how large PyTorch's own noise is; kChoices: the thorough ones, and values around discrete
+// choices.
+enum class Effort { kUsual, kThorough, kChoices };
 
 json ask_reference(const ConvertRequest& request, const TracedModel& traced, const fs::path& out, Effort effort,
                    PythonSide& python, const Progress& progress) {
@@ -206,7 +209,8 @@ json ask_reference(const ConvertRequest& request, const TracedModel& traced, con
   ask["model"] = or_null(traced.files.path.string());
   ask["trace"] = or_null(traced.trace->folder.string());
   ask["stages"] = request.stages && effort == Effort::kUsual;
-  ask["thorough"] = effort == Effort::kThorough;
+  ask["thorough"] = effort != Effort::kUsual;
+  ask["choices"] = effort == Effort::kChoices;
   ask["out"] = out.string();
   return python.ask(ask, progress);
 }
@@ -219,6 +223,8 @@ verify::Reference reference_in(const fs::path& folder, const json& answer) {
     a_case.label = item.value("label", "");
     a_case.traced = item.value("traced", false);
     if (item.contains("skipped") && item["skipped"].is_string()) a_case.skipped = item["skipped"];
+    if (item.contains("choices") && item["choices"].is_string())
+      a_case.choices = folder / item["choices"].get<std::string>();
     reference.cases.push_back(std::move(a_case));
   }
   for (const json& item : answer.value("dropped", json::array())) {
@@ -271,22 +277,39 @@ bool may_be_noise(const verify::Result& result) {
   });
 }
 
-// Compares with the usual runs, and where these leave it open once more with many.
+// Compares with the usual runs, where these leave it open once more with many, and where it is a mismatch then once
+// more with PyTorch's discrete choices.
 verify::Result measure(const ConvertRequest& request, const TracedModel& traced, const fs::path& usual_runs,
                        const json& usual_answer, const fs::path& saved_model, const runtime::Runtime& runtime,
                        PythonSide& python, const Progress& progress) {
   verify::Result result =
       compare(request, traced, reference_in(usual_runs, usual_answer), saved_model, runtime, progress);
   tell_of_random_numbers(traced.program, result);
-  if (!may_be_noise(result)) return result;
-  const ScratchFolder scratch;
-  const json answer = ask_reference(request, traced, scratch.path(), Effort::kThorough, python, progress);
-  verify::Result closer =
-      compare(request, traced, reference_in(scratch.path(), answer), saved_model, runtime, progress);
-  closer.stages = std::move(result.stages);
-  closer.notes = std::move(result.notes);  // the same differences, and what was said of stages
-  closer.diagnosis = std::move(result.diagnosis);
-  return closer;
+  const auto again = [&](Effort effort) {
+    const ScratchFolder scratch;
+    const json answer = ask_reference(request, traced, scratch.path(), effort, python, progress);
+    verify::Result closer =
+        compare(request, traced, reference_in(scratch.path(), answer), saved_model, runtime, progress);
+    closer.stages = result.stages;
+    // The same differences, and what was said of stages; only what is said of choices is new.
+    if (effort == Effort::kChoices) {
+      for (std::string& note : closer.notes) {
+        if (std::find(result.notes.begin(), result.notes.end(), note) == result.notes.end())
+          result.notes.push_back(std::move(note));
+      }
+    }
+    closer.notes = result.notes;
+    closer.diagnosis = result.diagnosis;
+    return closer;
+  };
+  if (may_be_noise(result)) result = again(Effort::kThorough);
+  if (result.verdict == verify::Verdict::kMismatch && !request.strict && verify::has_choices(traced.program)) {
+    verify::Result given = again(Effort::kChoices);
+    if (given.verdict != verify::Verdict::kMismatch) return given;
+    result.choices = std::move(given.choices);
+    result.notes = std::move(given.notes);
+  }
+  return result;
 }
 
 // Before any work; a model on the Hub has no folder yet.
