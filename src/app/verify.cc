@@ -1,0 +1,58 @@
+#include "app/verify.h"
+
+#include "app/comparison.h"
+#include "app/earlier_output.h"
+#include "app/report_files.h"
+#include "app/traced_model.h"
+#include "base/error.h"
+#include "base/output_folder.h"
+#include "base/scratch_folder.h"
+#include "base/stopwatch.h"
+#include "runtime/runtime.h"
+
+namespace crossload::app {
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+report::Report verify_again(const ConvertRequest& request, const PythonEnvironment& environment, PythonSide& python,
+                            const Progress& progress) {
+  const Stopwatch total;
+  report::Report report;
+  restore_set_aside(fs::absolute(request.out).lexically_normal());
+  std::error_code ignored;
+  const fs::path out = fs::weakly_canonical(request.out, ignored);
+  const fs::path saved_model = out / "saved_model" / "1";
+  if (!fs::is_regular_file(saved_model / "saved_model.pb")) {
+    bad_input("{}: no `saved_model/1/saved_model.pb` in it; give the folder that `crossload convert` made",
+              request.out.string());
+  }
+  const FolderLock lock(out);
+  const auto runtime = runtime::Runtime::load(environment.tensorflow());
+  report.versions["tensorflow"] = runtime->version();
+  const TracedModel traced = read_traced_model(request, environment, python, progress, report);
+  const ScratchFolder scratch;
+  Stopwatch watch;
+  const json answer = ask_reference(request, traced, scratch.path(), python, progress);
+  report.result = compare(request, traced, scratch.path(), answer, saved_model, *runtime, python, progress);
+  report.timings.verify = watch.seconds();
+  report.weights.unused = traced.trace->meta.value("unused", std::vector<std::string>{});
+  report.weights.missing = traced.trace->meta.value("missing", std::vector<std::string>{});
+  for (const auto& input : traced.program.inputs) {
+    if (input.kind != program::InputKind::kParameter && input.kind != program::InputKind::kBuffer) continue;
+    const auto dims = constant_dims(traced.program.type_of(input.value).dims);
+    if (!dims) continue;
+    ++report.weights.count;
+    report.weights.bytes +=
+        element_count(*dims) * static_cast<int64_t>(size_of(traced.program.type_of(input.value).dtype));
+  }
+  report.files = listed_files(out);
+  report.peak_rss_mib = peak_rss_mib();
+  report.timings.total = total.seconds();
+  if (!lock.holds_for(out)) {
+    bad_input("{}: was replaced while it was compared; verify again", request.out.string());
+  }
+  write_report(report, out);
+  return report;
+}
+
+}  // namespace crossload::app
