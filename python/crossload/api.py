@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -159,6 +160,7 @@ def verify(
     tf_model,
     inputs: dict | tuple | list | str | os.PathLike | None = None,
     *,
+    names: dict | None = None,
     max_error: float = 1e-5,
     dynamic_shapes: dict | tuple | list | None = None,
     model_class: str | None = None,
@@ -175,11 +177,22 @@ def verify(
     no_cache: bool = False,
     progress: Callable[[str, str, float], None] | None = None,
 ):
-    """Compare a converted folder with its PyTorch model again; returns the report as attributes, asserts nothing.
+    """Compare a TensorFlow model with its PyTorch model; returns the report as attributes, asserts nothing.
 
-    pt_model: as `model` of `convert`; tf_model: the folder that `convert` wrote, or its Conversion. All other arguments
-    are as for `convert`; hidden_states, attentions and cache must be those that the folder was converted with.
+    pt_model: as `model` of `convert`.
+    tf_model: the folder that `convert` wrote, or its Conversion: then hidden_states, attentions and cache must be what it
+        was converted with. Or a Keras model (Keras 2 or 3) that somebody wrote, with its weights: its outputs are compared
+        at several shapes, and each layer with the PyTorch module of its name (`report.stages`, `report.layers`).
+    names: of a Keras model: {path of a layer: path of a module} for layers of other names.
+    The others are those of `convert`. Nothing of the two models is changed.
     """
+    if not isinstance(tf_model, (str, os.PathLike, Conversion)):
+        return _verify_against(
+            pt_model, tf_model, inputs, names, progress,
+            {"max_error": float(max_error), "class": model_class, "text": text, "hidden_states": hidden_states,
+             "attentions": attentions, "strict": strict, "stages": stages, "revision": revision, "token": token,
+             "trust_remote_code": trust_remote_code, "offline": offline},
+        )  # fmt: skip
     fields = {
         "class": model_class,
         "text": text,
@@ -197,6 +210,18 @@ def verify(
     out = tf_model.out if isinstance(tf_model, Conversion) else tf_model
     session, request = _request(pt_model, out, inputs, dynamic_shapes, no_cache, fields)
     return as_attributes(_run("verify", request, session, {"dynamic_shapes": dynamic_shapes}, progress))
+
+
+def _verify_against(pt_model, tf_model, inputs, names, progress, fields):
+    session, request = _request(pt_model, "", inputs, None, True, fields)
+    for name in ("out", "use_cache"):
+        del request[name]
+    session.tf_model = tf_model
+    with tempfile.TemporaryDirectory(prefix="crossload-") as folder:
+        if names:
+            request["map"] = os.path.join(folder, "names.json")
+            Path(request["map"]).write_text(json.dumps(names), encoding="utf-8")
+        return as_attributes(_run("verify_against", request, session, {}, progress))
 
 
 def tensorflow_folder():

@@ -86,6 +86,12 @@ def _judge_tf4(request, progress, session):
     return judge(request, progress)
 
 
+def _plain_hdf5(request, progress, session):
+    from .plain_hdf5 import plain_hdf5
+
+    return plain_hdf5(request, progress)
+
+
 def _port_source(request, progress, session):
     from .port.request import port_source
 
@@ -96,6 +102,24 @@ def _judge_port(request, progress, session):
     from .port.judge import judge
 
     return judge(request, progress)
+
+
+def _against_pytorch(request, progress, session):
+    from .against.pytorch import against_pytorch
+
+    return against_pytorch(request, progress, session)
+
+
+def _against_open(request, progress, session):
+    from .against.keras import against_open
+
+    return against_open(request, progress, session)
+
+
+def _against_run(request, progress, session):
+    from .against.keras import against_run
+
+    return against_run(request, progress, session)
 
 
 def _versions(request, progress, session):
@@ -113,8 +137,12 @@ HANDLERS = {
     "example_inputs": _example_inputs,
     "class_of": _class_of,
     "judge_tf4": _judge_tf4,
+    "plain_hdf5": _plain_hdf5,
     "port_source": _port_source,
     "judge_port": _judge_port,
+    "against_pytorch": _against_pytorch,
+    "against_open": _against_open,
+    "against_run": _against_run,
     "versions": _versions,
 }
 NEEDED = {
@@ -126,8 +154,11 @@ NEEDED = {
     "example_inputs": ("model", "out"),
     "class_of": ("model", "class"),
     "judge_tf4": ("model", "weights", "max_error"),
+    "plain_hdf5": ("file", "out"),
     "port_source": ("model",),
     "judge_port": ("file", "model", "class", "tf_class"),
+    "against_pytorch": ("model", "out"),
+    "against_run": ("out",),
 }
 
 

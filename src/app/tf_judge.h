@@ -69,6 +69,9 @@ std::unique_ptr<TfJudge> find_judge(const PythonEnvironment& given, const Python
 /// Where Transformers 4 with TensorFlow classes is: `given`, `CROSSLOAD_TF4`, or `.venv-tf4` beside either program.
 std::optional<PythonEnvironment> find_tf4(const PythonEnvironment& given);
 
+/// Our package's sources: installed there, or where an editable installation takes them from; may be empty.
+std::filesystem::path find_package(const PythonEnvironment& environment);
+
 /// Whether Transformers 4 and what its TensorFlow classes need are installed there.
 bool has_tf_classes(const PythonEnvironment& environment);
 

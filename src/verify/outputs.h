@@ -46,4 +46,7 @@ Verdict judge(const OutputResult& output, double limit);
 /// Joins the outputs of another shape into those so far: the worse verdict, the figures of the worse shape.
 void merge(std::vector<OutputResult>& into, const std::vector<OutputResult>& shape);
 
+/// The verdict of the whole from its outputs at all shapes, and what it does not cover.
+void settle_verdict(Result& result, bool strict);
+
 }  // namespace crossload::verify

@@ -193,11 +193,10 @@ class Synthetic:
         while waiting:
             config = waiting.pop(0)
             found.append(config)
-            waiting += [
-                part
-                for name in (getattr(config, "sub_configs", None) or {})
-                if hasattr(part := getattr(config, name, None), "to_dict")
-            ]
+            names = getattr(config, "sub_configs", None)
+            if names is None:  # Transformers 4 does not tell its parts
+                names = [name for name, part in vars(config).items() if hasattr(part, "model_type")]
+            waiting += [part for name in names if hasattr(part := getattr(config, name, None), "to_dict")]
         return found
 
     def free_size(self, wish):
