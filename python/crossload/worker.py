@@ -49,6 +49,24 @@ def _reference(request, progress, memory):
     return reference(request, progress, memory)
 
 
+def _explain(request, progress, memory):
+    from .reference.counterfactuals.request import explain
+
+    return explain(request, progress, memory)
+
+
+def _dump(request, progress, memory):
+    from .reference.counterfactuals.files import dump
+
+    return dump(request, progress, memory)
+
+
+def _reproduce(request, progress, memory):
+    from .reference.counterfactuals.files import reproduce
+
+    return reproduce(request, progress, memory)
+
+
 def _resolve(request, progress, memory):
     from .hub.fetch import resolve
 
@@ -107,6 +125,9 @@ def _versions(request, progress, memory):
 HANDLERS = {
     "trace": _trace,
     "reference": _reference,
+    "explain": _explain,
+    "dump": _dump,
+    "reproduce": _reproduce,
     "resolve": _resolve,
     "push": _push,
     "push_weights": _push_weights,
@@ -120,6 +141,9 @@ HANDLERS = {
 NEEDED = {
     "trace": ("model", "out"),
     "reference": ("model", "out"),
+    "explain": ("model", "stages", "values", "nodes", "tries"),
+    "dump": ("model", "stages", "values", "nodes", "out"),
+    "reproduce": ("model", "stages", "values", "nodes", "out"),
     "resolve": ("model",),
     "push": ("out", "repo"),
     "push_weights": ("folder", "repo", "files", "verdict", "figures", "max_error", "usual_max_error"),

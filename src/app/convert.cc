@@ -197,6 +197,8 @@ TracedModel read_traced_model(const ConvertRequest& request, const PythonEnviron
   return traced;
 }
 
+using WantedStages = std::vector<std::pair<std::string, fs::path>>;  // and empty folders for their values
+
 enum class Effort { kUsual, kThorough };  // float32 runs that say how large PyTorch's own noise is
 
 json ask_reference(const ConvertRequest& request, const TracedModel& traced, const fs::path& out, Effort effort,
@@ -232,14 +234,57 @@ verify::Reference reference_in(const fs::path& folder, const json& answer) {
   return reference;
 }
 
+// What the PyTorch side is told of a stage; see python/crossload/README.md.
+json stage_request(const ConvertRequest& request, const TracedModel& traced, const fs::path& stages,
+                   const verify::Suspect& suspect) {
+  json ask = request.model.to_json();
+  ask["model"] = or_null(traced.files.path.string());
+  ask["trace"] = or_null(traced.trace->folder.string());
+  ask["stages"] = stages.string();
+  ask["values"] = suspect.values.string();
+  ask["module"] = suspect.module;
+  ask["class_of_module"] = suspect.module_class;
+  ask["nodes"] = suspect.nodes;
+  json& fetches = ask["fetches"] = json::object();
+  for (const auto& [value, tensor] : suspect.fetches) {
+    fetches[value] = {{"tensor", tensor.first}, {"perm", tensor.second}};
+  }
+  return ask;
+}
+
+verify::Explanation explain(const ConvertRequest& request, const TracedModel& traced, const fs::path& stages,
+                            const verify::Suspect& suspect, PythonSide& python, const Progress& progress) {
+  json ask = stage_request(request, traced, stages, suspect);
+  ask["do"] = "explain";
+  json& tries = ask["tries"] = json::array();
+  for (const verify::Try& one : suspect.tries) {
+    tries.push_back({{"cause", one.cause}, {"counterfactual", one.counterfactual}, {"nodes", one.nodes}});
+  }
+  const json answer = python.ask(ask, progress);
+  verify::Explanation result;
+  for (const json& item : answer.at("confirmed")) {
+    result.confirmed.push_back({item.at("cause"), item.value("node", ""), item.at("evidence"), item.at("error")});
+  }
+  result.evidence = answer.value("evidence", "");
+  return result;
+}
+
 verify::Result compare(const ConvertRequest& request, const TracedModel& traced, const verify::Reference& reference,
-                       const fs::path& saved_model, const runtime::Runtime& runtime, const Progress& progress) {
+                       const fs::path& saved_model, const runtime::Runtime& runtime, PythonSide& python,
+                       const Progress& progress, const WantedStages& wanted) {
   verify::Request ask;
   ask.saved_model = saved_model;
   ask.program = &traced.program;
   ask.reference = reference;
   ask.limit = request.max_error;
   ask.strict = request.strict;
+  ask.wanted_stages = wanted;
+  if (reference.stages) {
+    ask.explain = [&](const verify::Suspect& suspect) {
+      throw_if_interrupted();
+      return explain(request, traced, *reference.stages, suspect, python, progress);
+    };
+  }
   if (traced.trace->meta.contains("modules")) {
     for (const auto& [path, module] : traced.trace->meta["modules"].items())
       ask.module_classes[path] = module.value("class", "");
@@ -274,18 +319,21 @@ bool may_be_noise(const verify::Result& result) {
 // Compares with the usual runs, and where these leave it open once more with many.
 verify::Result measure(const ConvertRequest& request, const TracedModel& traced, const fs::path& usual_runs,
                        const json& usual_answer, const fs::path& saved_model, const runtime::Runtime& runtime,
-                       PythonSide& python, const Progress& progress) {
+                       PythonSide& python, const Progress& progress, const WantedStages& wanted = {}) {
   verify::Result result =
-      compare(request, traced, reference_in(usual_runs, usual_answer), saved_model, runtime, progress);
+      compare(request, traced, reference_in(usual_runs, usual_answer), saved_model, runtime, python, progress, wanted);
   tell_of_random_numbers(traced.program, result);
   if (!may_be_noise(result)) return result;
   const ScratchFolder scratch;
   const json answer = ask_reference(request, traced, scratch.path(), Effort::kThorough, python, progress);
   verify::Result closer =
-      compare(request, traced, reference_in(scratch.path(), answer), saved_model, runtime, progress);
+      compare(request, traced, reference_in(scratch.path(), answer), saved_model, runtime, python, progress, {});
   closer.stages = std::move(result.stages);
+  closer.spread = result.spread;
+  closer.wanted = std::move(result.wanted);
   closer.notes = std::move(result.notes);  // the same differences, and what was said of stages
-  closer.diagnosis = std::move(result.diagnosis);
+  // What was taken for a fault and is noise has no cause.
+  if (closer.verdict == verify::Verdict::kMismatch) closer.diagnosis = std::move(result.diagnosis);
   return closer;
 }
 
@@ -379,6 +427,11 @@ report::Report convert(const ConvertRequest& request, const PythonEnvironment& e
 
 report::Report verify_again(const ConvertRequest& request, const PythonEnvironment& environment, PythonSide& python,
                             const Progress& progress) {
+  return verify_again(request, {}, environment, python, progress);
+}
+
+report::Report verify_again(const ConvertRequest& request, const StageFiles& files,
+                            const PythonEnvironment& environment, PythonSide& python, const Progress& progress) {
   const Stopwatch total;
   report::Report report;
   restore_set_aside(fs::absolute(request.out).lexically_normal());
@@ -396,7 +449,30 @@ report::Report verify_again(const ConvertRequest& request, const PythonEnvironme
   const ScratchFolder scratch;
   Stopwatch watch;
   const json answer = ask_reference(request, traced, scratch.path(), Effort::kUsual, python, progress);
-  report.result = measure(request, traced, scratch.path(), answer, saved_model, *runtime, python, progress);
+  WantedStages wanted;
+  const ScratchFolder values;
+  const std::pair<const char*, const StageFile*> asked[] = {{"dump", &files.dump}, {"reproduce", &files.reproduce}};
+  for (const auto& [name, file] : asked) {
+    if (file->path.empty()) continue;
+    require_apart(file->path, request.model.model);
+    wanted.emplace_back(file->stage, values.path() / name);
+    fs::create_directory(wanted.back().second);
+  }
+  report.result = measure(request, traced, scratch.path(), answer, saved_model, *runtime, python, progress, wanted);
+  std::size_t next = 0;
+  for (const auto& [name, file] : asked) {
+    if (file->path.empty()) continue;
+    if (next == report.result.wanted.size()) {
+      bad_input("stage `{}`: no stage could be compared, see the report's notes", file->stage);
+    }
+    json ask = stage_request(request, traced, scratch.path() / answer.at("stages").get<std::string>(),
+                             report.result.wanted[next++]);
+    ask["do"] = name;
+    ask["out"] = fs::absolute(file->path).string();
+    ask["saved_model"] = saved_model.string();
+    ask["versions"] = report.versions;
+    python.ask(ask, progress);
+  }
   report.timings.verify = watch.seconds();
   report.weights.unused = traced.trace->meta.value("unused", std::vector<std::string>{});
   report.weights.missing = traced.trace->meta.value("missing", std::vector<std::string>{});

@@ -49,7 +49,7 @@ std::vector<PtValue> marks_before_transpose(const graph::Value& transposed, cons
     if (q.size() != perm.size()) continue;
     std::vector<int> of_source = compose(q, inverse(perm));
     if (is_identity(of_source)) of_source.clear();
-    marks.push_back({mark.name, of_source});
+    marks.push_back({mark.name, of_source, mark.module});
   }
   return marks;
 }
