@@ -173,6 +173,10 @@ class Verification {
       result_.stages = stages.results();
       result_.spread = stages.spread();
       for (const auto& [stage, folder] : request_.wanted_stages) write_wanted(stages, stage, folder);
+      if (result_.verdict == Verdict::kMismatch && result_.spread.kind == Spread::Kind::kNone) {
+        result_.notes.emplace_back(
+            "no stage is over its limit at the traced shape; give inputs of a shape that mismatches with --inputs");
+      }
       // Where outputs agree, an inner stage over its limit is no fault to explain.
       if (request_.explain && result_.verdict == Verdict::kMismatch) {
         tell("looking for causes", 1);

@@ -283,7 +283,6 @@ BERT = [
     Fault("bert", "graph", "precision", f"{L0}.output.dense", rounded(f"{L0}.output.dense")),
     Fault("bert", "graph", "dropout-on", f"{L0}.output.LayerNorm", dropout(f"{L0}.output.LayerNorm", "AddV2", "z")),
 ]  # fmt: skip
-VIT = "layers.0"
 OTHERS = [
     Fault("resnet", "checkpoint", "batchnorm-statistics", "embedder.embedder.normalization",
           edit("embedder.embedder.normalization.running_var", lambda v: torch.ones_like(v))),
@@ -325,7 +324,50 @@ OTHERS = [
     Fault("wav2vec2", "variables", "weights-swapped", "encoder.layers.0.attention.k_proj",
           swap("encoder.layers.0.attention.k_proj.weight", "encoder.layers.0.attention.v_proj.weight")),
 ]  # fmt: skip
-FAULTS = BERT + OTHERS
+TEXT, PICTURE = "text_model.encoder.layers.0", "vision_model.encoder.layers.0"
+MORE = [
+    Fault("vit", "config", "epsilon", "layers.0.layernorm_before", {"layer_norm_eps": 1e-2}),
+    Fault("vit", "config", "activation-form", "layers.0.mlp.activation_fn", {"hidden_act": "relu"}),
+    Fault("vit", "config", "activation-form", "layers.0.mlp.activation_fn", {"hidden_act": "quick_gelu"}),
+    Fault("vit", "variables", "channel-order", "embeddings.patch_embeddings.projection",
+          edit("embeddings.patch_embeddings.projection.weight", lambda v: v[:, :, ::-1])),
+    Fault("vit", "variables", "weights-swapped", "layers.0.attention.q_proj",
+          swap("layers.0.attention.q_proj.weight", "layers.0.attention.k_proj.weight")),
+    Fault("vit", "variables", "weight-not-loaded", "layers.0.attention.o_proj",
+          edit("layers.0.attention.o_proj.weight", new_values)),
+    Fault("vit", "variables", "layer-order", "layers.0.layernorm_before", swap_layers("layers", 0, 1)),
+    Fault("vit", "variables", "position-offset", "embeddings",
+          edit("embeddings.position_embeddings", lambda v: numpy.roll(v, 1, 1))),
+    Fault("vit", "graph", "attention-scale", "layers.0.attention", scale("layers.0.attention", 0.125)),
+    Fault("vit", "graph", "softmax-axis", "layers.0.attention", softmax_over_queries("layers.0.attention")),
+    Fault("vit", "graph", "epsilon", "layernorm", epsilon("layernorm", 1e-2)),
+    Fault("vit", "graph", "dropout-on", "layernorm", dropout("layernorm", "AddV2", "z")),
+    Fault("vit", "graph", "precision", "layers.0.mlp.fc2", rounded("layers.0.mlp.fc2")),
+    Fault("clip", "config", "activation-form", f"{TEXT}.mlp.activation_fn", {"text_config__hidden_act": "gelu"}),
+    Fault("clip", "config", "epsilon", "vision_model.pre_layrnorm", {"vision_config__layer_norm_eps": 1e-2}),
+    Fault("clip", "checkpoint", "kernel-transposed", f"{PICTURE}.self_attn.q_proj",
+          edit(f"{PICTURE}.self_attn.q_proj.weight", transposed)),
+    Fault("clip", "checkpoint", "weights-swapped", f"{TEXT}.self_attn.k_proj",
+          swap(f"{TEXT}.self_attn.k_proj.weight", f"{TEXT}.self_attn.v_proj.weight")),
+    Fault("clip", "checkpoint", "position-offset", "text_model.embeddings.position_embedding",
+          edit("text_model.embeddings.position_embedding.weight", rolled)),
+    Fault("clip", "checkpoint", "weight-value", "", edit("logit_scale", lambda v: v + 0.3)),
+    Fault("clip", "variables", "weight-not-loaded", "text_projection", edit("text_projection.weight", new_values)),
+    Fault("clip", "graph", "mask", f"{TEXT}.self_attn", without_mask(f"{TEXT}.self_attn")),
+    Fault("clip", "graph", "attention-scale", f"{PICTURE}.self_attn", scale(f"{PICTURE}.self_attn")),
+    Fault("clip", "graph", "position-offset", "text_model.embeddings.position_embedding",
+          shifted_rows("text_model.embeddings.position_embedding")),
+    Fault("gpt2", "config", "epsilon", "h.0.ln_1", {"layer_norm_epsilon": 1e-2}),
+    Fault("gpt2", "config", "activation-form", "h.0.mlp.act", {"activation_function": "gelu"}),
+    Fault("gpt2", "config", "attention-scale", "h.0.attn", {"scale_attn_weights": False}),
+    Fault("gpt2", "config", "attention-scale", "h.1.attn", {"scale_attn_by_inverse_layer_idx": True}),
+    Fault("gpt2", "checkpoint", "kernel-transposed", "h.0.attn.c_proj", edit("h.0.attn.c_proj.weight", transposed)),
+    Fault("gpt2", "checkpoint", "layer-order", "h.0.ln_1", swap_layers("h", 0, 1)),
+    Fault("gpt2", "variables", "weight-value", "h.1.mlp.c_fc", edit("h.1.mlp.c_fc.weight", one_value)),
+    Fault("gpt2", "graph", "mask", "h.0.attn", without_mask("h.0.attn")),
+    Fault("gpt2", "graph", "attention-scale", "h.0.attn", scale("h.0.attn")),
+]  # fmt: skip
+FAULTS = BERT + OTHERS + MORE
 
 
 @pytest.fixture(scope="session")

@@ -251,6 +251,23 @@ def test_weights(change, cause):
     assert causes(first, (data(4, 16),), second, read) == [cause]
 
 
+def test_untied():
+    class Tied(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table, self.head = nn.Embedding(20, 16), nn.Linear(16, 20, bias=False)
+
+        def forward(self, ids):
+            return self.head(self.table(ids))
+
+    def tie(module):
+        module.head.weight = module.table.weight
+
+    first, second = twin(Tied, tie)
+    read = placeholders(first, {"head.weight": second.table.weight.detach()})
+    assert causes(first, (torch.arange(7),), second, read) == ["untied"]
+
+
 def test_padding():
     x = data(2, 3, 8, 8)
     first, second = twin(lambda: nn.Conv2d(3, 5, 3, stride=2, padding=1))

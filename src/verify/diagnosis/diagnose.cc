@@ -102,6 +102,14 @@ std::vector<Diagnosis> diagnose(const Request& request, const Stages& stages, st
     }
     if (found.confirmed.empty()) result.push_back({stage.module, "other", found.evidence, kUnknown});
   }
+  // Layers in another order have all their weights from elsewhere; one module alone has another's.
+  std::set<std::string> reordered;
+  for (const Diagnosis& one : result) {
+    if (one.cause == "layer-order") reordered.insert(one.module);
+  }
+  for (Diagnosis& one : result) {
+    if (one.cause == "layer-order" && reordered.size() == 1) one.cause = "weights-swapped";
+  }
   if (sources.size() > kMostDiagnosed) {
     notes.push_back(fmt::format("diagnosis: {} more stages make an error by themselves and were not diagnosed",
                                 sources.size() - kMostDiagnosed));
