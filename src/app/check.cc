@@ -1,9 +1,8 @@
-// `crossload check`: what exists already for a model, and which way leads to TensorFlow.
+#include "app/check.h"
 
 #include <algorithm>
 #include <set>
 
-#include "app/convert.h"
 #include "app/trace_cache.h"
 #include "base/error.h"
 #include "lower/lower.h"

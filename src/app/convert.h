@@ -1,4 +1,4 @@
-// The steps of a conversion and of a verification, in their order.
+// `crossload convert`: the steps of a conversion, in their order.
 #pragma once
 
 #include <filesystem>
@@ -47,32 +47,10 @@ inline std::vector<std::string> field_names() {
   return names;
 }
 
-/// A module of the model, and where its values go.
-struct StageFile {
-  std::string stage;
-  std::filesystem::path path;  // empty: not asked for
-};
-struct StageFiles {
-  StageFile dump;       // an .npz: the stage's inputs and both outputs
-  StageFile reproduce;  // a folder: a script of that one stage
-};
-
 /// Converts a model into the folder `out`, verifies what was written, and leaves `crossload.json` and `report.html` in
 /// it. The folder appears whole at the end, also when the verdict is a mismatch; after an error there is none.
 /// Throws Error for everything else that goes wrong.
 report::Report convert(const ConvertRequest& request, const PythonEnvironment& environment, PythonSide& python,
                        const Progress& progress);
-
-/// Compares the SavedModel in `out` with its PyTorch model again and renews the report in it.
-report::Report verify_again(const ConvertRequest& request, const PythonEnvironment& environment, PythonSide& python,
-                            const Progress& progress);
-
-/// The same, and writes files of single stages. Throws `kBadInput` when the model has no such stage.
-report::Report verify_again(const ConvertRequest& request, const StageFiles& files,
-                            const PythonEnvironment& environment, PythonSide& python, const Progress& progress);
-
-/// What `crossload check` finds out about a model without converting it.
-nlohmann::json check_model(const ModelRequest& request, const PythonEnvironment& environment, PythonSide& python,
-                           const Progress& progress);
 
 }  // namespace crossload::app

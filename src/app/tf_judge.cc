@@ -6,7 +6,7 @@
 #include <limits>
 #include <optional>
 
-#include "app/convert.h"
+#include "app/verify.h"
 #include "app/weights.h"
 #include "base/error.h"
 #include "base/float_cast.h"
@@ -57,8 +57,8 @@ class TfClassJudge : public TfJudge {
   std::unique_ptr<PythonSide> worker_;
 };
 
-// A copy of a model's folder with its weights in float32, which Transformers 4 computed in whatever they were; empty
-// when they are that, and the configuration says nothing else.
+// A copy of a model's folder with its weights in float32, in which Transformers 4 computed whatever their dtype; empty
+// when weights and configuration are float32 already.
 fs::path in_float32(const fs::path& folder, const fs::path& target) {
   const auto file = find_weights(folder, Framework::kPyTorch);
   if (!file) return {};

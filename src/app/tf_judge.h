@@ -27,7 +27,7 @@ struct JudgedOutput {
   bool is_excused = false;  // no further from float64 than PyTorch's own float32 runs
 
   bool is_hidden() const { return is_hidden_state(name); }
-  /// Whether its noise floor may excuse it: inner states only, what a model is run for never.
+  /// Whether its noise floor may excuse it: hidden states only, never a model's final outputs.
   bool may_be_excused() const { return name.find("hidden_states") != std::string::npos; }
   bool is_over(double limit) const;
   bool is_conversion_over(double limit) const;

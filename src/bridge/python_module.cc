@@ -20,6 +20,7 @@
 #include <memory>
 
 #include "app/convert.h"
+#include "app/verify.h"
 #include "base/error.h"
 #include "report/report.h"
 #include "runtime/runtime.h"

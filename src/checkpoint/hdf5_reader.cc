@@ -205,8 +205,8 @@ void Reader::read_symbols(Address node, std::span<const std::byte> heap, Links& 
     std::string name = heap_name(heap, number<uint64_t>(entry, 0, at), at);
     spend(at, name.size());
     const Link link{number<Address>(entry, 8, at), number<uint32_t>(entry, 16, at) <= 1};
-    if (const auto [place, is_new] = result.emplace(std::move(name), link); !is_new) {
-      bad(at, "the name `{}` stands twice in its group; the file is damaged", place->first);
+    if (const auto [known, is_new] = result.emplace(std::move(name), link); !is_new) {
+      bad(at, "the name `{}` stands twice in its group; the file is damaged", known->first);
     }
   }
 }
@@ -412,8 +412,8 @@ std::string Reader::heap_text(std::span<const std::byte> reference, std::size_t 
 }
 
 // Fixed point: bit 0 of the flags is the byte order, bit 3 the sign; properties: bit offset, precision (u16 each).
-// Floating point: bits 0 and 6 byte order, byte 1 of the flags the place of the sign; properties: bit offset, precision
-// (u16), exponent's place and size, mantissa's place and size (u8), bias (u32).
+// Floating point: bits 0 and 6 byte order, byte 1 of the flags the position of the sign bit; properties: bit offset,
+// precision (u16), position and size of exponent and mantissa (u8), bias (u32).
 DType Reader::read_dtype(const Type& type, const Object& object) const {
   const auto& p = type.properties;
   const auto refuse = [&](std::string_view seen) {

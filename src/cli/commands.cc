@@ -7,7 +7,9 @@
 #include <iostream>
 #include <memory>
 
+#include "app/check.h"
 #include "app/tf_judge.h"
+#include "app/verify.h"
 #include "base/interrupt.h"
 #include "bridge/worker_process.h"
 #include "cli/progress.h"
@@ -34,7 +36,7 @@ int finish(const report::Report& report, const Options& o) {
     std::cout << report::to_terminal(report, {wants_color(STDOUT_FILENO), terminal_width(STDOUT_FILENO), o.verbose});
     std::cout.flush();
   }
-  // Asked to compare, and nothing was there to compare: no success.
+  // A comparison was asked for, and there was nothing to compare: not a success.
   const bool is_unproved = report.result.verdict == verify::Verdict::kUnverified && !o.no_verify;
   return report.result.verdict == verify::Verdict::kMismatch || is_unproved ? 1 : 0;
 }

@@ -26,7 +26,7 @@ int number(std::string_view text) {
   return value;
 }
 
-/// `dropout_{1+3*attention}` with as many modules as there are.
+/// Evaluates `dropout_{1+3*attention}` with the number of modules counted in the checkpoint.
 std::string counted(std::string_view text, const std::set<std::string>& modules) {
   const std::size_t open = text.find('{');
   if (open == text.npos) return std::string(text);

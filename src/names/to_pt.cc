@@ -28,7 +28,7 @@ bool pt_has_none(const ClassRow& row, const std::string& path) {
   });
 }
 
-/// Gives the other name, too, what PyTorch's class wants under both.
+/// Weights that PyTorch's class wants under both names of a tie get the other name as well.
 void add_tied(const Namer& namer, PtPlan& plan, std::set<std::string>& names) {
   std::vector<PtWeight> more;
   for (const auto& tie : namer.ties()) {
@@ -43,7 +43,7 @@ void add_tied(const Namer& namer, PtPlan& plan, std::set<std::string>& names) {
   plan.weights.insert(plan.weights.end(), more.begin(), more.end());
 }
 
-/// Notes what layers and configuration show to be missing or foreign; foreign weights are kept.
+/// Notes missing and foreign weights, judged by layers and configuration; foreign weights are kept.
 void tell_wholeness(const Model& model, PtPlan& plan) {
   std::vector<PtTensor> named;
   std::map<std::string, std::string> sources;

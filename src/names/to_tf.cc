@@ -86,7 +86,7 @@ class Planner {
     return found;
   }
 
-  /// Fills what the checkpoint holds under the other name of a tie, and takes out what TensorFlow does not hold.
+  /// Fills in weights that the checkpoint holds under the other name of a tie, and drops those that TensorFlow lacks.
   void apply_ties() {
     for (const auto& tie : namer_.ties()) {
       const bool holds_both =
@@ -205,7 +205,8 @@ class Planner {
     }
   }
 
-  /// Notes what layers, configuration and class show to be missing or foreign; foreign weights are kept.
+  /// Notes weights that are missing or foreign, judged by the layers, the configuration and the class; foreign weights
+  /// are kept.
   void tell_wholeness() {
     std::vector<PtTensor> named;
     for (const auto& [name, parameter] : parameters_) {

@@ -30,7 +30,7 @@ bool is_number(std::string_view text) {
   return !text.empty() && text.size() < 6 && text.find_first_not_of("0123456789") == text.npos;
 }
 
-/// The outermost lists of layers whose names hold no further numbers: layers of others differ from one another.
+/// The outermost lists of layers whose names hold no further numbers: layers with lists inside differ from one another.
 Lists lists_of(const std::vector<PtTensor>& parameters) {
   Lists lists;
   std::set<std::string> nested;

@@ -1,6 +1,7 @@
 #include "port/node.h"
 
 #include <algorithm>
+#include <cctype>
 
 #include "base/error.h"
 
@@ -48,6 +49,8 @@ Node keyword(std::string text, Node value) { return make("Keyword", std::move(te
 Node number(long value) { return make("Const", std::to_string(value)); }
 
 Node text_literal(const std::string& value) { return make("Str", "\"" + value + "\""); }
+
+bool is_word_char(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 
 std::string dotted(const Node& node) {
   if (node.is("Name")) return node.text;

@@ -39,6 +39,9 @@ Node text_literal(const std::string& value);
 /// `torch.nn.functional.softmax` of nested attributes on a name; empty for anything else.
 std::string dotted(const Node& node);
 
+/// Whether a character may stand in a name of Python.
+bool is_word_char(char c);
+
 /// Whether any node of the tree satisfies `test`.
 template <typename Test>
 bool any_of(const Node& node, const Test& test) {

@@ -109,7 +109,18 @@ std::vector<Tag> tags_for(const Program& program, const Flow& flow) {
     }
   }
   std::map<std::string, std::string> renamed;
-  for (const auto& [module, values] : in_artefact) pair_module(values, in_program[module], renamed);
+  for (const auto& [module, values] : in_artefact) {
+    const auto is_there = [&](const std::string& value) {
+      const auto found = module_of.find(value);
+      return found != module_of.end() && found->second == module;
+    };
+    // A module whose values are all there under their names is the same one; what is moved is not all there.
+    if (std::ranges::all_of(values, is_there)) {
+      for (const std::string& value : values) renamed[value] = value;
+    } else {
+      pair_module(values, in_program[module], renamed);
+    }
+  }
   std::vector<Tag> result;
   for (Tag& tag : tags) {
     if (is_numbered(tag)) {

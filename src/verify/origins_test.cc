@@ -49,9 +49,14 @@ TEST_CASE("origins: an operation that became several shifts the names of all lat
   // gelu → pow, mul, tanh, mul_1; the tanh and mul of later modules are tanh_1 and mul_2 now.
   Program p;
   p.inputs.push_back({program::InputKind::kParameter, "p_w", "w", true, {}});
-  for (const auto& [name, module] : std::vector<std::pair<std::string, std::string>>{
-           {"linear", "dense"}, {"pow_1", "act"}, {"mul", "act"}, {"tanh", "act"}, {"mul_1", "act"},
-           {"linear_1", "out"}, {"mul_2", "out"}, {"tanh_1", "pool"}}) {
+  for (const auto& [name, module] : std::vector<std::pair<std::string, std::string>>{{"linear", "dense"},
+                                                                                     {"pow_1", "act"},
+                                                                                     {"mul", "act"},
+                                                                                     {"tanh", "act"},
+                                                                                     {"mul_1", "act"},
+                                                                                     {"linear_1", "out"},
+                                                                                     {"mul_2", "out"},
+                                                                                     {"tanh_1", "pool"}}) {
     add(p, name, module);
   }
   Flow flow;
@@ -62,8 +67,7 @@ TEST_CASE("origins: an operation that became several shifts the names of all lat
   add(flow, "mul", "out");
   add(flow, "tanh", "pool");
   add(flow, "relu", "gone");
-  CHECK(names(tags_for(p, flow)) ==
-        Names{"0:p_w", "1:linear", "2:mul_1", "3:linear_1", "4:mul_2", "5:tanh_1"});
+  CHECK(names(tags_for(p, flow)) == Names{"0:p_w", "1:linear", "2:mul_1", "3:linear_1", "4:mul_2", "5:tanh_1"});
 }
 
 TEST_CASE("origins: an artefact that does not say its modules is taken by its names") {

@@ -368,6 +368,47 @@ def test_force_replaces_weights_and_old_shards_and_nothing_else(bert, tmp_path):
     assert (out / "notes.txt").read_text() == "mine" and (out / "config.json").read_bytes() == before
 
 
+@pytest.mark.parametrize("change", [{"model_type": "gpt2"}, {"hidden_size": 64, "num_hidden_layers": 3}])
+def test_configuration_of_another_model(bert, tmp_path, change):
+    out = tmp_path / "out"
+    out.mkdir()
+    config = json.loads((bert / "config.json").read_text()) | change
+    (out / "config.json").write_text(json.dumps(config))
+    for target in (out, out / "tf_model.h5"):
+        refused = run("weights", bert, target)
+        key, value = next(iter(change.items()))
+        seen = f"config.json: is another model's: `{key}` is {json.dumps(value)} and not"
+        assert refused.code == 2 and seen in refused.error and "--force" in refused.error
+        assert [p.name for p in out.iterdir()] == ["config.json"]
+    document = converted(bert, out, "--force")
+    assert len(document["other_config"]) == len(change)
+    assert json.loads((out / "config.json").read_text()) == config and (out / "tf_model.h5").is_file()
+    converted(bert, tmp_path / "out/x.h5")  # loaded with a configuration that its user names
+
+
+def test_cast_weights_in_the_model_s_own_folder(model):
+    config = json.loads((model / "config.json").read_text())
+    config = {name: value for name, value in config.items() if "dtype" not in name} | {"torch_dtype": "float32"}
+    (model / "config.json").write_text(json.dumps(config, indent=3))
+    text = (model / "config.json").read_text()
+    converted(model, model, "--to", "safetensors", "--dtype", "float16", "--force")
+    assert (model / "config.json").read_text() == text.replace("float32", "float16")
+    assert next(iter(load_file(model / "model.safetensors").values())).dtype == torch.float16
+
+
+def test_a_link_to_a_folder(bert, tmp_path):
+    for name in ("empty", "full"):
+        (tmp_path / name).mkdir()
+        (tmp_path / f"to-{name}").symlink_to(name)
+    (tmp_path / "full/notes.txt").write_text("mine")
+    for name in ("empty", "full"):
+        converted(bert, tmp_path / f"to-{name}")
+        assert (tmp_path / f"to-{name}").is_symlink() and (tmp_path / name / "tf_model.h5").is_file()
+    (tmp_path / "nowhere").symlink_to("gone")
+    refused = run("weights", bert, tmp_path / "nowhere")
+    assert refused.code == 2 and "no folder" in refused.error
+
+
 def test_needs_no_python(bert, tmp_path):
     finished = run("weights", bert, tmp_path / "out", "--python", "/nowhere/python", environment={"PATH": "/nowhere"})
     assert finished.code == 0, finished.err

@@ -234,7 +234,7 @@ def test_minilm(command, tmp_path):
 
 
 def test_default_place_is_nobody_elses(command):
-    """Whatever lies at the predictable default place is used only when it is one's own folder."""
+    """What lies at the predictable default path is used only when it is one's own folder."""
     owner = Path("/tmp") / f"crossload-test-{uuid.uuid4().hex}"
     owner.mkdir()
     try:

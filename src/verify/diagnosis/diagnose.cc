@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <fstream>
 #include <limits>
 #include <map>
 #include <set>
 
-#include "base/error.h"
 #include "base/scratch_folder.h"
 #include "checkpoint/weight_writer.h"
 #include "verify/diagnosis/causes.h"

@@ -1,0 +1,210 @@
+// Classes: each PyTorch class as its layer; the base class as a main layer and the model around it.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "port/calls.h"
+#include "port/print.h"
+#include "port/rules.h"
+#include "port/translator.h"
+
+namespace crossload::port {
+
+using nlohmann::json;
+
+void Translator::class_statement(const Node& s, std::vector<Node>& body) {
+  const ClassFacts& facts = *facts_->find(s.text);
+  class_ = s.text;
+  built_.clear();
+  weights_.clear();
+  if (facts.is_model && facts.base.empty()) return pretrained_class(s, body);
+  if (s.text == base_) {
+    body.push_back(main_layer_class(s));
+    body.push_back(base_model(s));
+    public_classes_.push_back("TF" + base_);
+    return;
+  }
+  body.push_back(layer_class(s, "TF" + s.text, facts));
+}
+
+void Translator::pretrained_class(const Node& s, std::vector<Node>& body) {
+  Node made =
+      make("Class", "TF" + s.text, {make("Decorators"), make("Bases", "", {name("TFPreTrainedModel")}), make("Block")});
+  for (const Node& member : s[2].children) {
+    if (member.is("Expr") && member[0].is("Str")) {
+      Node text = member;
+      rename_texts(text);
+      made[2].children.push_back(text);
+    }
+    if (member.is("Assign", "") && (member[0].is("Name", "config_class") || member[0].is("Name", "base_model_prefix") ||
+                                    member[0].is("Name", "main_input_name"))) {
+      made[2].children.push_back(member);
+    }
+  }
+  public_classes_.push_back("TF" + s.text);
+  pretrained_index_ = body.size();
+  body.push_back(made);
+}
+
+Node Translator::layer_class(const Node& s, const std::string& tf_class, const ClassFacts& facts) {
+  std::vector<Node> bases;
+  if (!facts.base.empty() && !facts.is_model)
+    bases.push_back(name("TF" + facts.base));
+  else if (facts.is_module)
+    bases.push_back(name("keras.layers.Layer"));
+  Node made = make("Class", tf_class, {make("Decorators"), make("Bases", "", bases), make("Block")});
+  if (!facts.is_module) {
+    for (const Node& d : s[0].children) made[0].children.push_back(d);
+    made[1] = s[1];
+    for (Node& base : made[1].children) annotation(base);
+  }
+  for (const Node& base : s[1].children) {
+    const std::string torch = torch_name(base);
+    if (facts.is_module || torch.empty()) continue;
+    problem(s, fmt::format("a class derived from `{}` has no rule", torch));
+  }
+  std::vector<Node>& members = made[2].children;
+  for (const Node& member : s[2].children) {
+    if (member.is("Def")) {
+      if (dropped_methods().contains(member.text)) continue;
+      members.push_back(function(member, s.text + "." + member.text));
+    } else if (member.is("Space")) {
+      if (!members.empty()) members.push_back(member);
+    } else if (member.is("Comment")) {
+      members.push_back(comment(member));
+    } else if (member.is("Expr") && member[0].is("Str")) {
+      Node text = member;
+      rename_texts(text);
+      members.push_back(text);
+    } else if (!facts.is_module) {
+      Node kept_member = member;
+      if (member.is("AnnAssign")) annotation(kept_member[1]);
+      members.push_back(kept_member);
+    }
+  }
+  if (!built_.empty() || !weights_.empty()) members.push_back(build_method(!facts.base.empty() && !facts.is_model));
+  return made;
+}
+
+Node Translator::main_layer_class(const Node& s) {
+  is_main_layer_ = true;
+  Node made = layer_class(s, main_layer(), *facts_->find(s.text));
+  is_main_layer_ = false;
+  made[0].children = {name("keras_serializable")};
+  made[1].children = {name("keras.layers.Layer")};
+  std::vector<Node>& members = made[2].children;
+  // The public class has the text.
+  if (!members.empty() && members[0].is("Expr") && members[0][0].is("Str")) {
+    base_text_ = members[0];
+    members.erase(members.begin());
+  }
+  members.insert(members.begin(),
+                 make("Assign", "", {name("config_class"), name(source_.at("config_class").get<std::string>())}));
+  for (Node& member : members) {
+    if (!member.is("Def")) continue;
+    if (member.text == "call") {
+      base_call_ = member;
+      member[0].children = {name("unpack_inputs")};
+      std::vector<Node>& body = member[3].children;
+      if (!body.empty() && body[0].is("Expr") && body[0][0].is("Str")) body.erase(body.begin());
+    }
+    if (member.text == "set_input_embeddings") {
+      // The layer takes a variable.
+      for_each(member, [](Node& n) {
+        if (n.is("Assign")) n[0] = attribute(n[0], "embeddings");
+      });
+    }
+  }
+  return made;
+}
+
+Node Translator::base_model(const Node& s) {
+  const std::string prefix = source_.at("prefix").get<std::string>();
+  Node made =
+      make("Class", "TF" + base_, {s[0], make("Bases", "", {name("TF" + facts_->find(base_)->base)}), make("Block")});
+  rename_texts(made);
+  std::vector<Node>& members = made[2].children;
+  if (base_text_.is("Expr")) members.push_back(base_text_);
+  const Node& init = *facts_->find(base_)->methods.at("__init__");
+  Node parameters = init[1];
+  std::vector<Node> passed;
+  for (const Node& p : parameters.children) {
+    if (p.is("Param") && p.text != "self") passed.push_back(name(p.text));
+  }
+  parameters.children.push_back(make("VarParam", "inputs", {make("Empty"), make("Empty")}));
+  parameters.children.push_back(make("KwParam", "kwargs", {make("Empty"), make("Empty")}));
+  passed.push_back(keyword("name", text_literal(prefix)));
+  Node body = make("Block");
+  body.children.push_back(make("Source", "super().__init__(config, *inputs, **kwargs)"));
+  body.children.push_back(make("Assign", "", {attribute(name("self"), prefix), call(name(main_layer()), passed)}));
+  members.push_back(make("Def", "__init__", {make("Decorators"), parameters, make("Empty"), body}));
+
+  Node forward = base_call_;
+  Node outer = make("Block");
+  std::vector<Node>& written = forward[3].children;
+  if (!written.empty() && written[0].is("Expr") && written[0][0].is("Str")) outer.children.push_back(written[0]);
+  std::vector<Node> arguments;
+  for (const Node& p : forward[1].children) {
+    if (p.is("Param") && p.text != "self") arguments.push_back(keyword(p.text, name(p.text)));
+  }
+  outer.children.push_back(make("Return", "", {call(attribute(name("self"), prefix), arguments)}));
+  forward[3] = outer;
+  forward[0].children.insert(forward[0].children.begin(), name("unpack_inputs"));
+  members.push_back(forward);
+  members.push_back(make(
+      "Def", "build",
+      {make("Decorators"), parse_parameters({"input_shape"}), make("Empty"),
+       make("Block", "",
+            {make("Source",
+                  fmt::format(
+                      "if self.built:\n    return\nself.built = True\nif getattr(self, \"{0}\", None) is not None:\n"
+                      "    with tf.name_scope(self.{0}.name):\n        self.{0}.build(None)",
+                      prefix))})}));
+  return made;
+}
+
+Node Translator::parse_parameters(const std::vector<std::string>& names) {
+  Node parameters = make("Params");
+  parameters.children.push_back(make("Param", "self", {make("Empty"), make("Empty")}));
+  for (const std::string& one : names) {
+    parameters.children.push_back(make("Param", one, {make("Empty"), make("Const", "None")}));
+  }
+  return parameters;
+}
+
+Node Translator::build_method(bool has_base) {
+  std::string text;
+  for (const Weight& weight : weights_) {
+    const Node made = call(parse_expression("self.add_weight"),
+                           {keyword("name", text_literal(weight.attribute)), keyword("shape", weight.shape),
+                            keyword("initializer", weight.initializer)});
+    const Node whole =
+        weight.condition.kind.empty() ? made : make("IfExp", "", {weight.condition, made, make("Const", "None")});
+    Node made_here = make("Assign", "", {attribute(name("self"), weight.attribute), whole});
+    if (!weight.guard.kind.empty()) made_here = make("If", "", {weight.guard, make("Block", "", {made_here})});
+    text += print_module(make("Block", "", {made_here}));
+  }
+  for (const Built& built : built_) {
+    if (built.is_list) {
+      text += fmt::format(
+          "if getattr(self, \"{0}\", None) is not None:\n    for layer in self.{0}:\n"
+          "        with tf.name_scope(layer.name):\n            layer.build({1})\n",
+          built.attribute, built.shape);
+    } else {
+      text += fmt::format(
+          "if getattr(self, \"{0}\", None) is not None:\n    with tf.name_scope(self.{0}.name):\n"
+          "        self.{0}.build({1})\n",
+          built.attribute, built.shape);
+    }
+  }
+  const std::string head = has_base ? "if self.built:\n    return\nsuper().build(input_shape)\n"
+                                    : "if self.built:\n    return\nself.built = True\n";
+  text = head + text;
+  text.pop_back();
+  return make("Def", "build",
+              {make("Decorators"), parse_parameters({"input_shape"}), make("Empty"),
+               make("Block", "", {make("Source", text)})});
+}
+
+}  // namespace crossload::port

@@ -1,0 +1,254 @@
+// Expressions, but for calls (translate_call.cc): names, attributes, subscripts, comparisons, arithmetic.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "port/calls.h"
+#include "port/print.h"
+#include "port/rules.h"
+#include "port/translator.h"
+
+namespace crossload::port {
+
+using nlohmann::json;
+
+Kinds Translator::kinds(const Node& n) const {
+  if (!n.types.empty()) return Kinds(n.types);
+  if (n.is("Name")) {
+    const auto found = types_.find(n.text);
+    if (found != types_.end()) return Kinds(found->second);
+  }
+  return Kinds(n.types);
+}
+
+Node Translator::expression(const Node& n) {
+  if (n.line != 0) line_ = n.line;
+  Node made = bare_expression(n);
+  if (made.types.empty()) {
+    made.types = n.types;
+    if (made.types.empty() && n.is("Name")) {
+      const auto found = types_.find(n.text);
+      if (found != types_.end()) made.types = found->second;
+    }
+  }
+  if (made.line == 0) made.line = n.line;
+  return made;
+}
+
+Node Translator::bare_expression(const Node& n) {
+  if (n.is("Name")) return name_expression(n);
+  if (n.is("Attr")) return attribute_expression(n);
+  if (n.is("Call")) return call_expression(n);
+  if (n.is("Bin")) return binary(n, n.line);
+  if (n.is("Sub")) return subscript(n);
+  if (n.is("Compare")) return comparison(n);
+  if (n.is("ListComp") && !layer_name_.empty()) return layer_list(n);
+  if (n.is("List") && !layer_name_.empty() && makes_module(n)) return layer_items(n);
+  if (n.is("Str") || n.is("Concat") || n.is("Raw")) {
+    Node made = n;
+    rename_texts(made);
+    return made;
+  }
+  Node made = n;
+  for (Node& child : made.children) child = expression(child);
+  return made;
+}
+
+Node Translator::name_expression(const Node& n) {
+  const auto rule = name_rules().find(n.text);
+  if (rule != name_rules().end() && imports_.contains(n.text)) return parse_expression(rule->second);
+  const json& outputs = source_.at("tf_outputs");
+  if (outputs.contains(n.text)) {
+    if (!outputs.at(n.text).at("exists").get<bool>()) missing_outputs_.insert(n.text);
+    return name("TF" + n.text);
+  }
+  const ClassFacts* facts = facts_->find(n.text);
+  if (facts != nullptr) return name(n.text == base_ ? main_layer() : "TF" + n.text);
+  const auto found = imports_.find(n.text);
+  if (found != imports_.end() && is_torch_origin(found->second.first) && !is_helper(n.text)) {
+    problem(n, fmt::format("`{}` has no rule", n.text));
+  }
+  return n;
+}
+
+bool Translator::is_helper(const std::string& text) {
+  return std::ranges::any_of(helpers(), [&](const Helper& h) { return h.name == text; });
+}
+
+std::string Translator::torch_name(const Node& n) const {
+  const std::string dots = dotted(n);
+  if (dots.empty()) return {};
+  const std::string root = dots.substr(0, dots.find('.'));
+  const auto found = imports_.find(root);
+  if (found == imports_.end()) return {};
+  const auto& [module, from] = found->second;
+  std::string whole = from.empty() ? module : module + "." + from;
+  if (from.empty() && root == "torch") whole = "torch";
+  if (!whole.starts_with("torch")) return {};
+  return whole + dots.substr(root.size());
+}
+
+Node Translator::attribute_expression(const Node& n) {
+  if (const std::string torch = torch_name(n); !torch.empty()) {
+    const auto rule = name_rules().find(torch);
+    if (rule != name_rules().end()) return parse_expression(rule->second);
+    problem(n, fmt::format("`{}` has no rule", torch));
+    return n;
+  }
+  const Kinds of = kinds(n[0]);
+  const bool may_be_tensor = of.is_tensor() || (!of.is_known() && !n[0].is("Name", "self"));
+  if (n.text == "shape" && may_be_tensor) {
+    Node made = call(name("shape_list"), {expression(n[0])});
+    made.types = {"size"};
+    return made;
+  }
+  if (n.text == "dtype" && n[0].is("Attr", "weight")) {
+    Node weight = leaf_weight(n[0]);
+    return attribute(weight.is("Call") ? Node(weight[1]) : weight, "dtype");
+  }
+  if (n.text == "training" && n[0].is("Name", "self")) return name("training");
+  if (n.text == "device") return name("device");
+  if (n.text == "data" && may_be_tensor) return expression(n[0]);
+  if (n.text == "ndim" && may_be_tensor) return call(name("len"), {attribute(expression(n[0]), "shape")});
+  if (n[0].is("Call") && torch_name(n[0][0]) == "torch.finfo") return attribute(expression(n[0][1]), n.text);
+  if ((n.text == "weight" || n.text == "bias") && (n[0].is("Attr") || n[0].is("Name")) && !n[0].is("Name", "self"))
+    return leaf_weight(n);
+  const bool is_module = n[0].is("Name", "self") || (n[0].is("Attr") && !of.is_tensor());
+  return attribute(expression(n[0]), is_module ? renamed_attribute(n.text) : n.text);
+}
+
+Node Translator::leaf_weight(const Node& n) {
+  std::set<std::string> classes;
+  for (const std::string& module : kinds(n[0]).modules()) classes.insert(module);
+  if (n[0].is("Attr") && n[0][0].is("Name", "self")) {
+    for (const std::string& module : facts_->modules_of(class_, n[0].text)) {
+      classes.insert(module.starts_with("nn.") ? module.substr(3) : module);
+    }
+  }
+  Node owner = expression(n[0]);
+  if (classes == std::set<std::string>{"Embedding"} && n.text == "weight") return attribute(owner, "embeddings");
+  if (classes == std::set<std::string>{"Linear"}) {
+    if (n.text == "bias") return attribute(owner, "bias");
+    return call(parse_expression("tf.transpose"), {attribute(owner, "kernel")});
+  }
+  if (classes == std::set<std::string>{"Conv2d"}) return attribute(owner, n.text == "bias" ? "bias" : "kernel");
+  if (classes == std::set<std::string>{"LayerNorm"}) return attribute(owner, n.text == "bias" ? "beta" : "gamma");
+  return attribute(owner, n.text);
+}
+
+std::string Translator::renamed_attribute(const std::string& text) {
+  const auto found = attribute_rules().find(text);
+  return found == attribute_rules().end() ? text : found->second;
+}
+
+Node Translator::subscript(const Node& n) {
+  const std::string eager = facts_->eager_class(n);
+  if (!eager.empty()) return name("TF" + eager);
+  if (n[0].is("Name", "ACT2FN")) return call(name("activation_of"), {expression(n[1])});
+  Node made = n;
+  made[0] = expression(n[0]);
+  made[1] = expression(n[1]);
+  if (kinds(n[0]).is_tensor() && index_is_tensor(n[1])) {
+    const Kinds index = kinds(n[1]);
+    if (index.is_tensor() && (index.dtype() == "int64" || index.dtype() == "int32")) {
+      Node gathered = call(parse_expression("tf.gather"), {made[0], made[1]});
+      return gathered;
+    }
+    if (index.is_tensor() && index.dtype() == "bool")
+      return call(parse_expression("tf.boolean_mask"), {made[0], made[1]});
+    problem(n, fmt::format("indexing by tensors, `{}`, has no rule", print_expression(n)));
+  }
+  return made;
+}
+
+bool Translator::index_is_tensor(const Node& index) const {
+  if (index.is("Tuple"))
+    return std::ranges::any_of(index.children, [&](const Node& n) { return kinds(n).is_tensor(); });
+  return kinds(index).is_tensor();
+}
+
+Node Translator::comparison(const Node& n) {
+  Node made = n;
+  const bool has_sizes = std::ranges::any_of(n.children, [&](const Node& c) { return is_sizes(c, kinds(c)); });
+  for (Node& child : made.children) {
+    child = expression(child);
+    if (!has_sizes) continue;
+    if (child.is("Tuple"))
+      child.kind = "List";
+    else if (Kinds(child.types).is("tuple"))
+      child = call(name("list"), {child});
+  }
+  return made;
+}
+
+int Translator::width(const std::string& dtype) {
+  static const std::map<std::string, int> kWidths = {{"bool", 0},    {"uint8", 1},    {"int32", 2},   {"int64", 2},
+                                                     {"float16", 3}, {"bfloat16", 3}, {"float32", 4}, {"float64", 5}};
+  const auto found = kWidths.find(dtype);
+  return found == kWidths.end() ? -1 : found->second;
+}
+
+bool Translator::is_dynamic_size(const Node& n) const {
+  if (n.is("Const") || n.is("Attr") || !kinds(n).is("int")) return false;
+  return n.is("Name") ? !parameters_.contains(n.text) : true;
+}
+
+Node Translator::binary(const Node& n, int line) {
+  if (line != 0) line_ = line;
+  Node left = expression(n[0]), right = expression(n[1]);
+  const Kinds a(left.types), b(right.types);
+  if (n.text == "@") return *special("torch.matmul", {left, right}, n);
+  // Sizes are lists in TensorFlow.
+  if (n.text == "+") {
+    const bool is_left_size = is_sizes(n[0], a), is_right_size = is_sizes(n[1], b);
+    if (is_left_size || is_right_size) {
+      for (Node* side : {&left, &right}) {
+        if (side->is("Tuple"))
+          side->kind = "List";
+        else if (Kinds(side->types).is("tuple"))
+          *side = call(name("list"), {*side});
+      }
+    }
+  }
+  const bool is_arithmetic = n.text == "+" || n.text == "-" || n.text == "*" || n.text == "/" || n.text == "**";
+  if (is_arithmetic && a.is_tensor() && b.is_tensor()) {
+    const int wa = width(a.dtype()), wb = width(b.dtype());
+    if (wa >= 0 && wb >= 0 && wa != wb) {
+      if (wa < wb)
+        left = cast(left, promoted(right, b.dtype()));
+      else
+        right = cast(right, promoted(left, a.dtype()));
+    } else if (wa >= 0 && wa <= 2 && n.text == "/") {
+      left = cast(left, parse_expression("tf.float32"));
+      right = cast(right, parse_expression("tf.float32"));
+    }
+  } else if (is_arithmetic && (a.is_tensor() || b.is_tensor())) {
+    Node& tensor = a.is_tensor() ? left : right;
+    Node& other = a.is_tensor() ? right : left;
+    const Kinds t(tensor.types), o(other.types);
+    const int w = width(t.dtype());
+    if (w >= 0 && w <= 2 &&
+        (o.is("float") || n.text == "/" || (other.is("Const") && other.text.find('.') != std::string::npos))) {
+      tensor = cast(tensor, parse_expression("tf.float32"));
+    } else if (w >= 3 && is_dynamic_size(other)) {
+      other = cast(other, attribute(tensor, "dtype"));
+    }
+  }
+  Node made = make("Bin", n.text, {left, right});
+  made.types = n.types;
+  return made;
+}
+
+Node Translator::promoted(const Node& other, const std::string& dtype) {
+  if (other.is("Name")) return attribute(Node(other), "dtype");
+  return parse_expression("tf." + (dtype == "int64" ? std::string("int32") : dtype));
+}
+
+bool Translator::is_sizes(const Node& n, const Kinds& of) const {
+  if (of.is("size")) return true;
+  if (n.is("Sub")) return is_sizes(n[0], kinds(n[0])) && n[1].is("Slice");
+  return (n.is("Call") && n[0].is("Attr", "size") && n.size() == 1) || n.is("Attr", "shape");
+}
+
+}  // namespace crossload::port

@@ -1,0 +1,187 @@
+// The translator's parts see each other through this class; nothing else does. translate.h is what others use.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "port/facts.h"
+#include "port/node.h"
+#include "port/translate.h"
+
+namespace crossload::port {
+
+// What a written layer needs in `build`: its attribute, how it is built, and whether it is a list.
+struct Built {
+  std::string attribute;
+  std::string shape;  // `None`, `[None, None, self.config.hidden_size]`
+  bool is_list = false;
+};
+
+struct Weight {
+  std::string attribute;
+  Node shape, initializer;
+  Node guard;      // it is made when this holds; empty where always
+  Node condition;  // else it is None; empty where it is always there
+};
+
+/// Whether a module of Transformers only works with PyTorch: what a file takes from it needs a rule.
+bool is_torch_origin(const std::string& module);
+
+/// One file from its tree to the written text. Each group of members below is a source file of its own.
+class Translator {
+ public:
+  explicit Translator(const nlohmann::json& source);
+  PortedFile run();
+
+ private:
+  // translate.cc: the module, names, failures
+  void read_imports();
+  // `_init_weights` says with which deviation kernels begin.
+  void read_initializer();
+  void find_reachable();
+  void problem(const Node& at, const std::string& what);
+  void module_statement(const Node& s, std::vector<Node>& body);
+  // Comments that stood right before something that is left out.
+  static void drop_comments(std::vector<Node>& body);
+  std::string tf_name(const std::string& name) const;
+  std::string output_name(const std::string& text) const;
+  std::string main_layer() const;
+  // Class names in comments and texts.
+  std::string text_with_tf_names(const std::string& text) const;
+  Node comment(const Node& s) const;
+  void rename_texts(Node& tree) const;
+
+  // translate_class.cc
+  void class_statement(const Node& s, std::vector<Node>& body);
+  void pretrained_class(const Node& s, std::vector<Node>& body);
+  Node layer_class(const Node& s, const std::string& tf_class, const ClassFacts& facts);
+  Node main_layer_class(const Node& s);
+  Node base_model(const Node& s);
+  static Node parse_parameters(const std::vector<std::string>& names);
+  Node build_method(bool has_base);
+
+  // translate_function.cc
+  Node function(const Node& s, const std::string& key);
+  // `layers.append(Block(config))` that becomes `self.layers = nn.ModuleList(layers)`.
+  void find_list_names(const Node& s);
+  void annotation(Node& part) const;
+  // Whether what stands before a statement of a block was seen to run.
+  static bool has_observed_start(const Node& block, const Node& statement);
+  // In place of what has no rule and no probe reached: an error that says so, and a note.
+  Node not_ported(size_t errors);
+  Node block(const Node& s, const std::string& where);
+
+  // translate_statement.cc
+  std::vector<Node> statement(const Node& s);
+  // `if length > self.size: self._make_buffers(length)`, which no probe needed and no graph can do.
+  bool grows_a_buffer(const Node& s) const;
+  // `if x.size() != (…): raise …` cannot be asked of sizes that are not known before a graph runs.
+  bool is_size_check(const Node& s) const;
+  // `x += y` of tensors of other dtypes is no statement that TensorFlow takes.
+  std::vector<Node> augmented(const Node& s);
+  std::vector<Node> assign(const Node& s);
+  Node target_of(const Node& n);
+  // x[:, :, a:b] = v of a whole slice along one axis.
+  Node assign_slice(const Node& s);
+  std::vector<Node> expression_statement(const Node& s);
+  bool is_called_in_init() const;
+  Node buffer(const Node& value);
+
+  // translate_layer.cc
+  // `self.x = nn.Parameter(...)`, or layers: named after the attribute, and noted for `build`.
+  std::optional<std::vector<Node>> attribute_of_module(const Node& s);
+  bool makes_module(const Node& value) const;
+  std::vector<Node> parameter(const Node& s, const Node& value);
+  Node initializer();
+  void need_config();
+  // An expression of `__init__` for use in `build`: locals become attributes.
+  Node kept(Node n);
+  // `x_._0` for a list of layers that is written out.
+  Node layer_items(const Node& n);
+  Node layer_list(const Node& n);
+  Node layer_name() const;
+  // The rank of what `self.<attribute>` was called with, 3 where that is not known.
+  int rank_of_input(const std::string& attr) const;
+  Node module_call(const Node& n, const std::string& leaf);
+  Node class_call(const Node& n, const std::string& class_name, const ClassFacts& facts);
+
+  // translate_expression.cc
+  // What is known of a value: observed there, else of the same name elsewhere in the function.
+  Kinds kinds(const Node& n) const;
+  Node expression(const Node& n);
+  Node bare_expression(const Node& n);
+  Node name_expression(const Node& n);
+  static bool is_helper(const std::string& text);
+  // `torch.nn.functional.softmax` for whatever the file calls it; empty when it is not of torch.
+  std::string torch_name(const Node& n) const;
+  Node attribute_expression(const Node& n);
+  Node leaf_weight(const Node& n);
+  static std::string renamed_attribute(const std::string& text);
+  Node subscript(const Node& n);
+  bool index_is_tensor(const Node& index) const;
+  Node comparison(const Node& n);
+  static int width(const std::string& dtype);
+  // A size that may be a tensor of int32 in a graph.
+  bool is_dynamic_size(const Node& n) const;
+  Node binary(const Node& n, int line);
+  static Node promoted(const Node& other, const std::string& dtype);
+  bool is_sizes(const Node& n, const Kinds& of) const;
+
+  // translate_call.cc
+  std::optional<Node> special(const std::string& torch, std::vector<Node> arguments, const Node& at,
+                              const Node* self = nullptr);
+  std::vector<Node> arguments_of(const Node& n);
+  Node call_expression(const Node& n);
+  Node parse_is_tensor(const Node& value);
+  void add_training(Node& made, const Node& n);
+  // An output class's field that its TensorFlow twin does not have.
+  void drop_unknown_fields(Node& made, const Node& n);
+  Node super_call(const Node& n);
+
+  // written_file.cc
+  void finish(std::vector<Node>& body);
+  static bool has_word(const std::string& text, std::string_view word);
+  // Constants that nothing uses any more.
+  void drop_unused(std::vector<Node>& body);
+  std::vector<Node> import_statements(const std::string& text) const;
+  // ruff's order: CONSTANTS, Classes, functions.
+  static std::pair<int, std::string> sort_key(const std::string& text);
+
+  const nlohmann::json& source_;
+  Node module_;
+  std::string file_;
+  std::string base_;
+  std::unique_ptr<Facts> facts_;
+  std::map<std::string, std::pair<std::string, std::string>> imports_;  // name here: module, name there
+  bool has_initializer_range_ = false;
+  std::set<std::string> reachable_;
+  std::vector<std::string> errors_, notes_, public_classes_;
+  std::set<std::string> unexpected_, missing_outputs_;
+  size_t pretrained_index_ = 0;
+
+  // The class and function at hand.
+  std::string class_, function_;
+  bool in_init_ = false, is_main_layer_ = false, needs_config_ = false;
+  int line_ = 0;
+  std::map<std::string, std::set<std::string>> locals_;
+  std::map<std::string, std::vector<std::string>> types_;
+  std::set<std::string> parameters_;
+  std::vector<Built> built_;
+  std::vector<Weight> weights_;
+  std::vector<Node> conditions_;      // that hold where the statement at hand stands, of `if` statements
+  std::vector<Node> before_;          // statements that go before the one at hand
+  std::set<std::string> kept_;        // `Class.attribute` that was added for `build`
+  std::vector<std::string> pending_;  // build shapes of the layers in the statement at hand
+  std::string layer_name_;            // of the attribute that is assigned
+  Node list_index_;
+  std::map<std::string, std::string> list_names_;
+  std::map<std::string, std::set<std::string>> list_shapes_;
+  Node base_text_, base_call_;
+};
+
+}  // namespace crossload::port

@@ -1,0 +1,133 @@
+// What a whole file needs besides its classes: imports, helpers, and no constants that nothing uses.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "port/calls.h"
+#include "port/print.h"
+#include "port/rules.h"
+#include "port/translator.h"
+
+namespace crossload::port {
+
+using nlohmann::json;
+
+void Translator::finish(std::vector<Node>& body) {
+  if (!unexpected_.empty()) {
+    std::string list;
+    for (const std::string& one : unexpected_) list += (list.empty() ? "" : ", ") + ("r\"" + one + "\"");
+    body[pretrained_index_][2].children.push_back(make(
+        "Source",
+        "# buffers that PyTorch saves and this file computes\n_keys_to_ignore_on_load_unexpected = [" + list + "]"));
+  }
+  drop_unused(body);
+  std::string text = print_module(make("Block", "", body));
+  // Helpers come after the constants, before the first class.
+  std::vector<Node> brought;
+  for (const Helper& helper : helpers()) {
+    if (has_word(text, helper.name)) brought.push_back(make("Source", std::string(helper.source)));
+  }
+  size_t first = 0;
+  while (first < body.size() && !body[first].is("Class") && !body[first].is("Def")) ++first;
+  while (first > 0 && (body[first - 1].is("Comment") || body[first - 1].is("Space"))) --first;
+  body.insert(body.begin() + static_cast<long>(first), brought.begin(), brought.end());
+  text = print_module(make("Block", "", body));
+  std::vector<Node> imports = import_statements(text);
+  // After the licence and the file's own text.
+  size_t place = 0;
+  while (place < body.size() &&
+         (body[place].is("Comment") || body[place].is("Space") || (body[place].is("Expr") && body[place][0].is("Str"))))
+    ++place;
+  body.insert(body.begin() + static_cast<long>(place), imports.begin(), imports.end());
+}
+
+bool Translator::has_word(const std::string& text, std::string_view word) {
+  for (size_t at = 0; (at = text.find(word, at)) != std::string::npos; ++at) {
+    const size_t end = at + word.size();
+    const bool is_start = at == 0 || (!is_word_char(text[at - 1]) && text[at - 1] != '.');
+    if (is_start && (end >= text.size() || !is_word_char(text[end]))) return true;
+  }
+  return false;
+}
+
+void Translator::drop_unused(std::vector<Node>& body) {
+  for (bool has_changed = true; has_changed;) {
+    has_changed = false;
+    for (size_t i = 0; i < body.size(); ++i) {
+      if (!body[i].is("Assign") || !body[i][0].is("Name") || body[i][0].text == "logger") continue;
+      bool is_used = false;
+      for (size_t k = 0; k < body.size() && !is_used; ++k) {
+        if (k == i) continue;
+        is_used = any_of(body[k], [&](const Node& n) { return n.is("Name", body[i][0].text); });
+      }
+      if (is_used) continue;
+      body.erase(body.begin() + static_cast<long>(i));
+      while (i > 0 && body[i - 1].is("Comment") && (i >= body.size() || !body[i].is("Assign")) && i > 16) {
+        body.erase(body.begin() + static_cast<long>(--i));
+      }
+      has_changed = true;
+      break;
+    }
+  }
+}
+
+std::vector<Node> Translator::import_statements(const std::string& text) const {
+  std::map<std::string, std::set<std::string>> from;
+  std::set<std::string> plain;
+  for (const auto& [as, origin] : imports_) {
+    if (!has_word(text, as) || is_torch_origin(origin.first)) continue;
+    const bool is_renamed = origin.first != as && !origin.first.starts_with(as + ".");
+    if (origin.second.empty())
+      plain.insert(is_renamed ? origin.first + " as " + as : origin.first);
+    else
+      from[origin.first].insert(origin.second == as ? as : origin.second + " as " + as);
+  }
+  for (const auto& [word, module] : import_rules()) {
+    if (has_word(text, word)) from[module].insert(word);
+  }
+  for (const auto& [output, facts] : source_.at("tf_outputs").items()) {
+    if (facts.at("exists").get<bool>() && has_word(text, "TF" + output))
+      from["transformers.modeling_tf_outputs"].insert("TF" + output);
+  }
+  if (has_word(text, "math")) plain.insert("math");
+  std::vector<Node> made;
+  const auto add_plain = [&](const std::string& one) {
+    made.push_back(make("Import", "", {make("Alias", one, {name("")})}));
+  };
+  const auto add_from = [&](const std::string& module) {
+    Node statement = make("From", module);
+    for (const std::string& one : from[module]) statement.children.push_back(make("Alias", one, {name("")}));
+    std::ranges::sort(statement.children,
+                      [](const Node& a, const Node& b) { return sort_key(a.text) < sort_key(b.text); });
+    made.push_back(statement);
+  };
+  const auto is_standard = [](const std::string& module) {
+    static const std::set<std::string> kModules = {"math",        "os",        "warnings", "dataclasses",     "typing",
+                                                   "collections", "functools", "copy",     "collections.abc", "random",
+                                                   "inspect",     "itertools"};
+    return kModules.contains(module);
+  };
+  for (const std::string& one : plain) {
+    if (is_standard(one)) add_plain(one);
+  }
+  for (const auto& [module, names] : from) {
+    if (is_standard(module)) add_from(module);
+  }
+  if (!made.empty()) made.push_back(make("Space"));
+  if (has_word(text, "np")) add_plain("numpy as np");
+  add_plain("tensorflow as tf");
+  for (const auto& [module, names] : from) {
+    if (!is_standard(module)) add_from(module);
+  }
+  return made;
+}
+
+std::pair<int, std::string> Translator::sort_key(const std::string& text) {
+  const bool is_constant =
+      text.size() > 1 && std::ranges::none_of(text, [](unsigned char c) { return std::islower(c); });
+  const bool is_class = std::isupper(static_cast<unsigned char>(text[0])) != 0;
+  return {is_constant ? 0 : is_class ? 1 : 2, text};
+}
+
+}  // namespace crossload::port
