@@ -98,6 +98,18 @@ def _judge_port(request, progress, memory):
     return judge(request, progress)
 
 
+def _port_test(request, progress, memory):
+    from .port.test_file import port_test
+
+    return port_test(request, progress)
+
+
+def _port_register(request, progress, memory):
+    from .port.register import port_register
+
+    return port_register(request, progress)
+
+
 def _versions(request, progress, memory):
     from .trace.request import versions
 
@@ -115,6 +127,8 @@ HANDLERS = {
     "judge_tf4": _judge_tf4,
     "port_source": _port_source,
     "judge_port": _judge_port,
+    "port_test": _port_test,
+    "port_register": _port_register,
     "versions": _versions,
 }
 NEEDED = {
@@ -127,7 +141,9 @@ NEEDED = {
     "class_of": ("model", "class"),
     "judge_tf4": ("model", "weights", "max_error"),
     "port_source": ("model",),
-    "judge_port": ("file", "model", "class", "tf_class"),
+    "judge_port": ("file", "model", "base", "classes"),
+    "port_test": ("model", "base", "classes", "generating"),
+    "port_register": ("checkout", "folder", "module", "model_type", "base", "classes", "file_text"),
 }
 
 
