@@ -17,7 +17,9 @@ Kinds Translator::kinds(const Node& n) const {
   if (!n.types.empty()) return Kinds(n.types);
   if (n.is("Name")) {
     const auto found = types_.find(n.text);
-    if (found != types_.end()) return Kinds(found->second);
+    // None wherever a probe saw it says nothing of a branch where it is not None.
+    const auto is_none = [](const std::string& kind) { return kind == "none"; };
+    if (found != types_.end() && !std::ranges::all_of(found->second, is_none)) return Kinds(found->second);
   }
   return Kinds(n.types);
 }

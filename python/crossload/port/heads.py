@@ -113,6 +113,8 @@ def head_calls(name, model, config, inputs):
         mask = torch.ones_like(main["input_ids"])
         mask[1:, ..., -2:] = 0
         extra["attention_mask"] = mask
+        if "token_type_ids" in parameters:
+            extra["token_type_ids"] = torch.zeros_like(mask)
     yield {**main, **extra}
     for labels in labels_for(name, model, config, main):
         yield {**main, **extra, **labels}
