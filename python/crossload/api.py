@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -94,18 +95,18 @@ def convert(
     """Convert a PyTorch model to a TensorFlow SavedModel in the folder `out`, and compare the two.
 
     model: torch.nn.Module, model folder, Hub id, or `.pt2` file.
-    out: the folder to make. Of an earlier conversion its own files are replaced; what others put there stays.
+    out: the folder to make. The files of an earlier conversion in it are replaced, all other files are kept.
     inputs: sample inputs, a dict (keyword inputs) or tuple (positional ones) of tensors, or the path of an `.npz`; needed
         for a plain module, else made from the model's own tokenizer or configuration.
-    dynamic: let every axis vary that PyTorch lets be; False: no dynamic axes.
+    dynamic: make every axis dynamic that PyTorch's export allows; False: no dynamic axes.
     dynamic_shapes: which axes vary, as torch.export takes it; then no cached trace is used.
     verify: compare with PyTorch; False: only convert.
     max_error: largest difference that an output may show, absolute.
     force: replace an `out` that holds something else.
     model_class: name of the model class; default: the configuration's first architecture.
     text: text for the sample inputs, through the model's own tokenizer.
-    hidden_states, attentions: give these as outputs, too.
-    cache: give and take the key and value cache.
+    hidden_states, attentions: return these as outputs, too.
+    cache: take the key and value cache as inputs and return it as outputs.
     strict: `within-noise` counts as a mismatch.
     stages: compare every module as well, not only the outputs; default True.
     frozen: weights as constants of the graph.
@@ -117,7 +118,7 @@ def convert(
     no_cache: trace anew, and keep no trace.
     progress: called with (stage, text, fraction or -1).
 
-    What is None has the command's default. Returns a Conversion, whatever the verdict. Raises CrossloadError; then `out`
+    None stands for the command's default. Returns a Conversion, whatever the verdict. Raises CrossloadError; then `out`
     is as it was.
     """
     fields = {
@@ -144,7 +145,7 @@ def convert(
 
 
 def convert_exported(module, program, out, *, output_flags, progress=None, **request):
-    """Convert a program that was exported already from `module`, a keyword-only call, into the folder `out`.
+    """Convert `program`, exported from `module` with keyword arguments only, into the folder `out`.
 
     output_flags: the flags of the module's config that it was exported with; request: `verify`, `max_error`, `stages`,
     `frozen` and `jit` as for `convert`. Returns a Conversion and raises CrossloadError as `convert` does.
@@ -159,6 +160,7 @@ def verify(
     tf_model,
     inputs: dict | tuple | list | str | os.PathLike | None = None,
     *,
+    names: dict | None = None,
     max_error: float = 1e-5,
     dynamic_shapes: dict | tuple | list | None = None,
     model_class: str | None = None,
@@ -175,11 +177,22 @@ def verify(
     no_cache: bool = False,
     progress: Callable[[str, str, float], None] | None = None,
 ):
-    """Compare a converted folder with its PyTorch model again; returns the report as attributes, asserts nothing.
+    """Compare a TensorFlow model with its PyTorch model; returns the report as attributes, asserts nothing.
 
-    pt_model: as `model` of `convert`; tf_model: the folder that `convert` wrote, or its Conversion. The others are those
-    of `convert`; hidden_states, attentions and cache must be what the folder was converted with.
+    pt_model: as `model` of `convert`.
+    tf_model: the folder that `convert` wrote, or its Conversion: then hidden_states, attentions and cache must be what it
+        was converted with. Or a Keras model (Keras 2 or 3) that somebody wrote, with its weights: its outputs are compared
+        at several shapes, and each layer with the PyTorch module of its name (`report.stages`, `report.layers`).
+    names: of a Keras model: {path of a layer: path of a module} for layers of other names.
+    The others are those of `convert`. Nothing of the two models is changed.
     """
+    if not isinstance(tf_model, (str, os.PathLike, Conversion)):
+        return _verify_against(
+            pt_model, tf_model, inputs, names, progress,
+            {"max_error": float(max_error), "class": model_class, "text": text, "hidden_states": hidden_states,
+             "attentions": attentions, "strict": strict, "stages": stages, "revision": revision, "token": token,
+             "trust_remote_code": trust_remote_code, "offline": offline},
+        )  # fmt: skip
     fields = {
         "class": model_class,
         "text": text,
@@ -199,6 +212,18 @@ def verify(
     return as_attributes(_run("verify", request, session, {"dynamic_shapes": dynamic_shapes}, progress))
 
 
+def _verify_against(pt_model, tf_model, inputs, names, progress, fields):
+    session, request = _request(pt_model, "", inputs, None, True, fields)
+    for name in ("out", "use_cache"):
+        del request[name]
+    session.tf_model = tf_model
+    with tempfile.TemporaryDirectory(prefix="crossload-") as folder:
+        if names:
+            request["map"] = os.path.join(folder, "names.json")
+            Path(request["map"]).write_text(json.dumps(names), encoding="utf-8")
+        return as_attributes(_run("verify_against", request, session, {}, progress))
+
+
 def tensorflow_folder():
     """Folder of the installed tensorflow package, found without importing it; CrossloadError (environment) if none."""
     given = os.environ.get("CROSSLOAD_TENSORFLOW")
@@ -213,7 +238,8 @@ def tensorflow_folder():
 
 
 def _request(model, out, inputs, dynamic_shapes, no_cache, fields):
-    """The session that holds what no JSON can, and the engine's request (see app/convert.h for its fields)."""
+    """(session, request): the Session holds modules and tensors, the engine's request what JSON can express
+    (app/convert.h lists its fields)."""
     request = {name: value for name, value in fields.items() if value is not None} | {"out": str(out)}
     request["use_cache"] = not no_cache and dynamic_shapes is None
     session = Session()
@@ -225,13 +251,13 @@ def _request(model, out, inputs, dynamic_shapes, no_cache, fields):
         request["inputs"] = str(inputs)
     elif inputs is not None:
         session.sample_inputs = inputs if isinstance(inputs, dict) else tuple(inputs)
-        # The cache knows samples by their file only.
+        # The trace cache recognises a sample by its file, so tensors are never cached.
         request["use_cache"] = False
     return session, request
 
 
 def _run(job, request, session, in_python, progress):
-    """Have the engine do a job; its requests to Python get the fields `in_python`, which no JSON can hold."""
+    """Have the engine do a job. `in_python`: fields that JSON cannot hold, added to each request of the engine to Python."""
     engine = native.engine()
 
     report_progress = progress or (lambda stage, text, fraction: None)
@@ -262,10 +288,10 @@ def _run(job, request, session, in_python, progress):
 
 
 def _save_configs(module, folder):
-    """What lies beside a checkpoint, of a model that comes without one."""
+    """Write the configuration files that a model folder would hold, for a module that has no folder."""
     for config in (getattr(module, "config", None), getattr(module, "generation_config", None)):
         if config is not None and hasattr(config, "save_pretrained"):
-            with contextlib.suppress(Exception):  # some refuse their own model's; the SavedModel needs none of it
+            with contextlib.suppress(Exception):  # some models' own values are refused; the SavedModel needs no config
                 config.save_pretrained(folder)
 
 

@@ -1,7 +1,7 @@
 """The exporter backend `tensorflow` of Transformers: `TensorFlowExporter` beside its ONNX and OpenVINO exporters.
 
-A component is exported by Transformers' own DynamoExporter, converted and compared by the engine. What is saved of it
-is a SavedModel folder: `model.savedmodel/` with `saved_model.pb`, `variables/`, and the report in `assets.extra/`.
+A component is exported by Transformers' own DynamoExporter, converted and compared by the engine. It is saved as a
+SavedModel folder: `model.savedmodel/` with `saved_model.pb`, `variables/`, and the report in `assets.extra/`.
 """
 
 import contextlib
@@ -106,8 +106,8 @@ class TensorFlowExporter(DynamoExporter):
     def save_program(cls, program, path):
         """Copy the SavedModel folder to `path`; one that was saved there before is replaced, anything else is not.
 
-        `ExportedModel.save_pretrained` calls this with a path in a temporary folder and then moves the result over what
-        was saved before, which the system refuses where that is a folder: so a SavedModel of ours is removed there.
+        `ExportedModel.save_pretrained` calls this with a path in a temporary folder and then moves the result to its
+        final path with `os.replace`, which cannot replace a folder: so an earlier SavedModel of ours is removed there.
         """
         path = Path(path)
         if path.exists() and path.samefile(program.path):

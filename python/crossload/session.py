@@ -25,11 +25,12 @@ class Loaded:
 
 @dataclass
 class Session:
-    """Memory of one worker; `module`, `sample_inputs` and `exported` are set only by callers in the same process.
+    """Memory of one worker; `module`, `sample_inputs`, `exported` and `tf_model` are set only by callers in the same process.
 
     module: torch.nn.Module to use instead of loading one; sample_inputs: dict (by keyword) or tuple (positional) of
     tensors; exported: ExportedProgram of the module, to use instead of exporting it, whose example inputs are the
-    sample. The other fields are kept by the handlers: the model last loaded and the program last exported.
+    sample; tf_model: Keras model that the module is compared with. The other fields are kept by the handlers: the model
+    last loaded, the program last exported, and the two models that are compared.
     """
 
     module: Any = None
@@ -37,8 +38,11 @@ class Session:
     exported: Any = None
     loaded: Loaded | None = None
     loaded_key: Any = None
+    tf_model: Any = None
     program: Any = None
     program_key: Any = None
+    against: Any = None
+    opened: Any = None
     seconds: dict = field(default_factory=dict)
 
 

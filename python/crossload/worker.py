@@ -14,20 +14,20 @@ from .hub import client
 from .session import Session
 
 
-def handle(request, progress, memory):
+def handle(request, progress, session):
     """Answer one request (a dict with `do`) in this process; returns the result, raises WorkerError.
 
-    progress(stage, text, fraction) is called now and then, fraction is 0 to 1 or None; memory is the Session.
+    progress(stage, text, fraction) is called now and then, fraction is 0 to 1 or None; session is the Session.
     """
     do = request.get("do") if isinstance(request, dict) else None
     if do not in HANDLERS:
         raise WorkerError("bad-input", f"request: `do` is {json.dumps(do)}; one of {', '.join(HANDLERS)} is expected")
     missing = [name for name in NEEDED.get(do, ()) if not request.get(name)]
-    if missing and not (missing == ["model"] and memory.module is not None):
+    if missing and not (missing == ["model"] and session.module is not None):
         raise WorkerError("bad-input", f"request `{do}`: `{missing[0]}` is missing; see python/crossload/README.md")
     keep_secret(request.get("token"))
     try:
-        return HANDLERS[do](request, progress, memory)
+        return HANDLERS[do](request, progress, session)
     except WorkerError as error:
         error.message, error.details = without_secrets(error.message), [without_secrets(d) for d in error.details]
         raise
@@ -37,80 +37,104 @@ def handle(request, progress, memory):
         raise WorkerError("environment", f"{do}: out of memory; use a smaller model or more memory") from error
 
 
-def _trace(request, progress, memory):
+def _trace(request, progress, session):
     from .trace.request import trace
 
-    return trace(request, progress, memory)
+    return trace(request, progress, session)
 
 
-def _reference(request, progress, memory):
+def _reference(request, progress, session):
     from .reference.request import reference
 
-    return reference(request, progress, memory)
+    return reference(request, progress, session)
 
 
-def _resolve(request, progress, memory):
+def _resolve(request, progress, session):
     from .hub.fetch import resolve
 
     progress("fetch", f"looking for {request['model']}", None)
     return resolve(request, progress)
 
 
-def _push(request, progress, memory):
+def _push(request, progress, session):
     from .hub.push import push
 
     return push(request, progress)
 
 
-def _push_weights(request, progress, memory):
+def _push_weights(request, progress, session):
     from .hub.push import push_weights
 
     return push_weights(request, progress)
 
 
-def _example_inputs(request, progress, memory):
+def _example_inputs(request, progress, session):
     from .pt_to_tf.requests import write_example_inputs
 
-    return write_example_inputs(request, progress, memory)
+    return write_example_inputs(request, progress, session)
 
 
-def _class_of(request, progress, memory):
+def _class_of(request, progress, session):
     from .pt_to_tf.requests import class_of
 
     return class_of(request, progress)
 
 
-def _judge_tf4(request, progress, memory):
+def _judge_tf4(request, progress, session):
     from .pt_to_tf.tf4_judge import judge
 
     return judge(request, progress)
 
 
-def _port_source(request, progress, memory):
+def _plain_hdf5(request, progress, session):
+    from .plain_hdf5 import plain_hdf5
+
+    return plain_hdf5(request, progress)
+
+
+def _port_source(request, progress, session):
     from .port.request import port_source
 
     return port_source(request, progress)
 
 
-def _judge_port(request, progress, memory):
+def _judge_port(request, progress, session):
     from .port.judge import judge
 
     return judge(request, progress)
 
 
-def _port_test(request, progress, memory):
+def _port_test(request, progress, session):
     from .port.test_file import port_test
 
     return port_test(request, progress)
 
 
-def _port_register(request, progress, memory):
+def _port_register(request, progress, session):
     from .port.register import port_register
 
     return port_register(request, progress)
 
 
-def _versions(request, progress, memory):
+def _against_pytorch(request, progress, session):
+    from .against.pytorch import against_pytorch
+
+    return against_pytorch(request, progress, session)
+
+
+def _against_open(request, progress, session):
+    from .against.keras import against_open
+
+    return against_open(request, progress, session)
+
+
+def _against_run(request, progress, session):
+    from .against.keras import against_run
+
+    return against_run(request, progress, session)
+
+
+def _versions(request, progress, session):
     from .trace.request import versions
 
     return versions()
@@ -125,10 +149,14 @@ HANDLERS = {
     "example_inputs": _example_inputs,
     "class_of": _class_of,
     "judge_tf4": _judge_tf4,
+    "plain_hdf5": _plain_hdf5,
     "port_source": _port_source,
     "judge_port": _judge_port,
     "port_test": _port_test,
     "port_register": _port_register,
+    "against_pytorch": _against_pytorch,
+    "against_open": _against_open,
+    "against_run": _against_run,
     "versions": _versions,
 }
 NEEDED = {
@@ -140,10 +168,13 @@ NEEDED = {
     "example_inputs": ("model", "out"),
     "class_of": ("model", "class"),
     "judge_tf4": ("model", "weights", "max_error"),
+    "plain_hdf5": ("file", "out"),
     "port_source": ("model",),
     "judge_port": ("file", "model", "base", "classes"),
     "port_test": ("model", "base", "classes", "generating"),
     "port_register": ("checkout", "folder", "module", "model_type", "base", "classes", "file_text"),
+    "against_pytorch": ("model", "out"),
+    "against_run": ("out",),
 }
 
 
@@ -176,11 +207,11 @@ def main():
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
     _end_with_parent()
-    memory = Session()
+    session = Session()
     try:
         for line in _lines(sys.stdin.fileno(), signal_came):
             if line.strip():
-                _answer(line, answers, memory)
+                _answer(line, answers, session)
     except BrokenPipeError:
         os._exit(0)  # the reader is gone: nobody is left to tell
 
@@ -203,7 +234,7 @@ def _lines(requests, signal_came):
             return
 
 
-def _answer(line, answers, memory):
+def _answer(line, answers, session):
     lock = threading.Lock()  # transfers report their progress from several threads
 
     def emit(event):
@@ -219,7 +250,7 @@ def _answer(line, answers, memory):
             request = json.loads(line)
         except ValueError as error:
             raise WorkerError("bad-input", f"request: is not JSON ({error}); send one JSON object a line") from error
-        result = handle(request, progress, memory)
+        result = handle(request, progress, session)
         emit({"event": "done", **result})
     except WorkerError as error:
         emit({"event": "error", "kind": error.kind, "message": error.message, "details": error.details})

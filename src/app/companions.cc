@@ -38,4 +38,17 @@ void copy_companions(const fs::path& from, const fs::path& to) try {
        error.path1().empty() ? from.string() : error.path1().string(), error.code().message());
 }
 
+uint64_t size_of_companions(const fs::path& folder) {
+  uint64_t bytes = 0;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const bool is_copied = entry.is_regular_file(error) && is_companion(entry.path());
+    const uint64_t size = is_copied                   ? entry.file_size(error)
+                          : entry.is_directory(error) ? fs::file_size(entry.path() / "config.json", error)
+                                                      : 0;
+    if (!error) bytes += size;
+  }
+  return bytes;
+}
+
 }  // namespace crossload::app

@@ -1,4 +1,4 @@
-// What is replaced is found with simdjson's on-demand reader, whose tokens are places in the text itself.
+// The values to replace are found with simdjson's on-demand reader, whose tokens point into the text itself.
 #include "app/config_dtype.h"
 
 #include <fmt/format.h>
@@ -48,7 +48,7 @@ std::string with_dtype(std::string_view config, std::string_view dtype, std::str
     ondemand::parser parser;
     ondemand::document document = parser.iterate(text);
     std::vector<std::string_view> values = dtypes_of(document.get_object(), kPartsOfParts).values;
-    // From the end, so that places stay what they are.
+    // From the end, so that earlier positions stay valid.
     std::ranges::sort(values, std::ranges::greater(), &std::string_view::data);
     for (const std::string_view value : values) {
       changed.replace(static_cast<std::size_t>(value.data() - text.data()), value.size(), fmt::format("\"{}\"", dtype));

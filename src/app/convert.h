@@ -1,4 +1,4 @@
-// The steps of a conversion and of a verification, in their order.
+// `crossload convert`: the steps of a conversion, in their order.
 #pragma once
 
 #include <filesystem>
@@ -52,13 +52,5 @@ inline std::vector<std::string> field_names() {
 /// Throws Error for everything else that goes wrong.
 report::Report convert(const ConvertRequest& request, const PythonEnvironment& environment, PythonSide& python,
                        const Progress& progress);
-
-/// Compares the SavedModel in `out` with its PyTorch model again and renews the report in it.
-report::Report verify_again(const ConvertRequest& request, const PythonEnvironment& environment, PythonSide& python,
-                            const Progress& progress);
-
-/// What `crossload check` finds out about a model without converting it.
-nlohmann::json check_model(const ModelRequest& request, const PythonEnvironment& environment, PythonSide& python,
-                           const Progress& progress);
 
 }  // namespace crossload::app

@@ -13,8 +13,8 @@ namespace crossload::app {
 /// The files below a folder that is being written, for its report. All but the weights themselves get a checksum.
 std::vector<report::File> files_in(const std::filesystem::path& folder);
 
-/// The files that `folder`'s crossload.json lists, those that somebody changed since told apart; nothing when there is
-/// no such report. Reports without a list own the SavedModel and themselves, nothing else.
+/// The files that `folder`'s crossload.json lists, apart from them those that somebody changed since; nothing when
+/// there is no such report. A report without a list stands for the SavedModel and the report's own files.
 std::optional<EarlierOutput> read_earlier_output(const std::filesystem::path& folder);
 
 /// What `folder`'s crossload.json lists; for a report that is written anew beside the same files.

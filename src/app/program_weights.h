@@ -1,4 +1,4 @@
-// The tensors that a program's weights are.
+// Where a program's parameters, buffers and constants get their values.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -13,8 +13,8 @@
 
 namespace crossload::app {
 
-/// The tensors of a program's weights: from the checkpoint by the locations in the trace, from what the trace carries,
-/// or from the archive itself.
+/// The values of a program's parameters, buffers and constants: from the checkpoint, by the locations in the trace;
+/// from the trace's own carried.safetensors; or from the archive itself.
 class ProgramWeights : public savedmodel::WeightSource {
  public:
   ProgramWeights(const program::Program& program, const Trace& trace, std::optional<Checkpoint> checkpoint);

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "app/companions.h"
+#include "app/config_fit.h"
 #include "app/push.h"
 #include "app/tf_judge.h"
 #include "app/version.h"
@@ -49,13 +50,13 @@ std::vector<std::string> tf_weights_in(const fs::path& folder) {
   return files;
 }
 
-// The predictable default place is in a folder where everybody may write: what another user put there is not a model to
+// The predictable default path is in a folder where everybody may write: what another user put there is not a model to
 // be read, nor a folder to write to.
 void require_own(const fs::path& folder) {
   struct stat status {};
   if (::lstat(folder.c_str(), &status) != 0) return;
   if (status.st_uid == ::geteuid() && S_ISDIR(status.st_mode)) return;
-  bad_input("{}: {}; give another place with --local-dir", folder.string(),
+  bad_input("{}: {}; choose another path with --local-dir", folder.string(),
             S_ISDIR(status.st_mode) ? "belongs to another user" : "is no folder");
 }
 
@@ -301,6 +302,7 @@ json pt_to_tf(const PtToTfRequest& request, const PythonEnvironment& environment
   (void)parse_size(request.max_shard_size);
   const fs::path local_dir = local_dir_of(request);
   SourceModel source = find_source(request, local_dir, python, progress);
+  require_config_of_same_model(local_dir, source.files.path, "choose another path with --local-dir");
   const std::unique_ptr<TfJudge> judge = find_judge(judge_environment, environment, python, start);
   settle_class(source, request, judge->python(), progress);
   throw_if_interrupted();

@@ -16,7 +16,7 @@ class PythonSide {
   virtual ~PythonSide() = default;
   /// Throws what Python reports, as an Error of the same kind.
   virtual nlohmann::json ask(const nlohmann::json& request, const Progress& progress) = 0;
-  /// Makes a request under way in another thread end soon, with an Error; for callers that need its answer no more.
+  /// Makes a request that runs in another thread end soon, with an Error; for callers that no longer need its answer.
   virtual void stop() {}
 };
 

@@ -6,7 +6,7 @@
 #include <limits>
 #include <optional>
 
-#include "app/convert.h"
+#include "app/verify.h"
 #include "app/weights.h"
 #include "base/error.h"
 #include "base/float_cast.h"
@@ -57,8 +57,8 @@ class TfClassJudge : public TfJudge {
   std::unique_ptr<PythonSide> worker_;
 };
 
-// A copy of a model's folder with its weights in float32, which Transformers 4 computed in whatever they were; empty
-// when they are that, and the configuration says nothing else.
+// A copy of a model's folder with its weights in float32, in which Transformers 4 computed whatever their dtype; empty
+// when weights and configuration are float32 already.
 fs::path in_float32(const fs::path& folder, const fs::path& target) {
   const auto file = find_weights(folder, Framework::kPyTorch);
   if (!file) return {};
@@ -116,6 +116,13 @@ class SavedModelJudge : public TfJudge {
       ask.out = scratch.path() / "crossload-with-cache";
       first = convert(ask, environment_, python_, progress);
     }
+    if (const auto& missing = first.weights.missing; !missing.empty()) {
+      throw Error(ErrorKind::kBadInput,
+                  fmt::format("{}: {} weights of {} are not in its files, `{}` first, and would be made up; there is "
+                              "nothing to compare",
+                              request.model.model, missing.size(), first.model_class, missing.front()),
+                  missing);
+    }
     judgement.class_name = first.model_class;
     judgement.versions = first.versions;
 
@@ -125,6 +132,7 @@ class SavedModelJudge : public TfJudge {
     back.format = "safetensors";
     back.class_name = request.model.model_class;
     back.dtype = "float32";
+    back.python = [&]() -> PythonSide& { return python_; };
     const WeightsResult read = convert_weights(back, {});
     for (const auto& note : read.unused) {
       if (note.is_reported()) judgement.unused.push_back(note.name);
@@ -186,8 +194,9 @@ std::optional<PythonEnvironment> tf4_of(const fs::path& home) {
   return found;
 }
 
-// Our package's sources: installed, or where an editable installation takes them from.
-fs::path package_of(const PythonEnvironment& environment) {
+}  // namespace
+
+fs::path find_package(const PythonEnvironment& environment) {
   std::error_code ignored;
   for (const fs::path& parent :
        {environment.site_packages, home_of(environment.interpreter) / "python", home_of(this_program()) / "python"}) {
@@ -195,8 +204,6 @@ fs::path package_of(const PythonEnvironment& environment) {
   }
   return {};
 }
-
-}  // namespace
 
 bool is_hidden_state(const std::string& output) { return output.find("hidden") != std::string::npos; }
 
@@ -225,7 +232,7 @@ std::optional<PythonEnvironment> find_tf4(const PythonEnvironment& given) {
     found = tf4_of(home_of(given.interpreter));
     if (!found) found = tf4_of(home_of(this_program()));
   }
-  if (found) found->package_elsewhere = package_of(given);
+  if (found) found->package_elsewhere = find_package(given);
   return found;
 }
 
@@ -233,7 +240,7 @@ std::unique_ptr<TfJudge> find_judge(const PythonEnvironment& given, const Python
                                     PythonSide& python, const StartPython& start) {
   std::optional<PythonEnvironment> found = find_tf4(given);
   if (!found) return std::make_unique<SavedModelJudge>(environment, python);
-  found->package_elsewhere = package_of(environment);
+  found->package_elsewhere = find_package(environment);
   return std::make_unique<TfClassJudge>(start(*found));
 }
 

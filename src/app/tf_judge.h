@@ -27,7 +27,7 @@ struct JudgedOutput {
   bool is_excused = false;  // no further from float64 than PyTorch's own float32 runs
 
   bool is_hidden() const { return is_hidden_state(name); }
-  /// Whether its noise floor may excuse it: inner states only, what a model is run for never.
+  /// Whether its noise floor may excuse it: hidden states only, never a model's final outputs.
   bool may_be_excused() const { return name.find("hidden_states") != std::string::npos; }
   bool is_over(double limit) const;
   bool is_conversion_over(double limit) const;
@@ -68,6 +68,9 @@ std::unique_ptr<TfJudge> find_judge(const PythonEnvironment& given, const Python
 
 /// Where Transformers 4 with TensorFlow classes is: `given`, `CROSSLOAD_TF4`, or `.venv-tf4` beside either program.
 std::optional<PythonEnvironment> find_tf4(const PythonEnvironment& given);
+
+/// Our package's sources: installed there, or where an editable installation takes them from; may be empty.
+std::filesystem::path find_package(const PythonEnvironment& environment);
 
 /// Whether Transformers 4 and what its TensorFlow classes need are installed there.
 bool has_tf_classes(const PythonEnvironment& environment);

@@ -58,7 +58,7 @@ std::string cache_key(const ModelRequest& request, const ModelFiles& files, cons
   Digest digest;
   digest.add(fmt::format("trace {} crossload {}", kTraceFormat, kVersion));
   json config = files.config;
-  // Two checkpoints of one architecture differ in where they came from, not in what is traced.
+  // Left out of the key: where the checkpoint came from, since checkpoints of one architecture have the same trace.
   config.erase("_name_or_path");
   config.erase("transformers_version");
   digest.add(config.dump());
@@ -96,7 +96,7 @@ std::string digest_of(const Checkpoint& checkpoint) {
 
 bool carries_weights(const json& meta) {
   const auto& weights = meta.at("weights");
-  return std::any_of(weights.begin(), weights.end(), [](const json& place) { return place.contains("carried"); });
+  return std::any_of(weights.begin(), weights.end(), [](const json& location) { return location.contains("carried"); });
 }
 
 // What the program reads as one tensor is still one value in this checkpoint, under each of its keys.
@@ -105,7 +105,7 @@ bool holds_ties(const json& meta, const Checkpoint& checkpoint) {
   return std::ranges::all_of(weights, [&](const json& location) {
     if (!location.contains("tied_to") || !location.contains("key")) return true;
     const json& owner = weights.at(location.at("tied_to").get<std::string>());
-    // What travels with the trace is bound to its checkpoint's bytes anyway.
+    // A trace with values of its own (carried.safetensors) is for this one checkpoint anyway.
     return !owner.contains("key") ||
            checkpoint.have_same_bytes(location.at("key").get<std::string>(), owner.at("key").get<std::string>());
   });

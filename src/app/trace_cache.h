@@ -1,4 +1,4 @@
-// A trace: the program of a model and the locations of its weights, made by Python once an architecture, and cached.
+// A trace: the program of a model and the locations of its weights, made by Python once per architecture, and cached.
 #pragma once
 
 #include <filesystem>

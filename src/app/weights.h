@@ -21,16 +21,18 @@ struct WeightsRequest {
   std::string dtype;            // floats are cast to it; empty: as they are
   std::string class_name;       // empty: the configuration's first architecture
   bool allow_overflow = false;  // numbers too large for `dtype` become infinite; else their tensors keep their dtype
-  bool force = false;           // replace weights that are there already
+  bool force = false;           // replace weights that are there already, also beside another model's config.json
   std::string revision, token;  // of a Hub id
   bool offline = false;
+  /// Where h5py is, for the forms of HDF5 that are not read here. Called only for those; empty: they are refused.
+  std::function<PythonSide&()> python;
 };
 
 struct WeightsResult {
   enum class Direction { kPtToTf, kTfToPt, kPtToPt } direction = Direction::kPtToTf;
   std::filesystem::path source;    // the weight file or index that was read
   std::filesystem::path folder;    // where the files are
-  std::vector<std::string> files;  // that were written, without the carried ones
+  std::vector<std::string> files;  // that were written, without copied companions
   std::string model_type;          // empty where names stay as they are
   std::string class_name;          // whose names the result has
   std::size_t count = 0;           // tensors that were written
@@ -42,8 +44,9 @@ struct WeightsResult {
     double largest;    // absolute value
   };
   std::vector<Overflow> overflows;
-  std::string dtype;            // that was asked for
-  bool has_infinities = false;  // whether `overflows` were cast all the same
+  std::string dtype;                      // that was asked for
+  bool has_infinities = false;            // whether `overflows` were cast all the same
+  std::vector<std::string> other_config;  // how the config.json that stays in DST differs, see `config_fit.h`
   double seconds = 0;
 };
 
@@ -54,15 +57,16 @@ uint64_t parse_size(const std::string& text);
 /// reports.
 std::string fetch_weights(const WeightsRequest& request, PythonSide& python, const Progress& progress);
 
-/// Reads SRC, writes the other framework's file or shards, and carries configuration and tokenizer files along. A new
+/// Reads SRC, writes the other framework's file or shards, and copies configuration and tokenizer files. A new
 /// or empty folder appears whole or not at all; in one that holds other files each file is whole at any moment, and
-/// only companions that are missing there are added. Where floats were cast, the carried config.json says so, see
-/// `with_dtype`. Throws `kBadInput` for what cannot be read, for SRC that holds
-/// weights of both frameworks when no format was given, and for weights that are in DST already unless `force`;
-/// Tensors with numbers that `dtype` does not hold keep their dtype and stand in `overflows`; where the result would
-/// replace weights that are there already, that is `kBadInput`, and nothing is written.
-/// `kUnsupported` for a class without a counterpart in Transformers 4.46; `kEnvironment` when writing fails.
-/// on_progress: bytes written and bytes in all; may throw to stop.
+/// only companions that are missing there are added. Where floats were cast, config.json says so, see `with_dtype`,
+/// also one that lies in DST, unless it describes PyTorch's weights which stay there. Throws `kBadInput` for what
+/// cannot be read, for SRC that holds weights of both frameworks when no format was given, and, unless `force`, for
+/// weights that are in DST already and for a config.json there that is another model's; Tensors with numbers that
+/// `dtype` does not hold keep their dtype and stand in `overflows`; where the result would replace weights that are
+/// there already, that is `kBadInput`, and nothing is written. `kUnsupported` for a class without a counterpart in
+/// Transformers 4.46; `kEnvironment` when writing fails. on_progress: bytes written and bytes in all; may throw to
+/// stop.
 WeightsResult convert_weights(const WeightsRequest& request,
                               const std::function<void(uint64_t done, uint64_t all)>& on_progress);
 

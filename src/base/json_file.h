@@ -1,4 +1,4 @@
-// JSON files of others.
+// JSON files that crossload did not write.
 #pragma once
 
 #include <filesystem>
@@ -7,8 +7,8 @@
 
 namespace crossload {
 
-/// What an open file holds; `path` is what messages call it. Throws `kBadInput` when that is no JSON or nests deeper
-/// than anything that is read does: it would exhaust the stack of the code that walks it.
+/// Parses an open file; `path` is its name in messages. Throws `kBadInput` when it is not JSON, or nests deeper than
+/// any file that crossload reads: such nesting would exhaust the stack of code that walks it.
 nlohmann::json parse_json(std::istream& in, const std::filesystem::path& path);
 
 }  // namespace crossload

@@ -12,7 +12,7 @@ class MappedFile {
  public:
   /// Maps the whole file. Throws `kBadInput` when it is missing, no regular file or unreadable.
   static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path);
-  /// A copy of `bytes` that takes a file's place; `name` is what messages call it.
+  /// A copy of `bytes` instead of a file; `name` is its name in messages.
   static std::shared_ptr<const MappedFile> of_bytes(std::span<const std::byte> bytes,
                                                     const std::filesystem::path& name);
   ~MappedFile();

@@ -27,7 +27,7 @@ void OutputFile::reserve(std::size_t size) {
     const int reason = errno;
     struct statvfs info {};
     const uint64_t free = ::fstatvfs(fd_, &info) == 0 ? static_cast<uint64_t>(info.f_bavail) * info.f_frsize : 0;
-    fail(ErrorKind::kEnvironment, "{}: needs {} bytes, {} are free ({}); make room or give another place",
+    fail(ErrorKind::kEnvironment, "{}: needs {} bytes, {} are free ({}); make room or choose another path",
          path_.string(), size, free, std::strerror(reason));
   }
   if (::ftruncate(fd_, static_cast<off_t>(size)) != 0) failed("cannot be made as long as needed", errno);

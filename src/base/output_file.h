@@ -21,7 +21,7 @@ class OutputFile {
   void reserve(std::size_t size);
   /// May be called from several threads at once.
   void write_at(std::size_t offset, std::span<const std::byte> bytes);
-  /// Errors of writing may show only now.
+  /// Closes the file; some write errors show only here.
   void close();
 
  private:

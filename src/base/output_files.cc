@@ -66,7 +66,7 @@ void OutputFiles::commit(const std::vector<std::string>& outdated) {
   std::error_code error;
   for (const fs::path& name : names) {
     if (fs::is_directory(fs::symlink_status(folder_ / name, error))) {
-      fail(ErrorKind::kEnvironment, "{}: is a folder, where a file of that name belongs; give another place",
+      fail(ErrorKind::kEnvironment, "{}: is a folder, where a file of that name belongs; choose another path",
            (folder_ / name).string());
     }
   }

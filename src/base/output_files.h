@@ -11,7 +11,7 @@
 
 namespace crossload {
 
-/// Collects files in a hidden folder inside an existing one, and puts each in its place there at the end. Destroyed
+/// Collects files in a hidden folder inside an existing one, and moves each to its final name at the end. Destroyed
 /// without `commit`, it leaves the folder as it was.
 ///
 /// An index, `x.index.json`, names files that belong together. It is never there while some of them are old and some
@@ -28,10 +28,10 @@ class OutputFiles {
   const std::filesystem::path& path() const { return partial_->path(); }
   void require_free_space(uint64_t bytes) const { partial_->require_free_space(bytes); }
 
-  /// Moves the files to their places, replacing others of their names, JSON files last; then removes the files
-  /// `outdated`, plain names, of those that were not just written. Each file is whole at any moment. Throws
-  /// `kEnvironment` when a folder is in the place of a file, with nothing moved; or when moving fails half-way, and
-  /// then the next object for the folder goes on.
+  /// Moves the files to their final names, replacing files that have them, JSON files last; then removes the files
+  /// `outdated` (plain names), except those that were just written. Each file is whole at any moment. Throws
+  /// `kEnvironment` when a folder has the name of a file, before anything is moved; or when moving fails half-way, and
+  /// then the next object for the folder continues.
   void commit(const std::vector<std::string>& outdated = {});
 
  private:

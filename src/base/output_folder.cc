@@ -43,7 +43,7 @@ bool has_same_bytes(const fs::path& a, const fs::path& b) {
 }
 
 [[noreturn]] void cannot_be_kept(const fs::path& path, const std::string& reason) {
-  fail(ErrorKind::kEnvironment, "{}: is not crossload's and cannot be kept: {}; give another place", path.string(),
+  fail(ErrorKind::kEnvironment, "{}: is not crossload's and cannot be kept: {}; choose another path", path.string(),
        reason);
 }
 
@@ -57,11 +57,11 @@ class Kept {
   /// Gives each kept file a second name below `to`.
   void link(const fs::path& from, const fs::path& to) {
     walk(from, "", [&](const fs::path& path) {
-      const fs::path source = from / path, place = to / path;
-      if (status_of(place).st_ino != 0) {
-        if (!force_ && !has_same_bytes(source, place)) {
+      const fs::path source = from / path, destination = to / path;
+      if (status_of(destination).st_ino != 0) {
+        if (!force_ && !has_same_bytes(source, destination)) {
           bad_input(
-              "{}: is not crossload's, and the new result has a file of that name; give another place, or "
+              "{}: is not crossload's, and the new result has a file of that name; choose another path, or "
               "--force to replace it",
               source.string());
         }
@@ -70,14 +70,15 @@ class Kept {
       }
       make_parents(from, to, path);
       if (fs::is_directory(fs::symlink_status(source))) {
-        make_folder(source, place);
-      } else if (::link(source.c_str(), place.c_str()) != 0) {
-        copy(source, place, errno);
+        make_folder(source, destination);
+      } else if (::link(source.c_str(), destination.c_str()) != 0) {
+        copy(source, destination, errno);
       }
     });
   }
 
-  /// Moves what came to `from`, or was changed there, after it was linked; and puts files in the place of their copies.
+  /// Moves files that appeared in `from`, or were changed there, after the linking; and replaces copies by their
+  /// originals.
   void move_late(const fs::path& from, const fs::path& to) const noexcept try {
     walk(from, "", [&](const fs::path& path) {
       if (is_same_file(from / path, to / path) || fs::is_directory(fs::symlink_status(from / path))) return;
@@ -85,7 +86,7 @@ class Kept {
       static_cast<void>(::rename((from / path).c_str(), (to / path).c_str()));
     });
   } catch (...) {
-    // The result is in its place; what is older stands in it already.
+    // The result is at the target already, with the older version of this file in it.
   }
 
  private:
@@ -99,7 +100,7 @@ class Kept {
       const fs::path path = folder / name;
       if (const struct stat seen = status_of(from / path); S_ISDIR(seen.st_mode)) {
         if (seen.st_dev != device) {
-          bad_input("{}: another file system is mounted there; give another place", (from / path).string());
+          bad_input("{}: another file system is mounted there; choose another path", (from / path).string());
         }
         walk(from, path, use);
       } else if (!replaced_.contains(path.generic_string())) {
@@ -122,15 +123,15 @@ class Kept {
   }
 
   // Where the file system has no second names.
-  static void copy(const fs::path& source, const fs::path& place, int reason) {
+  static void copy(const fs::path& source, const fs::path& destination, int reason) {
     std::error_code error;
     const fs::file_status status = fs::symlink_status(source, error);
     if (fs::is_symlink(status)) {
-      fs::copy_symlink(source, place, error);
+      fs::copy_symlink(source, destination, error);
     } else if (fs::is_regular_file(status)) {
-      fs::copy_file(source, place, error);
+      fs::copy_file(source, destination, error);
       std::error_code ignored;
-      if (!error) fs::last_write_time(place, fs::last_write_time(source, ignored), ignored);
+      if (!error) fs::last_write_time(destination, fs::last_write_time(source, ignored), ignored);
     } else {
       cannot_be_kept(source, std::strerror(reason));
     }
@@ -152,7 +153,7 @@ void require_apart(const fs::path& target, const fs::path& source) {
   };
   const char* how = out == model ? "is" : holds(out, model) ? "holds" : holds(model, out) ? "lies in" : nullptr;
   if (how == nullptr) return;
-  bad_input("{}: {} `{}`, which is read; give a place apart from it", target.string(), how, source.string());
+  bad_input("{}: {} `{}`, which is read; choose a path apart from it", target.string(), how, source.string());
 }
 
 OutputFolder::OutputFolder(const fs::path& target, bool force, ReadEarlierOutput read_earlier)
@@ -171,22 +172,22 @@ std::optional<EarlierOutput> OutputFolder::check_replaceable() const {
   const fs::file_status status = fs::symlink_status(target_, error);
   if (status.type() == fs::file_type::not_found) return std::nullopt;
   if (status.type() != fs::file_type::directory) {
-    bad_input("{}: exists and is no folder; give another place or remove it", target_.string());
+    bad_input("{}: exists and is no folder; choose another path or remove it", target_.string());
   }
   const bool empty = fs::is_empty(target_, error);
-  if (error && !force_) bad_input("{}: cannot be read: {}; give another place", target_.string(), error.message());
+  if (error && !force_) bad_input("{}: cannot be read: {}; choose another path", target_.string(), error.message());
   if (empty) return std::nullopt;
   std::optional<EarlierOutput> earlier = read_earlier_ ? read_earlier_(target_) : std::nullopt;
   if (force_) return earlier;
   if (!earlier) {
-    bad_input("{}: holds files that crossload did not write; give another place, or --force to replace it",
+    bad_input("{}: holds files that crossload did not write; choose another path, or --force to replace it",
               target_.string());
   }
   if (!earlier->changed.empty()) {
     throw Error(
         ErrorKind::kBadInput,
         fmt::format(
-            "{}: `{}`{} changed since crossload wrote it; give another place, or --force to replace it",
+            "{}: `{}`{} changed since crossload wrote it; choose another path, or --force to replace it",
             target_.string(), earlier->changed.front(),
             earlier->changed.size() == 1 ? " was" : fmt::format(" and {} more were", earlier->changed.size() - 1)),
         earlier->changed);
@@ -198,7 +199,7 @@ void OutputFolder::commit() {
   if (path().empty()) internal_error("output folder: `{}` is committed or removed already", target_.string());
   std::error_code error;
   if (!lock_->holds_for(target_) && !(fs::is_directory(target_, error) && fs::is_empty(target_, error))) {
-    bad_input("{}: another run put something there meanwhile; give another place, or run again", target_.string());
+    bad_input("{}: another run put something there meanwhile; choose another path, or run again", target_.string());
   }
   const std::optional<EarlierOutput> earlier = check_replaceable();
   std::optional<Kept> kept;

@@ -1,4 +1,4 @@
-// A result that is a folder: it appears whole or not at all, and what is somebody else's stays.
+// A result that is a folder: it appears whole or not at all, and files of others in it are kept.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace crossload {
 
-/// The files of an earlier result in the target's place: paths below it with `/` between.
+/// The files of an earlier result at the target: paths below it with `/` between.
 struct EarlierOutput {
   std::set<std::string> ours;        // as we wrote them
   std::vector<std::string> changed;  // written by us, and changed by somebody since
@@ -25,13 +25,13 @@ using ReadEarlierOutput = std::function<std::optional<EarlierOutput>(const std::
 /// Throws `kBadInput` when `target` is `source`, holds it or lies in it. Links are followed.
 void require_apart(const std::filesystem::path& target, const std::filesystem::path& source);
 
-/// Collects files in a hidden folder beside the target, `.<name>.<pid>.partial`, and puts it in the target's place at
-/// the end. Destroyed without `commit` (an error, an interrupt thrown as one), it leaves the target as it was and
-/// removes what was written. After a kill that cannot be caught the next run removes the rest, or puts back what the
-/// killed one had set aside.
+/// Collects files in a hidden folder beside the target, `.<name>.<pid>.partial`, and replaces the target by it at the
+/// end. Destroyed without `commit` (an error, an interrupt thrown as one), it leaves the target as it was and removes
+/// what was written. After a kill that cannot be caught the next run removes what is left, or puts back what the killed
+/// run had set aside.
 ///
-/// Of an earlier result its own files are replaced and all others kept: they are linked into the new folder before it
-/// takes the target's place, so that they are in one of the two at any moment.
+/// In a folder with an earlier result, the files of that result are replaced and all others kept: they are linked into
+/// the new folder before the two are exchanged, so that each is in one of the two at any moment.
 class OutputFolder {
  public:
   /// Throws `kBadInput` when `target` exists and may not be replaced. It may when it is empty, when `read_earlier`
@@ -49,9 +49,9 @@ class OutputFolder {
   /// Throws `kEnvironment`, naming both numbers, when the file system has less than `bytes` free.
   void require_free_space(uint64_t bytes) const { partial_->require_free_space(bytes); }
 
-  /// Puts the folder in the target's place. What stood there is whole until then: the two are exchanged in one step
-  /// where the file system can. Throws `kBadInput` when somebody put something else in the target's place meanwhile, or
-  /// when a file of somebody else has the name of a new one and `force` was not given; `kEnvironment` on other
+  /// Replaces the target by the folder. The old target is whole until then: the two are exchanged in one step where the
+  /// file system can. Throws `kBadInput` when somebody put something else at the target meanwhile, or when a file of
+  /// somebody else has the name of a new one and `force` was not given; `kEnvironment` on other
   /// failures. The target is then as it was. When the files reach the disk is left to the system, as `cp` leaves it: a
   /// killed run loses nothing by that, and waiting would take longer than writing.
   void commit();
@@ -60,7 +60,7 @@ class OutputFolder {
   void remove_partial_output() noexcept { partial_->remove(); }
 
  private:
-  /// What of the folder in the target's place is not to be replaced.
+  /// The files at the target that must be kept.
   std::optional<EarlierOutput> check_replaceable() const;
 
   std::filesystem::path target_;

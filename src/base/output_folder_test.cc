@@ -269,7 +269,7 @@ TEST_CASE("bad: a folder of somebody else, a file, a root are kept") {
   write_text(target / "thesis.txt", "years");
   const std::string message = message_of(ErrorKind::kBadInput, [&] { OutputFolder(target, false); });
   CHECK(message ==
-        target.string() + ": holds files that crossload did not write; give another place, or --force to replace it");
+        target.string() + ": holds files that crossload did not write; choose another path, or --force to replace it");
   write_text(temp.path / "file", "x");
   message_of(ErrorKind::kBadInput, [&] { OutputFolder(temp.path / "file", true); });
   message_of(ErrorKind::kBadInput, [&] { OutputFolder("/", true); });
@@ -359,7 +359,7 @@ TEST_CASE("output files that are not committed leave nothing") {
         std::string::npos);
 }
 
-TEST_CASE("output files: a place that a folder takes is told") {
+TEST_CASE("output files: a folder that has the name of an output file is an error") {
   TempFolder temp;
   fs::create_directories(temp.path / "tf_model.h5" / "x");
   OutputFiles files(temp.path);

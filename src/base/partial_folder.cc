@@ -79,7 +79,7 @@ void for_each_leftover(const fs::path& parent, const std::string& name,
 FolderLock::FolderLock(const fs::path& folder) : fd_(open_folder(folder)) {
   if (fd_ < 0 || lock(fd_)) return;
   ::close(fd_);
-  fail(ErrorKind::kEnvironment, "{}: another run is writing there; wait until it is done, or give another place",
+  fail(ErrorKind::kEnvironment, "{}: another run is writing there; wait until it is done, or choose another path",
        folder.string());
 }
 
@@ -98,7 +98,7 @@ PartialFolder::PartialFolder(const fs::path& parent, const std::string& name) {
   std::error_code error;
   fs::create_directories(parent, error);
   if (error) {
-    fail(ErrorKind::kEnvironment, "{}: cannot be made: {}; give another place", parent.string(), error.message());
+    fail(ErrorKind::kEnvironment, "{}: cannot be made: {}; choose another path", parent.string(), error.message());
   }
   for_each_leftover(parent, name, [](const Leftover& leftover) {
     std::error_code failed;
@@ -110,7 +110,8 @@ PartialFolder::PartialFolder(const fs::path& parent, const std::string& name) {
         parent / fmt::format(".{}.{}{}{}", name, ::getpid(), attempt == 0 ? "" : fmt::format("-{}", attempt), kSuffix);
     if (::mkdir(path_.c_str(), 0777) == 0) break;
     if (errno != EEXIST || attempt == 1000) {
-      fail(ErrorKind::kEnvironment, "{}: cannot be made: {}; give another place", path_.string(), std::strerror(errno));
+      fail(ErrorKind::kEnvironment, "{}: cannot be made: {}; choose another path", path_.string(),
+           std::strerror(errno));
     }
   }
   lock_ = lock_folder(path_);
@@ -136,7 +137,7 @@ void PartialFolder::require_free_space(uint64_t bytes) const {
   if (::statvfs(path_.c_str(), &info) != 0) return;  // unknown: writing will tell
   const uint64_t free = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
   if (free < bytes) {
-    fail(ErrorKind::kEnvironment, "{}: has {} bytes free; the result needs {}; make room or give another place",
+    fail(ErrorKind::kEnvironment, "{}: has {} bytes free; the result needs {}; make room or choose another path",
          path_.parent_path().string(), free, bytes);
   }
 }

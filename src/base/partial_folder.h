@@ -24,8 +24,8 @@ class FolderLock {
   int fd_ = -1;
 };
 
-/// A hidden folder `.<name>.<pid>.partial` for a result in the making, gone with the object unless it was renamed. What
-/// killed runs left there under the same name is removed first.
+/// A hidden folder `.<name>.<pid>.partial` for a result in the making, removed by the destructor unless it was renamed.
+/// What killed runs left under the same name is removed first.
 class PartialFolder {
  public:
   /// Throws `kEnvironment` when the folder cannot be made. Missing parents are made.

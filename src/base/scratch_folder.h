@@ -1,4 +1,4 @@
-// A folder for files that nobody needs after the run.
+// A temporary folder for the run.
 #pragma once
 
 #include <filesystem>
@@ -6,8 +6,8 @@
 
 namespace crossload {
 
-/// `<parent>/<prefix>.<pid>.<random>`, gone with the object unless it is kept. What killed runs left there under the
-/// same prefix is removed first.
+/// `<parent>/<prefix>.<pid>.<random>`, removed by the destructor unless it is kept. Folders that killed runs left under
+/// the same prefix are removed first.
 class ScratchFolder {
  public:
   /// Makes missing parents. Throws `kEnvironment`.

@@ -1,4 +1,4 @@
-// What a run took.
+// Time and memory that a run took.
 #pragma once
 
 #include <sys/resource.h>

@@ -28,7 +28,7 @@ inline bool holds(Sym::Op op, auto difference) {
   }
 }
 
-/// One rule an operation; a struct only so that it may build nodes as they are.
+/// One rule for each operation. It is a struct so that Sym can make it a friend, which may build nodes without folding.
 struct SymRules {
   using Op = Sym::Op;
   using Operands = std::vector<Sym>;

@@ -51,14 +51,8 @@ bool is_safe_name(std::string_view name) {
   return true;
 }
 
-// Names come from the file: what is shown of them is printable and short.
-std::string shown(std::string_view name) {
-  std::string text(name.substr(0, 200));
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  return text;
-}
+// A name from the file, cut short for messages.
+std::string shown(std::string_view name) { return std::string(name.substr(0, 200)); }
 
 }  // namespace
 

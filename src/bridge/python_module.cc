@@ -1,7 +1,8 @@
 // The Python module `crossload._engine`: the steps of the native command, inside the caller's process.
 //
-//   convert(request, answer, progress, interpreter) -> report     verify(…) the same
-//     request     JSON: the fields of ConvertRequest by name, see app/convert.h; those left out have their defaults
+//   convert(request, answer, progress, interpreter) -> report     verify(…), verify_against(…) the same
+//     request     JSON: the fields of ConvertRequest by name, of AgainstRequest for `verify_against`, see app/convert.h
+//                 and app/against.h; those left out have their defaults
 //     answer      str -> str: one request of python/crossload/README.md to its result, or {"error": …}
 //     progress    (stage, text, fraction or -1)
 //     report      crossload.json, or {"error": {"kind", "message", "details"}}
@@ -19,7 +20,9 @@
 #include <algorithm>
 #include <memory>
 
+#include "app/against.h"
 #include "app/convert.h"
+#include "app/verify.h"
 #include "base/error.h"
 #include "report/report.h"
 #include "runtime/runtime.h"
@@ -73,12 +76,14 @@ class InProcess : public PythonSide {
   nb::object answer_;
 };
 
-ConvertRequest request_from(const json& asked) {
-  ConvertRequest request;
+template <typename Request>
+Request request_from(const json& asked) {
+  Request request;
+  std::vector<std::string> known;
   app::for_each_field(request, [&](const char* name, auto& value) {
+    known.emplace_back(name);
     if (asked.contains(name)) value = asked.at(name).get<std::remove_reference_t<decltype(value)>>();
   });
-  const std::vector<std::string> known = app::field_names();
   for (const auto& [name, value] : asked.items()) {
     if (std::ranges::find(known, name) == known.end())
       internal_error("request: has `{}`, which is no field of it", name);
@@ -86,9 +91,8 @@ ConvertRequest request_from(const json& asked) {
   return request;
 }
 
-using Job = report::Report (*)(const ConvertRequest&, const PythonEnvironment&, PythonSide&, const Progress&);
-
-template <Job job>
+template <typename Request,
+          report::Report (*job)(const Request&, const PythonEnvironment&, PythonSide&, const Progress&)>
 std::string run_job(const std::string& asked, nb::callable answer, nb::callable progress,
                     const std::string& interpreter) {
   const nb::gil_scoped_release unlocked;
@@ -100,7 +104,8 @@ std::string run_job(const std::string& asked, nb::callable answer, nb::callable 
       if (PyErr_CheckSignals() != 0) throw nb::python_error();
       progress(stage, text, fraction);
     };
-    const report::Report report = job(request_from(json::parse(asked)), app::find_python(interpreter), python, show);
+    const Request request = request_from<Request>(json::parse(asked));
+    const report::Report report = job(request, app::find_python(interpreter), python, show);
     return report::to_json(report).dump(-1, ' ', false, json::error_handler_t::replace);
   } catch (const Error& error) {
     return dumped(document_of(error));
@@ -205,10 +210,13 @@ class Runner {
 NB_MODULE(_engine, module) {
   using namespace crossload::bridge;
   module.doc() = "The crossload engine: the steps of the native command, inside this process.";
-  module.def("convert", &run_job<&crossload::app::convert>, nb::arg("request"), nb::arg("answer"), nb::arg("progress"),
-             nb::arg("interpreter"));
-  module.def("verify", &run_job<&crossload::app::verify_again>, nb::arg("request"), nb::arg("answer"),
+  using crossload::app::AgainstRequest, crossload::app::ConvertRequest;
+  module.def("convert", &run_job<ConvertRequest, &crossload::app::convert>, nb::arg("request"), nb::arg("answer"),
              nb::arg("progress"), nb::arg("interpreter"));
+  module.def("verify", &run_job<ConvertRequest, &crossload::app::verify_again>, nb::arg("request"), nb::arg("answer"),
+             nb::arg("progress"), nb::arg("interpreter"));
+  module.def("verify_against", &run_job<AgainstRequest, &crossload::app::verify_against>, nb::arg("request"),
+             nb::arg("answer"), nb::arg("progress"), nb::arg("interpreter"));
   module.def("request_fields", [] { return crossload::app::field_names(); });
   nb::class_<Runner>(module, "Runner")
       .def(nb::init<const std::string&, const std::string&, const std::string&>(), nb::arg("saved_model"),

@@ -25,7 +25,8 @@ using nlohmann::json;
 
 namespace {
 
-// Imports the package alone: a path to search would offer all its neighbours, too, among them another Transformers.
+// Imports this one package: a folder on the search path would make all its neighbours importable, too, among them
+// another Transformers.
 constexpr const char* kStartFromElsewhere = R"(
 import importlib.util, os, runpy, sys
 if importlib.util.find_spec("crossload") is None:
@@ -162,8 +163,7 @@ std::string WorkerProcess::read_line() {
 
 json WorkerProcess::ask(const json& request, const app::Progress& progress) {
   if (pid_ < 0) start();
-  // A request that is given up, as after Ctrl-C, ends the worker here and now: callers remove the folder that it writes
-  // to.
+  // A request that is abandoned, as after Ctrl-C, ends the worker at once: callers remove the folder that it writes to.
   struct EndUnlessAnswered {
     WorkerProcess& worker;
     bool is_answered = false;

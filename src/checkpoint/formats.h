@@ -1,5 +1,5 @@
-// One function a format of weight files. Each checks the file's structure whole before any weight is read, and throws
-// `kBadInput` with file and place for what is damaged or does not belong there.
+// One function for each format of weight files. It checks the file's whole structure before any weight is read, and
+// throws `kBadInput` with file and offset for what is damaged or does not belong there.
 #pragma once
 
 #include <memory>

@@ -31,7 +31,7 @@ class Builder {
   void set_text(std::string_view group, std::string_view name, const std::string& text);
   void set_texts(std::string_view group, std::string_view name, std::span<const std::string> texts);
 
-  /// Bytes for one place of the file.
+  /// Bytes at one offset of the file.
   struct Piece {
     std::size_t offset;
     std::string bytes;

@@ -99,13 +99,13 @@ class KerasReader {
   // A variable that several layers share is saved with each of them.
   void add(const std::string& layer, const std::string& name, const Object& dataset) {
     const Tensor tensor = hdf5_.tensor(dataset);
-    const auto [place, is_new] = found_.emplace(name, Found{tensor, dataset.path, layer});
+    const auto [entry, is_new] = found_.emplace(name, Found{tensor, dataset.path, layer});
     if (is_new) return;
-    const Tensor& known = place->second.tensor;
+    const Tensor& known = entry->second.tensor;
     if (known.dtype() != tensor.dtype() || known.dims() != tensor.dims() ||
         (known.bytes().data() != tensor.bytes().data() && !std::ranges::equal(known.bytes(), tensor.bytes()))) {
       bad("weight `{}` stands twice with different values, as `{}` and `{}`; names must be unique", name,
-          place->second.path, dataset.path);
+          entry->second.path, dataset.path);
     }
   }
 

@@ -94,7 +94,7 @@ struct Storage {
   int64_t full_count = 0;  // elements of the whole storage
 };
 
-// Makes tensors from what the pickle describes; where a storage's bytes are is the container's affair.
+// Makes tensors from what the pickle describes; the subclass for each container finds a storage's bytes.
 class StateDict {
  public:
   StateDict(const WeightFile& file, std::string where) : file_(file), where_(std::move(where)) {}
@@ -322,7 +322,7 @@ class LegacyStateDict : public StateDict {
     return pickle;
   }
 
-  // The file itself does not say how wide a storage's elements are; those who use it do.
+  // The file does not say how wide a storage's elements are; the tensors that use it do.
   void find_storages(const Value& root) {
     for (std::size_t i = 1; i < root.size(); i += 2) {
       Value value = root[i];

@@ -1,4 +1,4 @@
-// All places are known before anything is written, so blocks are written in any order, by several threads; a tensor's
+// All offsets are known before anything is written, so blocks are written in any order, by several threads; a tensor's
 // checksum is joined from its blocks'. A block of a tensor that keeps order and type goes from the mapped source
 // straight to the file; others go through a buffer. Tensors are opened one after the other, as threads ask for blocks.
 #include "checkpoint/tensor_writer.h"
@@ -28,7 +28,7 @@ struct Part {
 
 struct Block {
   std::shared_ptr<const StridedTensor> source;
-  const PlacedTensor* place = nullptr;
+  const PlacedTensor* target = nullptr;
   int64_t first = 0, last = 0;  // elements
   Part* part = nullptr;
 };
@@ -102,7 +102,7 @@ class BlockWriter {
   std::size_t write(const Block& block) {
     const StridedTensor& source = *block.source;
     const std::size_t from_width = size_of(source.dtype());
-    const std::size_t width = size_of(block.place->dtype);
+    const std::size_t width = size_of(block.target->dtype);
     const auto count = static_cast<std::size_t>(block.last - block.first);
     const auto first = static_cast<std::size_t>(block.first);
     std::span<const std::byte> bytes;
@@ -113,12 +113,12 @@ class BlockWriter {
       source.read(block.first, block.last, gathered_.data());
       bytes = std::span(gathered_).first(count * from_width);
     }
-    if (source.dtype() != block.place->dtype) {
+    if (source.dtype() != block.target->dtype) {
       cast_.resize(std::max(cast_.size(), count * width));
-      cast_floats(source.dtype(), bytes, block.place->dtype, cast_.data());
+      cast_floats(source.dtype(), bytes, block.target->dtype, cast_.data());
       bytes = std::span(cast_).first(count * width);
     }
-    put(block.place->offset + first * width, bytes, *block.part);
+    put(block.target->offset + first * width, bytes, *block.part);
     return bytes.size();
   }
 

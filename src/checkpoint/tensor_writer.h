@@ -1,4 +1,4 @@
-// Tensors to their places in a file, a block at a time.
+// Tensors to their offsets in a file, a block at a time.
 #pragma once
 
 #include <cstddef>

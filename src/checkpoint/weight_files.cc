@@ -109,7 +109,7 @@ bool is_index(const fs::path& path) { return path.extension() == ".json"; }
 
 Checkpoint open_either(const fs::path& path) { return is_index(path) ? open_sharded(path) : open_file(path); }
 
-// Tells whose safetensors these are by what one file says; shards are alike.
+// The framework that saved these safetensors, by the metadata of one file; all shards have the same.
 bool saved_by_tensorflow(const fs::path& path) {
   if (!is_index(path)) return open_safetensors(path).is_tensorflow();
   const WeightMap weight_map = read_weight_map(path);

@@ -107,18 +107,18 @@ void write_one_safetensors(const fs::path& path, Tensors tensors, const WritePro
   OutputFile file(path);
   file.reserve(head.size() + end);
   file.write_at(0, std::as_bytes(std::span(head)));
-  std::vector<PlacedTensor> places;
+  std::vector<PlacedTensor> placed_tensors;
   std::size_t offset = head.size();
   for (NewTensor& tensor : tensors) {
     const std::size_t size = size_of(tensor);
-    places.push_back(placed(tensor, offset));
+    placed_tensors.push_back(placed(tensor, offset));
     offset += size;
   }
-  write_tensors(file, std::move(places), Checksums::kNone, progress);
+  write_tensors(file, std::move(placed_tensors), Checksums::kNone, progress);
   file.close();
 }
 
-void write_hdf5(const fs::path& path, const hdf5::Builder& builder, std::vector<PlacedTensor> places,
+void write_hdf5(const fs::path& path, const hdf5::Builder& builder, std::vector<PlacedTensor> placed_tensors,
                 const WriteProgress& progress) {
   const hdf5::Builder::File parts = builder.finish();
   OutputFile file(path);
@@ -126,7 +126,7 @@ void write_hdf5(const fs::path& path, const hdf5::Builder& builder, std::vector<
   for (const auto* piece : {&parts.head, &parts.tail}) {
     file.write_at(piece->offset, std::as_bytes(std::span(piece->bytes)));
   }
-  write_tensors(file, std::move(places), Checksums::kNone, progress);
+  write_tensors(file, std::move(placed_tensors), Checksums::kNone, progress);
   file.close();
 }
 
@@ -134,15 +134,15 @@ void write_hdf5_shard(const fs::path& path, Tensors tensors, const WriteProgress
   std::ranges::sort(tensors, {}, &NewTensor::name);
   hdf5::Builder builder;
   std::vector<std::string> names;
-  std::vector<PlacedTensor> places;
+  std::vector<PlacedTensor> placed_tensors;
   for (NewTensor& tensor : tensors) {
     names.push_back(tf_name_in_shards(tensor.name));
     const auto dataset = builder.add_dataset(tensor.dtype, tensor.dims);
     builder.link(dataset, names.back());
-    places.push_back(placed(tensor, builder.offset_of(dataset)));
+    placed_tensors.push_back(placed(tensor, builder.offset_of(dataset)));
   }
   builder.set_texts("", "layer_names", names);
-  write_hdf5(path, builder, std::move(places), progress);
+  write_hdf5(path, builder, std::move(placed_tensors), progress);
 }
 
 void write_whole_hdf5(const fs::path& path, const std::vector<std::string>& layer_names, Tensors tensors,
@@ -151,7 +151,7 @@ void write_whole_hdf5(const fs::path& path, const std::vector<std::string>& laye
   std::map<std::string, std::vector<std::string>> weight_names;
   for (const std::string& layer : layer_names) weight_names[layer];
   weight_names[kTopLevel];
-  std::vector<PlacedTensor> places;
+  std::vector<PlacedTensor> placed_tensors;
   for (NewTensor& tensor : tensors) {
     const auto dataset = builder.add_dataset(tensor.dtype, tensor.dims);
     for (const std::string& layer : tensor.layers) {
@@ -162,13 +162,13 @@ void write_whole_hdf5(const fs::path& path, const std::vector<std::string>& laye
       found->second.push_back(tensor.name);
       builder.link(dataset, layer + "/" + tensor.name);
     }
-    places.push_back(placed(tensor, builder.offset_of(dataset)));
+    placed_tensors.push_back(placed(tensor, builder.offset_of(dataset)));
   }
   builder.set_texts("", "layer_names", layer_names);
   builder.set_text("", "backend", "tensorflow");
   builder.set_text("", "keras_version", kKerasVersion);
   for (const auto& [layer, names] : weight_names) builder.set_texts(layer, "weight_names", names);
-  write_hdf5(path, builder, std::move(places), progress);
+  write_hdf5(path, builder, std::move(placed_tensors), progress);
 }
 
 }  // namespace

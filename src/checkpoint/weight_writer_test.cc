@@ -17,16 +17,16 @@ NewTensor numbers(const std::string& name, Dims dims, float first, std::vector<s
 
 fs::path folder_of(const TestFile& file) { return fs::path(file.path()).parent_path(); }
 
-Checkpoint h5_of(const TestFile& place, std::vector<std::string> layers, std::vector<NewTensor> tensors) {
-  write_keras_hdf5(folder_of(place), layers, std::move(tensors), 1 << 20, {});
-  return open_checkpoint(folder_of(place) / "tf_model.h5");
+Checkpoint h5_of(const TestFile& file, std::vector<std::string> layers, std::vector<NewTensor> tensors) {
+  write_keras_hdf5(folder_of(file), layers, std::move(tensors), 1 << 20, {});
+  return open_checkpoint(folder_of(file) / "tf_model.h5");
 }
 
 TEST_CASE("HDF5 gives back names, layers, shapes and numbers") {
-  const TestFile place;
+  const TestFile file;
   std::vector<NewTensor> tensors = {numbers("m/a/kernel:0", {2, 3}, 1, {"a"}), numbers("m/scalar:0", {}, 7, {"a", "b"}),
                                     numbers("m/none:0", {0, 4}, 0, {"top_level_model_weights"})};
-  const Checkpoint read = h5_of(place, {"a", "b", "empty"}, std::move(tensors));
+  const Checkpoint read = h5_of(file, {"a", "b", "empty"}, std::move(tensors));
   REQUIRE(read.entries().size() == 3);
   CHECK(read.is_tensorflow());
   CHECK(read.metadata().at("backend") == "tensorflow");
@@ -38,10 +38,10 @@ TEST_CASE("HDF5 gives back names, layers, shapes and numbers") {
 }
 
 TEST_CASE("an HDF5 group of thousands") {
-  const TestFile place;
+  const TestFile file;
   std::vector<NewTensor> tensors;
   for (int i = 0; i < 3000; ++i) tensors.push_back(numbers(fmt::format("w{}", i), {1}, static_cast<float>(i), {"a"}));
-  const Checkpoint read = h5_of(place, {"a"}, std::move(tensors));
+  const Checkpoint read = h5_of(file, {"a"}, std::move(tensors));
   REQUIRE(read.entries().size() == 3000);
   for (const int i : {0, 7, 8, 255, 256, 257, 2999}) {
     CHECK(read.tensor(fmt::format("w{}", i)).at<float>(0) == static_cast<float>(i));
@@ -49,20 +49,20 @@ TEST_CASE("an HDF5 group of thousands") {
 }
 
 TEST_CASE("shards are filled in order, a large tensor gets its own, and floats are cast") {
-  const TestFile place;
+  const TestFile file;
   std::vector<NewTensor> tensors = {numbers("a", {4}, 0), numbers("b", {100}, 0), numbers("c", {2}, 0),
                                     numbers("d", {3}, 1), numbers("e", {1}, 0)};
   for (NewTensor& t : tensors) t.dtype = DType::kFloat16;
   std::size_t last = 0;
   const WrittenFiles written =
-      write_safetensors(folder_of(place), std::move(tensors), 10, [&](std::size_t done) { last = done; });
+      write_safetensors(folder_of(file), std::move(tensors), 10, [&](std::size_t done) { last = done; });
   CHECK(written.bytes == 220);
   CHECK(last == 220);
   CHECK(written.names == std::vector<std::string>{"model-00001-of-00004.safetensors",
                                                   "model-00002-of-00004.safetensors",
                                                   "model-00003-of-00004.safetensors",
                                                   "model-00004-of-00004.safetensors", "model.safetensors.index.json"});
-  const Checkpoint read = open_checkpoint(folder_of(place));
+  const Checkpoint read = open_checkpoint(folder_of(file));
   CHECK(read.entries().size() == 5);
   CHECK(read.find("c")->file == read.find("d")->file);
   CHECK(read.find("d")->file != read.find("e")->file);
@@ -71,9 +71,9 @@ TEST_CASE("shards are filled in order, a large tensor gets its own, and floats a
 }
 
 TEST_CASE("bad: names that a file cannot hold") {
-  const TestFile place;
+  const TestFile file;
   const auto refusal = [&](std::vector<NewTensor> tensors) {
-    return error_from(place.path(), [&] { h5_of(place, {"a"}, std::move(tensors)); });
+    return error_from(file.path(), [&] { h5_of(file, {"a"}, std::move(tensors)); });
   };
   CHECK(has(refusal({numbers("x", {1}, 0, {"a"}), numbers("x", {1}, 0, {"a"})}), "tensor `x` stands twice"));
   CHECK(has(refusal({numbers("x", {1}, 0, {"a"}), numbers("x/y", {1}, 0, {"a"})}), "is a weight and holds others"));

@@ -90,7 +90,7 @@ int run_command_line(int argc, char** shown) {
   } catch (const CLI::Success& asked) {
     return app.exit(asked);
   } catch (const CLI::ParseError& error) {
-    // What was parsed so far does not tell.
+    // Parsing may have stopped before --json was seen.
     const bool as_json = std::find(argv, argv + argc, std::string_view("--json")) != argv + argc;
     return report_error(bad_command_line(app, error, argc, argv), as_json);
   }

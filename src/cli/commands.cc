@@ -6,8 +6,12 @@
 #include <algorithm>
 #include <iostream>
 #include <memory>
+#include <optional>
 
+#include "app/check.h"
 #include "app/tf_judge.h"
+#include "app/verify.h"
+#include "base/error.h"
 #include "base/interrupt.h"
 #include "bridge/worker_process.h"
 #include "cli/progress.h"
@@ -34,7 +38,7 @@ int finish(const report::Report& report, const Options& o) {
     std::cout << report::to_terminal(report, {wants_color(STDOUT_FILENO), terminal_width(STDOUT_FILENO), o.verbose});
     std::cout.flush();
   }
-  // Asked to compare, and nothing was there to compare: no success.
+  // A comparison was asked for, and there was nothing to compare: not a success.
   const bool is_unproved = report.result.verdict == verify::Verdict::kUnverified && !o.no_verify;
   return report.result.verdict == verify::Verdict::kMismatch || is_unproved ? 1 : 0;
 }
@@ -59,8 +63,30 @@ int run_convert(Options& o) {
   return code;
 }
 
+int run_verify_against(Options& o) {
+  app::AgainstRequest& request = o.against;
+  request.model = o.request.model;
+  request.out = o.request.out;
+  request.max_error = o.request.max_error;
+  request.strict = o.request.strict;
+  PythonEnvironment environment = find_python(o.python);
+  if (app::needs_tf4(request.target)) {
+    if (auto found = app::find_tf4(environment)) environment = *std::move(found);
+  }
+  environment.package_elsewhere = app::find_package(find_python(""));
+  WorkerProcess python(environment);
+  ProgressLine line(ProgressLine::style_for(o.quiet));
+  const report::Report report = app::verify_against(request, environment, python, line.reporter());
+  line.clear();
+  return finish(report, o);
+}
+
 int run_verify(Options& o) {
   settle(o);
+  if (!o.against.target.empty()) return run_verify_against(o);
+  if (o.request.out.empty()) {
+    bad_input("command line: OUT is missing: the folder that `convert` made; see `crossload verify --help`");
+  }
   const PythonEnvironment environment = find_python(o.python);
   WorkerProcess python(environment);
   ProgressLine line(ProgressLine::style_for(o.quiet));
@@ -105,6 +131,8 @@ int run_weights(Options& o) {
     WorkerProcess python(find_python(o.python));
     request.source = app::fetch_weights(request, python, line.reporter());
   }
+  std::optional<WorkerProcess> python;
+  request.python = [&]() -> app::PythonSide& { return python ? *python : python.emplace(find_python(o.python)); };
   const app::WeightsResult result = app::convert_weights(request, [&](uint64_t done, uint64_t all) {
     throw_if_interrupted();
     line.show_growth(

@@ -138,7 +138,13 @@ std::vector<Command> add_commands(CLI::App& app, Options& o) {
 
   CLI::App* verify_command = app.add_subcommand("verify", "compare again, stage by stage");
   add_model_flags(*verify_command, o);
-  verify_command->add_option("OUT", o.request.out, "the folder that `convert` made")->required();
+  verify_command->add_option("OUT", o.request.out,
+                             "the folder that `convert` made; with --against: where the report goes, default nowhere");
+  verify_command->add_option(
+      "--against", o.against.target,
+      "a TensorFlow model that somebody wrote, instead: FILE.py:Class, module:Class, or a SavedModel");
+  verify_command->add_option("--map", o.against.map, "JSON: paths of its layers to paths of PyTorch modules")
+      ->check(CLI::ExistingFile);
   add_sample_flags(*verify_command, o);
   add_trace_flags(*verify_command, o);
   add_common_flags(*verify_command, o);

@@ -1,4 +1,4 @@
-// The commands and flags that people know, bound to the options that they fill.
+// The commands and their flags, bound to the options that they fill.
 #pragma once
 
 #include <string>

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "app/against.h"
 #include "app/convert.h"
 #include "app/port.h"
 #include "app/pt_to_tf.h"
@@ -14,6 +15,7 @@ namespace crossload::cli {
 
 struct Options {
   app::ConvertRequest request;
+  app::AgainstRequest against;  // `target` empty: `request` is meant
   app::PushRequest push;
   app::WeightsRequest weights;
   app::PtToTfRequest pt_to_tf;

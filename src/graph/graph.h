@@ -48,7 +48,7 @@ struct Value {
   std::vector<PtValue> pt_values;
 };
 
-/// The place in the PyTorch model that a node was lowered from.
+/// The module and source line of the PyTorch model that a node was lowered from.
 struct Origin {
   std::string module;  // `encoder.layer.0.attention`, empty for the root
   std::string source;  // `modeling_bert.py:287`

@@ -1,4 +1,4 @@
-// Reads the text form line by line; README.md has the grammar. What stands deeper than a node's line belongs to it.
+// Reads the text form line by line; README.md has the grammar. Lines indented deeper than a node's line belong to it.
 #include <charconv>
 #include <unordered_map>
 

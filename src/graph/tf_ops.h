@@ -46,13 +46,13 @@ std::optional<DType> value_type(std::string_view name);
 
 /// The operation, or null when it is not in the table. The pointer stays valid for the life of the process.
 const TfOp* find_tf_op(std::string_view name);
-/// Whether a node of the graph draws random numbers or does something else than compute.
+/// Whether a node of the graph draws random numbers or has side effects.
 bool is_stateful(const Graph& graph);
 /// All operations of the table in the order of their names.
 const std::vector<TfOp>& all_tf_ops();
 
 /// Sets the attributes that follow from the inputs' types and number (`T`, `N`, `Tin`), and returns the types of all
-/// outputs. Inputs are flat: those of a list argument stand one after another in the place of the argument. Also set:
+/// outputs. Inputs are flat: those of a list argument stand consecutively where the argument does. Also set:
 /// `Tout` from the outputs of a function attribute, the complex type that belongs to a real one and the reverse,
 /// `dtype` of Const from its value; an int for a float attribute becomes a double. Throws `kInternal` when inputs do
 /// not fit, an attribute without default is missing, or an attribute is unknown to the operation, of the wrong kind, or

@@ -1,9 +1,9 @@
 // Walks a block once, in execution order. Mutation is removed on the way: a value that is a view remembers its base
-// and the node that made it. An in-place write replaces the written value; when that is a view, the write is carried
-// back into its base (`write_back`), and every other view of the base is made anew when it is next read.
+// and the node that made it. An in-place write replaces the written value; when that is a view, its base is replaced as
+// well (`write_back`), and every other view of the base is computed again when it is next read.
 //
 // The body of a higher-order operation is a block with a scope of its own: it is lowered by a BlockLowering of its own,
-// into the graph of the function that it becomes. Its values carry no marks: their names mean nothing outside.
+// into the graph of the function that it becomes. Its values get no `pt_values`: their names mean nothing outside.
 
 #include "lower/block_lowering.h"
 
@@ -19,7 +19,7 @@ using program::TensorRef;
 
 namespace {
 
-// Thrown by a lowering whose body holds calls that failed; they are reported already.
+// Thrown by a lowering when calls in one of its bodies failed, which have been reported already.
 struct BodyFailed {};
 
 template <typename F>
@@ -70,7 +70,8 @@ bool needs_no_lowering(const Node& node) {
 void BlockLowering::define(const std::string& name, Expr value) {
   values_[name] = value;
   const auto found = program_.main.tensors.find(name);
-  if (marks_ == Marks::kProgram && found != program_.main.tensors.end()) builder_.add_pt_value(value, {name, {}});
+  if (pt_values_ == PtValues::kProgram && found != program_.main.tensors.end())
+    builder_.add_pt_value(value, {name, {}});
   bind_symbols(value);
 }
 
@@ -125,7 +126,7 @@ Exprs BlockLowering::lower_body(const Block& body, const Exprs& inputs, Builder&
   }
   const std::size_t failures_before = failures_.count();
   const graph::Origin origin = into.origin();
-  BlockLowering inner(into, program_, body, current_, failures_, Marks::kNone);
+  BlockLowering inner(into, program_, body, current_, failures_, PtValues::kNone);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (inputs[i]) inner.define_outside(body.inputs[i], inputs[i]);
   }

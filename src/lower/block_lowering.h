@@ -30,21 +30,21 @@ bool needs_no_lowering(const program::Node& node);
 
 class BlockLowering : public Bodies {
  public:
-  /// Whether the graph's values are marked with the block's names: those of the program itself are, where it has them.
-  enum class Marks { kNone, kProgram };
+  /// Whether the graph's values get `pt_values` with the block's names: only those of the program's main block do.
+  enum class PtValues { kNone, kProgram };
 
-  /// `site` is where the block stands in the model, for nodes that do not say it themselves. Failures are collected;
-  /// what reads the result of a call that failed is passed over.
+  /// `site` is where the block stands in the model, for nodes without a call site of their own. Failures are collected;
+  /// calls that read the result of a failed call are skipped.
   BlockLowering(Builder& builder, const program::Program& program, const program::Block& block, program::CallSite site,
-                Failures& failures, Marks marks)
+                Failures& failures, PtValues pt_values)
       : builder_(builder),
         program_(program),
         block_(block),
         call_site_(std::move(site)),
         failures_(failures),
-        marks_(marks) {}
+        pt_values_(pt_values) {}
 
-  /// Gives a value of the block that no node computes, when it is read first.
+  /// Called at the first read of a value of the block that no node computes; returns it.
   using Source = std::function<Expr(const std::string& name)>;
   void set_source(Source source) { source_ = std::move(source); }
   void define(const std::string& name, Expr value);
@@ -85,7 +85,7 @@ class BlockLowering : public Bodies {
   const program::Block& block_;
   const program::CallSite call_site_;
   Failures& failures_;
-  const Marks marks_;
+  const PtValues pt_values_;
   Source source_;
   program::CallSite current_;  // of the node that is being lowered
   std::unordered_map<std::string, Expr> values_;

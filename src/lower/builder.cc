@@ -83,8 +83,8 @@ bool may_be_zero(const Sym& size) {
   return std::any_of(symbols.begin(), symbols.end(), [](const std::string& name) { return name.starts_with("u"); });
 }
 
-// The axis that a reshape leaves to TensorFlow, if any: one that may be zero, for only without it the others tell what
-// it is; else the longest expression, to save nodes.
+// The axis that a reshape gives as -1, if any: one whose size may be zero, since -1 cannot be inferred for another axis
+// when one is zero; else the one with the longest expression, which saves nodes.
 std::optional<std::size_t> open_axis(const SymDims& dims) {
   std::optional<std::size_t> longest, maybe_zero;
   for (std::size_t i = 0; i < dims.size(); ++i) {

@@ -73,7 +73,7 @@ class Builder {
   Expr scalar(DType dtype, int64_t value);
   Expr scalar(DType dtype, int value) { return scalar(dtype, static_cast<int64_t>(value)); }
   Expr int32s(const std::vector<int>& values);
-  /// What no value of the dtype is below, or above: the infinities of floats, the ends of integers.
+  /// The smallest and the largest value of the dtype: infinities for floats, the limits for integers.
   Expr lowest(DType dtype);
   Expr highest(DType dtype);
 
@@ -116,7 +116,7 @@ class Builder {
 
   void set_origin(graph::Origin origin) { origin_ = std::move(origin); }
   const graph::Origin& origin() const { return origin_; }
-  /// Replaces what inference found; used when the program states the shape.
+  /// Replaces the inferred shape; used when the program states it.
   void set_dims(Expr x, SymDims dims);
   void add_pt_value(Expr x, graph::PtValue pt_value);
   void add_output(std::string name, Expr x);

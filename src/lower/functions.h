@@ -9,8 +9,8 @@
 
 namespace crossload::lower {
 
-/// Puts together functions that all take the same inputs. Sizes of the outer graph that one of them reads become inputs
-/// of each (`Builder::capture`).
+/// Builds several functions that all take the same inputs. Sizes of the outer graph that one of them reads become
+/// inputs of every one (`Builder::capture`).
 ///   Functions two(b, 2); two.add_inputs(values); … lower bodies from two.inputs(i) into two.builder(i) …
 ///   const Exprs captured = two.capture(); … two.add_outputs(i, …) …
 ///   b.tf_all("StatelessIf", {condition, values…, captured…}, {{"then_branch", two.graph(0)}, …});
@@ -24,14 +24,14 @@ class Functions {
   /// The same for one value that may have another shape in each call.
   void add_input(Expr value, const SymDims& dims);
   const Exprs& inputs(std::size_t i) const { return inputs_[i]; }
-  /// Makes what any of them reads of the outer graph's sizes an input of all, and returns those sizes. Called once,
+  /// Makes each size of the outer graph that any of them reads an input of all, and returns those sizes. Called once,
   /// when all bodies are lowered; `captured(i)` then gives those inputs.
   Exprs capture();
   const Exprs& captured(std::size_t i) const { return captured_[i]; }
   void add_outputs(std::size_t i, const Exprs& values);
-  /// Takes the function away.
+  /// Moves the function's graph out.
   std::shared_ptr<const graph::Graph> graph(std::size_t i);
-  /// Whether any of them draws random numbers or does something else than compute.
+  /// Whether any of them draws random numbers or has side effects.
   bool is_stateful() const;
 
  private:

@@ -1,5 +1,5 @@
 // `%y = wrap(mode…, {(%a) … return [%b]}, %x)` becomes the body's nodes with %x in place of %a and %y in place of %b.
-// Being renamed and not copied, a write inside reaches what it writes to outside.
+// Values are renamed, not copied, so an in-place write inside the body still reaches the value outside.
 #include "lower/inline_wrappers.h"
 
 #include <algorithm>

@@ -7,11 +7,10 @@
 
 namespace crossload::lower {
 
-/// The block with the bodies of such nodes in their place, also inside other bodies; nothing when it has none. Names
-/// that a result of the wrapper had keep standing for that result; the other values of the body get names that the
-/// block does not have. What autocast converts on the way into an operation is converted by nodes of their own, as
-/// run_decompositions() writes it. Throws `kBadInput` for a wrapper without a body, or with other operands than its
-/// body takes.
+/// The block with the bodies of such nodes inlined, also inside other bodies; nothing when it has no such node. The
+/// wrapper's results keep their names; the other values of the body get names that are not used in the block. The
+/// conversions that autocast makes before an operation become nodes, as run_decompositions() writes them. Throws
+/// `kBadInput` for a wrapper without a body, or with operands that its body does not take.
 std::optional<program::Block> inline_wrappers(const program::Block& block);
 
 }  // namespace crossload::lower

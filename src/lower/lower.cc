@@ -23,7 +23,7 @@ class Driver {
   explicit Driver(const Program& program)
       : program_(program),
         flat_(inline_wrappers(program.main)),
-        lowering_(builder_, program, flat_ ? *flat_ : program.main, {}, failures_, BlockLowering::Marks::kProgram) {
+        lowering_(builder_, program, flat_ ? *flat_ : program.main, {}, failures_, BlockLowering::PtValues::kProgram) {
     lowering_.set_source([this](const std::string& name) { return weight(name); });
   }
 

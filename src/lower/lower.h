@@ -1,4 +1,4 @@
-// Program → Graph: what PyTorch computes, said in TensorFlow's operations.
+// Program → Graph: what PyTorch computes, expressed in TensorFlow's operations.
 #pragma once
 
 #include <set>
@@ -18,8 +18,8 @@ graph::Graph lower(const program::Program& program);
 /// The targets of the program that have no lowering, with the number of their uses.
 std::vector<std::pair<std::string, int>> missing_ops(const program::Program& program);
 
-/// The targets of the program that cannot be lowered as it has them: those without a lowering, and those with a
-/// lowering that says no to a call.
+/// The targets of the program that cannot be lowered: those without a lowering, and those whose lowering refuses one of
+/// the calls.
 std::set<std::string> unlowered_ops(const program::Program& program);
 
 /// The targets of the program that draw random numbers, with the number of their uses.

@@ -10,7 +10,7 @@ namespace {
 
 using program::Argument;
 
-// What the reader left as a name of the block (`sym_size_int_20`) becomes its expression.
+// A size that the reader left as the name of a value (`sym_size_int_20`) is replaced by its expression.
 Sym resolved(const Sym& value, const program::Block& block) {
   if (value.is_symbol()) {
     if (const auto found = block.syms.find(value.symbol_name()); found != block.syms.end()) return found->second;

@@ -26,8 +26,8 @@ class Bodies {
  public:
   virtual ~Bodies() = default;
   /// The body's tensor outputs, computed in the graph of `into` from `inputs`, one entry for each input of the body; a
-  /// null handle stands for one that is no tensor. Throws Unsupported for an input too many or too few; where calls in
-  /// the body cannot be lowered they are reported, and what is thrown ends the lowering of this operation.
+  /// null handle stands for one that is no tensor. Throws Unsupported for an input too many or too few. Calls in the
+  /// body that cannot be lowered are reported; then this throws as well, which ends the lowering of the operation.
   virtual Exprs lower_body(const program::Block& body, const Exprs& inputs, Builder& into) = 0;
 };
 
@@ -162,7 +162,7 @@ inline DType computed_dtype(DType dtype) {
   return dtype == DType::kFloat16 || dtype == DType::kBFloat16 ? DType::kFloat32 : dtype;
 }
 
-/// A call that does nothing to the values of its first argument: memory layout, devices, dropout in evaluation mode.
+/// A call that leaves the values of its first argument as they are: memory layout, devices, dropout in evaluation mode.
 Expr same_value(Call& call);
 
 }  // namespace crossload::lower

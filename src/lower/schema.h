@@ -11,7 +11,7 @@ namespace crossload::lower {
 
 struct SchemaArgument {
   std::string name;
-  std::string type;   // `Tensor`, `SymInt[]`, `Scalar?`, without alias marks
+  std::string type;   // `Tensor`, `SymInt[]`, `Scalar?`, without alias annotations
   std::string alias;  // `a` in `Tensor(a!)`; empty when it aliases nothing
   bool is_written = false;
   bool has_default = false;

@@ -61,7 +61,7 @@ Expr write_narrow(Call& call, std::size_t, Expr base, Expr value) {
   return replace_range(base, value, axis, wrapped(call.sym("start"), base.dim(axis)));
 }
 
-// The parts before it say where part `index` begins.
+// Part `index` begins where the parts before it end.
 Expr write_part(Call& call, std::size_t index, Expr base, Expr value) {
   const int axis = call.axis("dim", base.rank());
   Sym begin(0);
@@ -98,7 +98,7 @@ Expr write_reshaped(Call& call, std::size_t, Expr base, Expr value) {
 
 using WayBack = Expr (*)(Call& call, std::size_t index, Expr base, Expr value);
 
-// That an operation makes a view, its schema says; which elements of the base the view shows, no schema does.
+// The schema says that an operation makes a view, but not which elements of the base the view shows.
 const std::unordered_map<std::string_view, WayBack>& ways_back() {
   static const std::unordered_map<std::string_view, WayBack> ways = {
       {"aten.slice.Tensor", write_slice},

@@ -8,8 +8,8 @@
 
 namespace crossload::lower {
 
-/// The base with `value` in the place that result `index` of the view call `call` shows. `call` is the node that made
-/// the view, over the base as it is now. Throws Unsupported for a kind of view that has no inverse here.
+/// The base with the elements that result `index` of the view call `call` shows replaced by `value`. `call` is the node
+/// that made the view, over the base as it is now. Throws Unsupported for a kind of view that has no inverse here.
 Expr write_back(Call& call, std::size_t index, Expr base, Expr value);
 
 /// The targets of the calls that `write_back` takes.

@@ -8,8 +8,8 @@
 namespace crossload::lower {
 namespace {
 
-// Views that a program may read but not write through: they show other values than the base holds, or show one more
-// than once, or nobody has needed the way back.
+// Views that a program may read but not write through: their values differ from those of the base, an element occurs
+// more than once, or the inverse has not been needed yet.
 const std::set<std::string_view> kReadOnly = {
     "aten._conj.default",     "aten.broadcast_to.default",    "aten.conj.default",         "aten.expand.default",
     "aten.expand_as.default", "aten.feature_dropout.default", "aten.imag.default",         "aten.movedim.int",

@@ -44,9 +44,9 @@ struct DimsRow {
 std::span<const DimsRow> dims_rows();
 
 enum class Holds {
-  kOne,              // TensorFlow has `same_as` only
-  kOneWhereTied,     // the same, but where the configuration says `tie_word_embeddings: false` it has no place for `pt`
-  kBoth,             // TensorFlow has both
+  kOne,           // TensorFlow has `same_as` only
+  kOneWhereTied,  // the same, but where the configuration says `tie_word_embeddings: false` it has no weight for `pt`
+  kBoth,          // TensorFlow has both
   kBothWhereUntied,  // both where the configuration says `tie_word_embeddings: false`, else `same_as` only
 };
 

@@ -19,7 +19,7 @@ struct Model {
   std::string class_name;  // `architectures[0]`, of PyTorch or TensorFlow; empty: the class that AutoModel takes
   bool tie_word_embeddings = true;
   std::map<std::string, std::string> parts;  // `model_type` of nested configurations: {`encoder`: `bert`, …}
-  std::map<std::string, int64_t> numbers;    // whole numbers at its top, as `d_model`; few types need some
+  std::map<std::string, int64_t> numbers;    // whole numbers at its top, as `d_model`; of parts `encoder.vocab_size`
 };
 
 /// A weight of a PyTorch checkpoint.
@@ -116,8 +116,8 @@ using AreEqual = std::function<bool(const std::string&, const std::string&)>;
 TfPlan to_tf(const Model& model, std::span<const PtTensor> tensors, const AreEqual& are_equal = {});
 
 /// From the names in a file of the TensorFlow class to PyTorch's. A variable that stands in several groups is taken
-/// from the first. Every weight gets a name, also those that the class has no place for, but not what PyTorch's class
-/// lacks. Throws as `to_tf`.
+/// from the first. Every weight gets a name, also one without a counterpart in the class, except weights that PyTorch's
+/// class lacks. Throws as `to_tf`.
 PtPlan to_pt(const Model& model, std::span<const TfTensor> tensors);
 
 /// The name under which a variable stands in a shard of an HDF5 checkpoint, and without `:0` in safetensors.

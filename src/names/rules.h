@@ -16,7 +16,7 @@ namespace crossload::names {
 /// - `weight` is a `kernel` with output channels last; of rank 1 `gamma`, and the `bias` beside it `beta`; of what is
 ///   called an embedding `embeddings`;
 /// - `running_mean` is `moving_mean`, `running_var` `moving_variance`; other parameters keep name and layout.
-/// Way back, what stands before `___` in a layer's name falls away.
+/// In the other direction, the part before `___` in a layer's name is dropped.
 class Rules {
  public:
   explicit Rules(std::string_view model_type);

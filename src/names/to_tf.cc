@@ -86,7 +86,7 @@ class Planner {
     return found;
   }
 
-  /// Fills what the checkpoint holds under the other name of a tie, and takes out what TensorFlow does not hold.
+  /// Fills in weights that the checkpoint holds under the other name of a tie, and drops those that TensorFlow lacks.
   void apply_ties() {
     for (const auto& tie : namer_.ties()) {
       const bool holds_both =
@@ -181,8 +181,17 @@ class Planner {
 
   [[noreturn]] void fail_for_nothing_known() const {
     if (tensors_.empty()) bad_input("the checkpoint holds no weights; {} needs some", row_.pt_class);
-    bad_input("none of {} weights, such as `{}`, belongs to {}; check `architectures` in config.json", tensors_.size(),
-              tensors_[0].name, row_.pt_class);
+    // DistributedDataParallel, torch.compile and training code put a component before all names.
+    const std::string first = tensors_[0].name.substr(0, tensors_[0].name.find('.') + 1);
+    const std::string known = first + std::string(row_.main_layer) + ".";
+    const bool is_wrapped =
+        !first.empty() && !row_.main_layer.empty() &&
+        std::ranges::all_of(tensors_, [&](const auto& tensor) { return tensor.name.starts_with(first); }) &&
+        std::ranges::any_of(tensors_, [&](const auto& tensor) { return tensor.name.starts_with(known); });
+    const std::string advice = is_wrapped ? fmt::format("save them without the `{}` before all names", first)
+                                          : "check `architectures` in config.json";
+    bad_input("none of {} weights, such as `{}`, belongs to {}; {}", tensors_.size(), tensors_[0].name, row_.pt_class,
+              advice);
   }
 
   void list_layers() {
@@ -205,7 +214,8 @@ class Planner {
     }
   }
 
-  /// Notes what layers, configuration and class show to be missing or foreign; foreign weights are kept.
+  /// Notes weights that are missing or foreign, judged by the layers, the configuration and the class; foreign weights
+  /// are kept.
   void tell_wholeness() {
     std::vector<PtTensor> named;
     for (const auto& [name, parameter] : parameters_) {

@@ -66,7 +66,7 @@ class ProgramReader {
     int depth;
   };
 
-  // What crossload has no form for is collected, so that the user learns all of it at once.
+  // Unsupported parts are collected, so that the user learns of all of them at once.
   void unsupported(Json at, std::string_view seen) {
     unsupported_.push_back(at.location().item.empty() ? std::string(seen)
                                                       : fmt::format("{}: {}", at.location().item, seen));
@@ -151,7 +151,8 @@ class ProgramReader {
 
   // --- arguments ---
 
-  // An operand of a higher-order operation may be a size under a tensor's tag; the inner graph has its expression.
+  // An operand of a higher-order operation may be a size although its field says `as_tensor`; the inner graph has its
+  // expression.
   std::optional<std::string> operand(Json tensor, const Scope& scope) {
     const std::string name(tensor.at("name").string());
     if (!scope.defined.contains(name) && scope.block.syms.contains(name)) return std::nullopt;
@@ -480,7 +481,7 @@ class ProgramReader {
     }
   }
 
-  // What the archive holds must be what the graph says.
+  // Tensors in the archive must have the dtypes and shapes that the graph says.
   void check_data(const Block& block) {
     for (const ProgramInput& input : program_.inputs) {
       if (input.kind == InputKind::kUser || input.kind == InputKind::kFrozen) continue;

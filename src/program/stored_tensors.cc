@@ -113,8 +113,8 @@ class StoredReader {
 
   bool is_one_element(const Stored& s) { return storage(s).bytes.size() == size_of(s.dtype); }
 
-  // A trace without weights keeps one zero a dtype and expands it to every parameter's shape. A scalar parameter is
-  // then no different from a true one by itself: it counts as a stand-in when any other parameter surely is one.
+  // A trace without weights stores one zero for each dtype and expands it to every parameter's shape. For a scalar
+  // parameter this looks like a true value: it counts as a stand-in when any other parameter is certainly one.
   void find_stand_ins() {
     for (const Stored& s : stored_) {
       const bool expanded = !s.sizes.empty() && element_count(s.sizes) > 0 &&

@@ -44,7 +44,8 @@ struct FixedAxis {
 
 struct Report {
   std::string model;
-  std::string commit;  // of the repository `model` on the Hub; empty for a model from elsewhere
+  std::string against;  // the TensorFlow class or SavedModel of somebody else that was compared; empty for our own
+  std::string commit;   // of the repository `model` on the Hub; empty for a model from elsewhere
   std::string model_class;
   std::string model_type;
   bool dynamic = true;

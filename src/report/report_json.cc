@@ -19,6 +19,21 @@ Json valid(const Json& json) {
   return Json::parse(json.dump(-1, ' ', false, nlohmann::detail::error_handler_t::replace));
 }
 
+Json notes_json(const std::vector<verify::LayerNote>& notes) {
+  Json list = Json::array();
+  for (const verify::LayerNote& note : notes) {
+    list.push_back({{"module", note.module}, {"layer", note.layer}, {"reason", note.reason}});
+  }
+  return list;
+}
+
+Json layers_json(const verify::LayerReport& layers) {
+  return {{"without_module", layers.without_module},
+          {"without_layer", layers.without_layer},
+          {"other_structure", notes_json(layers.other_structure)},
+          {"not_isolated", notes_json(layers.not_isolated)}};
+}
+
 }  // namespace
 
 nlohmann::ordered_json to_json(const Report& report) {
@@ -26,6 +41,7 @@ nlohmann::ordered_json to_json(const Report& report) {
   Json json = {{"model", report.model},
                {"commit", report.commit.empty() ? Json(nullptr) : Json(report.commit)},
                {"class", report.model_class},
+               {"against", report.against.empty() ? Json(nullptr) : Json(report.against)},
                {"model_type", report.model_type},
                {"verdict", verify::name_of(result.verdict)},
                {"verdict_note", result.verdict_note.empty() ? Json(nullptr) : Json(result.verdict_note)},
@@ -71,6 +87,7 @@ nlohmann::ordered_json to_json(const Report& report) {
     }
     stages.push_back({{"module", stage_name(stage)},
                       {"class", stage.module_class},
+                      {"layer", stage.layer.empty() ? Json(nullptr) : Json(stage.layer)},
                       {"accumulated", number(stage.accumulated)},
                       {"isolated", number(stage.isolated)},
                       {"noise", number(stage.noise)},
@@ -78,6 +95,7 @@ nlohmann::ordered_json to_json(const Report& report) {
                       {"first_over_limit", stage.first_over_limit},
                       {"ops", std::move(ops)}});
   }
+  json["layers"] = result.layers ? layers_json(*result.layers) : Json(nullptr);
   Json& diagnosis = json["diagnosis"] = Json::array();
   for (const verify::Diagnosis& finding : result.diagnosis) {
     diagnosis.push_back({{"module", finding.module},

@@ -142,6 +142,7 @@ class TerminalWriter {
     shapes();
     outputs();
     stages();
+    layers();
     diagnosis();
     notes();
     timings();
@@ -267,7 +268,11 @@ class TerminalWriter {
     std::string kind = report_.model_class;
     if (!report_.model_type.empty()) kind += fmt::format("{}{}", kind.empty() ? "" : ", ", report_.model_type);
     if (!kind.empty()) fact("class", kind);
-    fact("axes", axes_text());
+    if (report_.against.empty()) {
+      fact("axes", axes_text());
+    } else {
+      fact("against", report_.against);
+    }
     std::string weights = fmt::format("{} tensors, {}", report_.weights.count, size_text(report_.weights.bytes));
     if (!report_.weights.unused.empty()) weights += "; unused: " + listed(report_.weights.unused);
     if (!report_.weights.missing.empty()) weights += "; missing, newly initialised: " + listed(report_.weights.missing);
@@ -454,6 +459,30 @@ class TerminalWriter {
       if (!options_.verbose && does_nothing && !one.first_over_limit) continue;
       add_stage(child, stage.module);
     }
+  }
+
+  /// Layers and modules of a model that somebody wrote that do not go together.
+  void layers() {
+    if (!result_.layers) return;
+    const verify::LayerReport& found = *result_.layers;
+    std::vector<std::string> texts;
+    const auto add_names = [&](const char* what, const std::vector<std::string>& names) {
+      if (!names.empty()) texts.push_back(fmt::format("{}: {}", what, listed(names)));
+    };
+    const auto add_notes = [&](const char* what, const std::vector<verify::LayerNote>& notes) {
+      const std::size_t shown = options_.verbose ? notes.size() : std::min<std::size_t>(notes.size(), 3);
+      for (std::size_t i = 0; i < shown; ++i) {
+        texts.push_back(fmt::format("{}: `{}` and `{}`: {}", what, notes[i].module, notes[i].layer, notes[i].reason));
+      }
+      if (shown < notes.size()) texts.push_back(fmt::format("{}: {} more", what, notes.size() - shown));
+    };
+    add_names("modules without a layer", found.without_layer);
+    add_names("layers without a module", found.without_module);
+    add_notes("of another structure", found.other_structure);
+    add_notes("not by itself", found.not_isolated);
+    if (texts.empty()) return;
+    title("Layers without comparison");
+    for (const std::string& text : texts) paragraph("  - ", printable(text));
   }
 
   void add_ops(const verify::StageResult& stage) {

@@ -19,7 +19,7 @@ struct SessionOptions {
   std::string config_proto;  // a serialized tensorflow.ConfigProto, put before the two below
   int intra_op_threads = 0;  // 0: as many as there are cores; else the session has threads of its own
   int inter_op_threads = 0;
-  bool may_fuse = true;  // let TensorFlow merge operations; it then may lose one whose value is fetched
+  bool may_fuse = true;  // let TensorFlow merge operations; a value that is fetched may then be gone
 };
 
 /// A loaded graph with its variables. Copies share it; `run` may be called from several threads. Tensor names are

@@ -9,10 +9,10 @@
 namespace crossload::runtime {
 namespace {
 
-// TensorFlow holds its own protobuf and snappy under the names of the system's. It must find its own first (deep
-// binding), and nobody else may find its (local): mixed, the first message registered twice ends the process. The
-// sanitizers' own allocator does not bear deep binding; they run only where nothing else is linked that TensorFlow has,
-// too.
+// TensorFlow contains protobuf and snappy under the same symbol names as the system's libraries. It must find its own
+// first (deep binding), and nobody else may find them (local): mixed, the first message registered twice ends the
+// process. The sanitizers' allocator cannot be combined with deep binding; sanitizer builds therefore run TensorFlow
+// only where no library is linked that TensorFlow contains, too.
 #ifdef __SANITIZE_ADDRESS__
 constexpr int kMode = RTLD_NOW | RTLD_LOCAL;
 #else

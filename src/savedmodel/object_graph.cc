@@ -3,7 +3,7 @@
 //
 // Rules of the loader (tried, TensorFlow 2.21): every user object needs a version; each concrete function of a
 // SavedFunction must bind to its argument list; keyword arguments stand in the order of their names, results too; a
-// concrete function serves one place only, because each place binds the variables to it once more.
+// concrete function is used once only, because each use binds the variables to it once more.
 #include "savedmodel/object_graph.h"
 
 #include <algorithm>

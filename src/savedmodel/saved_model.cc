@@ -264,7 +264,7 @@ void write_message(const tf::SavedModel& message, const fs::path& path) {
   }
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd < 0) {
-    fail(ErrorKind::kEnvironment, "{}: cannot be made: {}; give another place", path.string(), std::strerror(errno));
+    fail(ErrorKind::kEnvironment, "{}: cannot be made: {}; choose another path", path.string(), std::strerror(errno));
   }
   google::protobuf::io::FileOutputStream file(fd);
   bool good = false;
@@ -299,7 +299,7 @@ Written write(const graph::Graph& graph, const WeightSource& weights, const fs::
   std::error_code error;
   fs::create_directories(folder / "variables", error);
   if (error) {
-    fail(ErrorKind::kEnvironment, "{}: cannot be made: {}; give another place", (folder / "variables").string(),
+    fail(ErrorKind::kEnvironment, "{}: cannot be made: {}; choose another path", (folder / "variables").string(),
          error.message());
   }
   {

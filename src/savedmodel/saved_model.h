@@ -35,8 +35,8 @@ struct Written {
 ///   they are; both give the graph's outputs by name, sorted;
 /// - called in Python, the model takes inputs by position or name, int32 or int64, and gives a dict; `serve` takes a
 ///   dict of inputs.
-/// The graph itself is the one function `forward`, whose nodes keep their names and carry in their debug information
-/// which PyTorch values they compute (format: function_def.cc).
+/// The graph itself is the one function `forward`, whose nodes keep their names; their debug information says which
+/// PyTorch values they compute (format: function_def.cc).
 /// `progress` is called with the bytes of weights written so far, and may throw to stop.
 /// Throws `kBadInput` when a source's dtype or shape does not fit its variable (all of them in one error, nothing
 /// written), or frozen weights are too large; `kEnvironment` when the disk is full or writing fails.

@@ -343,7 +343,7 @@ TEST_CASE("bad: no room for the weights") {
   ::setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, handler);
   CHECK(message.find("needs 20400000 bytes, ") != std::string::npos);
-  CHECK(message.find(" are free (File too large); make room or give another place") != std::string::npos);
+  CHECK(message.find(" are free (File too large); make room or choose another path") != std::string::npos);
 }
 
 std::string refusal(const Graph& graph, const Weights& weights, const fs::path& folder, const Options& options = {}) {

@@ -69,7 +69,7 @@ void for_each_run(int64_t numbers, int64_t per_element, const Visibility& visibl
 
 bool same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
 
-/// What numbers of floating dtype add up to.
+/// Sums and maxima over numbers of a floating dtype.
 class Sums {
  public:
   void add(const Buffer& a, const Buffer& b, int64_t count, int64_t begin) {
@@ -174,7 +174,7 @@ Difference compare(const Tensor& pt, const Tensor& tf, const Visibility& visible
   result.mean = shown.mean();
   result.cosine = shown.cosine();
   result.worst = shown.worst < 0 ? -1 : shown.worst / per_element;
-  if (shown.unequal > 0) result.note = fmt::format("NaN or infinity at {} places on one side only", shown.unequal);
+  if (shown.unequal > 0) result.note = fmt::format("NaN or infinity at {} positions on one side only", shown.unequal);
   return result;
 }
 
@@ -252,7 +252,7 @@ Content joined(const Content& a, const Content& b) {
   Content result = a.kind > b.kind ? a : b;
   result.count = a.count + b.count;
   const bool are_both = a.kind == Kind::kOneValue && b.kind == Kind::kOneValue;
-  // A number beside NaN is something to compare.
+  // Where some values are numbers and others NaN there is something to compare.
   if (a.kind != b.kind || (are_both && a.value != b.value)) result.kind = Kind::kVaried;
   return result;
 }

@@ -23,7 +23,7 @@ struct Difference {
 /// REQUIRES: equal dtype and element count; `visible` was made for this shape.
 Difference compare(const Tensor& pt, const Tensor& tf, const Visibility& visible);
 
-/// How far values are from others over the visible positions.
+/// The distance between two arrays over the visible positions.
 struct Distance {
   double max = 0;
   double rms = 0;  // root of the mean square
@@ -38,7 +38,7 @@ Distance distance(const Tensor& value, const Tensor& truth, const Tensor& fallba
 /// REQUIRES: as for `compare`, and such a dtype.
 double units_apart(const Tensor& pt, const Tensor& tf, const Visibility& visible);
 
-/// What there is to compare in an output: nothing visible, nothing finite, one value at every position, or more.
+/// What an output offers to compare: nothing visible, nothing finite, one value at every position, or more.
 struct Content {
   enum class Kind { kEmpty, kNotFinite, kOneValue, kVaried } kind = Kind::kEmpty;
   double value = 0;   // of kOneValue

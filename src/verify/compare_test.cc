@@ -17,7 +17,7 @@ constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
-TEST_CASE("compare: largest, mean, place and direction of the difference") {
+TEST_CASE("compare: largest, mean, position and direction of the difference") {
   const Difference d = compare(floats({1, 2, 3, 4}), floats({1, 2.5f, 3, 3.75f}), {});
   CHECK(d.max == 0.5);
   CHECK(d.worst == 1);
@@ -80,13 +80,13 @@ TEST_CASE("compare: hidden positions are told apart") {
   CHECK(d.mean == 0.125);  // of the four visible
 }
 
-TEST_CASE("compare: NaN and infinity must stand in the same places") {
+TEST_CASE("compare: NaN and infinity must stand at the same positions") {
   CHECK(compare(floats({kNaN, kInf, -kInf, 1}), floats({kNaN, kInf, -kInf, 1.5f}), {}).max == 0.5);
   for (const auto& [pt, tf] : {std::pair{kNaN, 1.0f}, {1.0f, kNaN}, {kInf, -kInf}, {kInf, 1.0f}, {kNaN, kInf}}) {
     const Difference d = compare(floats({1, pt}), floats({1, tf}), {});
     CHECK(d.max == kInfinite);
     CHECK(d.worst == 1);
-    CHECK(d.note == "NaN or infinity at 1 places on one side only");
+    CHECK(d.note == "NaN or infinity at 1 positions on one side only");
   }
   // At hidden positions it is the padded error.
   const Difference hidden = compare(floats({1, kNaN}), floats({1, 1}), {{1, 0}, 1});

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "base/error.h"
 #include "verify/compare.h"
@@ -81,6 +82,19 @@ void measure(OutputResult& result, const std::vector<Tensor>& runs, const Tensor
         fmt::format("output `{}` {}: the program that PyTorch exported is {:.1e} away from the model itself",
                     result.name, to_string(pt.dims()), result.pt_truth));
   }
+}
+
+/// A model of dynamic sizes that was compared at one of them.
+void tell_of_one_shape(Result& result) {
+  std::set<std::string> labels;
+  std::string reason;  // the first, for which another shape was given up
+  if (!result.dropped.empty()) reason = result.dropped.front().reason;
+  for (const ShapeResult& shape : result.shapes) {
+    if (!shape.skipped) labels.insert(shape.label);
+    if (shape.skipped && reason.empty()) reason = *shape.skipped;
+  }
+  if (labels.size() != 1 || reason.empty()) return;
+  result.verdict_note = fmt::format("compared at one shape, {}; another one: {}", *labels.begin(), reason);
 }
 
 }  // namespace
@@ -275,6 +289,31 @@ void merge(std::vector<OutputResult>& into, const std::vector<OutputResult>& sha
     found->verdict = verdict;
     found->content = content;
   }
+}
+
+void settle_verdict(Result& result, bool strict) {
+  if (result.outputs.empty()) {
+    result.notes.emplace_back("no shape could be compared");
+    return;
+  }
+  result.max_error = 0;
+  std::vector<std::string> nothing;
+  for (OutputResult& output : result.outputs) {
+    // One shape alone may show nothing where others do.
+    const std::string reason = reason_for_nothing(output);
+    if (output.verdict == Verdict::kUnverified && reason.empty()) output.verdict = Verdict::kVerified;
+    if (output.verdict == Verdict::kVerified && !reason.empty()) output.verdict = Verdict::kUnverified;
+    if (output.verdict == Verdict::kUnverified) nothing.push_back(fmt::format("`{}`: {}", output.name, reason));
+    if (strict && output.verdict == Verdict::kWithinNoise) output.verdict = Verdict::kMismatch;
+    result.verdict = worse(result.verdict, output.verdict);
+    result.max_error = std::max(result.max_error, output.max_error);
+  }
+  tell_of_one_shape(result);
+  if (nothing.empty()) return;
+  if (!result.verdict_note.empty()) result.verdict_note += "; ";
+  result.verdict_note += fmt::format("{} of {} outputs {} nothing to compare: {}", nothing.size(),
+                                     result.outputs.size(), nothing.size() == 1 ? "shows" : "show", nothing.front());
+  for (const std::string& note : nothing) result.notes.push_back("output " + note);
 }
 
 }  // namespace crossload::verify

@@ -31,9 +31,9 @@ Tensor converted(const Tensor& tensor, DType dtype, const std::string& name);
 std::vector<std::pair<std::string, Tensor>> feeds_of(const std::map<std::string, savedmodel::Port>& ports,
                                                      const std::map<std::string, Tensor>& inputs);
 
-/// The masks of a case. Whether ones or zeros of an input are padding its name may tell wrongly, or not at all: where
-/// PyTorch's own runs differ by more than rounding, and agree once positions that one reading of one input hides are
-/// left out, that is the reading; `notes` then says so. TensorFlow's values have no say in it.
+/// The masks of a case. An input's name may be misleading, or say nothing, about whether its ones or its zeros are
+/// padding. Where PyTorch's own runs differ by more than rounding, but agree once the positions that one reading of one
+/// input hides are left out, that reading is taken and `notes` says so. TensorFlow's values have no influence on it.
 Masks masks_of(const program::Program& program, const CaseValues& pytorch, std::vector<std::string>& notes);
 
 /// Compares what TensorFlow computed (`tf`, by output name) with PyTorch's values. Fills everything but the verdict.
@@ -45,5 +45,8 @@ std::vector<OutputResult> compare_outputs(const program::Program& program, const
 Verdict judge(const OutputResult& output, double limit);
 /// Joins the outputs of another shape into those so far: the worse verdict, the figures of the worse shape.
 void merge(std::vector<OutputResult>& into, const std::vector<OutputResult>& shape);
+
+/// The verdict of the whole from its outputs at all shapes, and what it does not cover.
+void settle_verdict(Result& result, bool strict);
 
 }  // namespace crossload::verify

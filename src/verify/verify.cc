@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 #include "base/error.h"
 #include "savedmodel/artefact.h"
@@ -60,42 +59,7 @@ class Verification {
            share * (0.2 + 0.8 * static_cast<double>(i) / static_cast<double>(cases.size())));
       compare_case(session, *cases[i]);
     }
-    if (result_.outputs.empty()) {
-      result_.notes.emplace_back("no shape could be compared");
-      return;
-    }
-    result_.max_error = 0;
-    std::vector<std::string> nothing;
-    for (OutputResult& output : result_.outputs) {
-      // One shape alone may show nothing where others do.
-      const std::string reason = reason_for_nothing(output);
-      if (output.verdict == Verdict::kUnverified && reason.empty()) output.verdict = Verdict::kVerified;
-      if (output.verdict == Verdict::kVerified && !reason.empty()) output.verdict = Verdict::kUnverified;
-      if (output.verdict == Verdict::kUnverified) nothing.push_back(fmt::format("`{}`: {}", output.name, reason));
-      if (request_.strict && output.verdict == Verdict::kWithinNoise) output.verdict = Verdict::kMismatch;
-      result_.verdict = worse(result_.verdict, output.verdict);
-      result_.max_error = std::max(result_.max_error, output.max_error);
-    }
-    tell_of_one_shape();
-    if (nothing.empty()) return;
-    if (!result_.verdict_note.empty()) result_.verdict_note += "; ";
-    result_.verdict_note +=
-        fmt::format("{} of {} outputs {} nothing to compare: {}", nothing.size(), result_.outputs.size(),
-                    nothing.size() == 1 ? "shows" : "show", nothing.front());
-    for (const std::string& note : nothing) result_.notes.push_back("output " + note);
-  }
-
-  /// A model of dynamic sizes that was compared at one of them.
-  void tell_of_one_shape() {
-    std::set<std::string> labels;
-    std::string reason;  // the first, for which another shape was given up
-    if (!request_.reference.dropped.empty()) reason = request_.reference.dropped.front().reason;
-    for (const ShapeResult& shape : result_.shapes) {
-      if (!shape.skipped) labels.insert(shape.label);
-      if (shape.skipped && reason.empty()) reason = *shape.skipped;
-    }
-    if (labels.size() != 1 || reason.empty()) return;
-    result_.verdict_note = fmt::format("compared at one shape, {}; another one: {}", *labels.begin(), reason);
+    settle_verdict(result_, request_.strict);
   }
 
   void compare_case(const runtime::Session& session, const Case& one) {

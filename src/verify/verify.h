@@ -108,6 +108,7 @@ struct OpResult {
 struct StageResult {
   std::string module;        // empty for the model itself
   std::string module_class;  // empty when unknown
+  std::string layer;         // of a model that somebody wrote: the path of the TensorFlow layer; else empty
   int call = 0;              // 1 for the second call of the same module
   int depth = 0;
   double accumulated = kUnknown;
@@ -128,6 +129,19 @@ struct Diagnosis {
   double counterfactual_error = kUnknown;
 };
 
+/// A module and the TensorFlow layer of its name, and what is the matter with the two.
+struct LayerNote {
+  std::string module, layer, reason;
+};
+
+/// The layers of a model that somebody wrote.
+struct LayerReport {
+  std::vector<std::string> without_module;  // layers
+  std::vector<std::string> without_layer;   // modules
+  std::vector<LayerNote> other_structure;   // partners whose results are of other shapes or numbers
+  std::vector<LayerNote> not_isolated;      // partners that cannot be called with PyTorch's inputs
+};
+
 struct Result {
   Verdict verdict = Verdict::kUnverified;
   double max_error = kUnknown;  // over all outputs and shapes, visible positions
@@ -135,6 +149,7 @@ struct Result {
   std::vector<ShapeResult> shapes;
   std::vector<DroppedShape> dropped;
   std::vector<OutputResult> outputs;
+  std::optional<LayerReport> layers;
   std::vector<StageResult> stages;  // the module tree in pre-order, siblings by first execution
   std::vector<Diagnosis> diagnosis;
   std::vector<std::string> notes;

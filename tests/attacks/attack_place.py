@@ -18,7 +18,7 @@ def listing(folder):
 
 
 class Place:
-    """A folder for one test: model folders, OUT, TMPDIR and the trace cache lie apart, and what a run leaves is seen."""
+    """A folder for one test, with OUT, TMPDIR and the trace cache in folders of their own, so that leftovers are found."""
 
     def __init__(self, root):
         self.root = root

@@ -85,8 +85,8 @@ def interrupted(place, model, step, number):
 
 
 @pytest.fixture
-def subject(place, large, large_cache, tiny):
-    """subject(step) -> model folder: tracing needs no cache; writing needs a cache and many bytes."""
+def model_for(place, large, large_cache, tiny):
+    """model_for(step) -> model folder: tracing needs no cache; writing needs a cache and many bytes."""
 
     def prepare(step):
         if step == "trace":
@@ -102,8 +102,8 @@ SLOW = pytest.mark.slow
 
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=SLOW)], ids=lambda n: n.name)
 @pytest.mark.parametrize("step", STEPS)
-def test_signal_that_can_be_caught(place, subject, step, number):
-    run = interrupted(place, subject(step), step, number)
+def test_signal_that_can_be_caught(place, model_for, step, number):
+    run = interrupted(place, model_for(step), step, number)
     assert run.code == 130, run.err
     last = run.err.strip().splitlines()[-1]
     assert last.startswith("error: ") and "interrupted" in last
@@ -112,9 +112,9 @@ def test_signal_that_can_be_caught(place, subject, step, number):
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_kill(place, subject, step):
+def test_kill(place, model_for, step):
     """No OUT; the worker ends by itself; the next run removes what was left and succeeds."""
-    model = subject(step)
+    model = model_for(step)
     run = interrupted(place, model, step, signal.SIGKILL)
     assert run.code == -signal.SIGKILL
     assert not place.out.exists()
@@ -129,8 +129,8 @@ def test_kill(place, subject, step):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda n: n.name)
 @pytest.mark.parametrize("step", ["write", pytest.param("verify", marks=SLOW)])
-def test_old_output_stays_whole(place, subject, step, number):
-    model = subject(step)
+def test_old_output_stays_whole(place, model_for, step, number):
+    model = model_for(step)
     assert place.run("convert", model, place.out, "--no-verify").code == 0
     before = listing(place.out)
     run = Interrupted(place, model, step, number)
@@ -142,9 +142,9 @@ def test_old_output_stays_whole(place, subject, step, number):
     assert json.loads((place.out / "crossload.json").read_text())["verdict"] == "unverified"
 
 
-def test_kill_during_verify_again(place, subject):
+def test_kill_during_verify_again(place, model_for):
     """`crossload verify` renews the report in OUT: it is never half there."""
-    model = subject("verify")
+    model = model_for("verify")
     assert place.run("convert", model, place.out, "--no-verify").code == 0
     before = listing(place.out)
     process = place.start("verify", model, place.out)
@@ -157,14 +157,14 @@ def test_kill_during_verify_again(place, subject):
     assert listing(place.temporary) == {}
 
 
-def test_terminal_interrupt_reaches_everybody(place, subject):
+def test_terminal_interrupt_reaches_everybody(place, model_for):
     """Ctrl-C goes to the whole process group; the worker has one of its own and is ended by its parent."""
     import subprocess
 
     from crossload_command import BINARY, PYTHON
 
     process = subprocess.Popen(
-        [BINARY, "convert", str(subject("trace")), str(place.out), *PYTHON], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [BINARY, "convert", str(model_for("trace")), str(place.out), *PYTHON], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True, env={**os.environ, **place.environment}, start_new_session=True,
     )  # fmt: skip
     for line in process.stderr:

@@ -1,7 +1,7 @@
-"""Runs that are killed, at every renaming system call and at random moments: nothing of the user's or of an earlier run
-is lost, and no files of two runs pass for one.
+"""Runs of `convert`, `weights` and `pt-to-tf` that are killed, at every system call that gives, moves or takes away a
+name, and at random moments: nothing of the user's or of an earlier run is lost, and no files of two runs pass for one.
 
-`pytest tests/attacks/test_kills.py -m slow` kills $CROSSLOAD_KILLS runs (1000) at random moments.
+`pytest tests/attacks/test_kills.py -m slow -s` kills $CROSSLOAD_KILLS runs (1000) at random moments.
 """
 
 import hashlib
@@ -18,7 +18,8 @@ import pytest
 from crossload_command import BINARY, PYTHON
 from safetensors.numpy import load_file, save_file
 
-RENAMES = "rename,renameat,renameat2"
+RENAMES = ["rename", "renameat", "renameat2"]
+NAMES = [*RENAMES, "link", "linkat", "symlink", "symlinkat", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir"]
 KILLS = int(os.environ.get("CROSSLOAD_KILLS", "1000"))
 NOTES = {"notes.txt": b"mine", ".git/HEAD": b"ref: refs/heads/main", "tf_model.h5": b"weights of mine"}
 
@@ -79,7 +80,9 @@ class Conversion:
         assert hidden(self.place.results) == []
 
     def check_before_recovery(self):
-        pass
+        """OUT is absent only between two renames, where the file system cannot exchange."""
+        if self.place.out.exists():
+            assert self.ours() in self.results
 
 
 class Shards:
@@ -87,6 +90,7 @@ class Shards:
 
     def __init__(self, place, model):
         self.place, self.models = place, [model, other_weights(model, place.root / "other")]
+        self.prepare()
         self.results = []
         for number in (1, 0):
             assert self.run(number).code == 0
@@ -102,6 +106,9 @@ class Shards:
 
     def ours(self):
         return contents(self.place.out, "*.h5")
+
+    def prepare(self):
+        """What a run needs beside the models."""
 
     def recover(self):
         """A run of the same kind that comes to nothing: a folder takes the place of its file."""
@@ -121,31 +128,99 @@ class Shards:
         assert hidden(self.place.out) == []
 
 
-@pytest.fixture(params=[Conversion, Shards])
+ANSWER = {
+    "event": "done", "class": "BertModel", "tf_class": "TFBertModel",
+    "rows": [{"name": "pooler_output", "crossload": 0.0, "conversion": 0.0, "padded": 0.0, "excused": False}],
+    "unused": [], "missing": [], "notes": [], "versions": {},
+}  # fmt: skip
+
+
+class Pull(Shards):
+    """`pt-to-tf --new-weights` into such a folder. A program that finds every output equal stands in for Transformers 4,
+    since files are moved to their final names only then.
+    """
+
+    def prepare(self):
+        self.place.environment["CROSSLOAD_TF4"] = str(self.judge("agrees", 0.0))
+        self.refuses = {"CROSSLOAD_TF4": str(self.judge("refuses", 1.0))}
+
+    def judge(self, name, difference):
+        program = self.place.root / name / "bin/python"
+        (self.place.root / name / "lib/python3.11/site-packages").mkdir(parents=True)
+        program.parent.mkdir()
+        rows = [{**ANSWER["rows"][0], "conversion": difference}]
+        answer = json.dumps({**ANSWER, "rows": rows})
+        program.write_text(f"#!/bin/sh\nwhile read -r line; do echo '{answer}'; done\n")
+        program.chmod(0o755)
+        return program
+
+    def recover(self):
+        """The next run finds a difference, and the one after it comes to nothing."""
+        refused = self.place.run(*self.arguments(0), environment=self.refuses)
+        assert refused.code == 1 and "outputs differ" in refused.error
+        super().recover()
+
+    def arguments(self, number):
+        return ["pt-to-tf", "--model-name", self.models[number], "--local-dir", self.place.out, "--no-pr",
+                "--new-weights", "--max-shard-size", "10KB", "--quiet"]  # fmt: skip
+
+    def check(self):
+        super().check()
+        assert hidden(self.place.results) == []
+
+
+@pytest.fixture(params=[Conversion, Shards, Pull])
 def job(request, with_cache, model):
     return request.param(with_cache, model)
 
 
-@pytest.mark.parametrize("exchange", [True, False], ids=["exchange", "no-exchange"])
-def test_kill_at_every_rename(job, exchange):
+def run_until_call(job, call, number, missing=()):
+    """The exit code of a run that is killed as it enters the number-th system call of this name. Calls that are `missing`
+    fail as on a file system without them. (strace counts each name apart, so that one is watched at a time.)"""
+    trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={','.join({call, *missing})}"]
+    for absent in missing:
+        trace += ["-e", f"inject={absent}:error=EINVAL"]
+    trace += ["-e", f"inject={call}:signal=SIGKILL:when={number}"]
+    return subprocess.run(
+        [*trace, BINARY, *map(str, job.arguments(number % 2)), *PYTHON],
+        env={**os.environ, **job.place.environment}, capture_output=True, check=False,
+    ).returncode  # fmt: skip
+
+
+def kill_at_every_call(job, calls, missing=()):
+    """{name of a call: how many runs were killed at one of its kind before one came to its end}"""
     if shutil.which("strace") is None:
         pytest.skip("needs strace, which `./dev test` installs")
-    for number in range(1, 40):
-        trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={RENAMES}"]
-        if not exchange:
-            trace += ["-e", "inject=renameat2:error=EINVAL"]
-        trace += ["-e", f"inject={RENAMES if exchange else 'rename,renameat'}:signal=SIGKILL:when={number}"]
-        code = subprocess.run(
-            [*trace, BINARY, *map(str, job.arguments(number % 2)), *PYTHON],
-            env={**os.environ, **job.place.environment}, capture_output=True, check=False,
-        ).returncode  # fmt: skip
-        job.check_before_recovery()
-        job.recover()
-        job.check()
-        if code == 0:
-            assert number > 3
-            return
-    raise AssertionError("no run came to its end")
+    killed = {}
+    for call in calls:
+        if call in missing:
+            continue
+        for number in range(1, 1000):
+            code = run_until_call(job, call, number, missing)
+            job.check_before_recovery()
+            job.recover()
+            job.check()
+            if code == 0:
+                break
+            killed[call] = number
+        else:
+            raise AssertionError("no run came to its end")
+    return killed
+
+
+@pytest.mark.parametrize("missing", [(), ("renameat2",)], ids=["exchange", "no-exchange"])
+def test_kill_at_every_rename(job, missing):
+    killed = kill_at_every_call(job, RENAMES, missing)
+    assert sum(killed.values()) > 2, killed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("missing", [(), ("renameat2",), ("link", "linkat")], ids=["all", "no-exchange", "no-links"])
+def test_kill_at_every_name(job, missing):
+    """Every call that makes, links, moves or removes a file or folder, not the moving ones alone."""
+    killed = kill_at_every_call(job, NAMES, missing)
+    print(f"{type(job).__name__}: {sum(killed.values())} runs were killed, one at each of these calls: {killed}")
+    assert sum(killed.values()) > 10 and {"rename", "mkdir"} <= set(killed)
 
 
 def kill_at_random(job, count, generator):
@@ -177,6 +252,6 @@ def test_kill_at_random_moments(job):
 @pytest.mark.slow
 def test_kill_many_at_random_moments(job):
     seed = random.randrange(10**9)
-    killed = kill_at_random(job, KILLS // 2, random.Random(seed))
-    print(f"{killed} of {KILLS // 2} runs were killed (seed {seed})")
-    assert killed > KILLS // 8
+    killed = kill_at_random(job, KILLS // 3, random.Random(seed))
+    print(f"{type(job).__name__}: {killed} of {KILLS // 3} runs were killed at random moments (seed {seed})")
+    assert killed > KILLS // 12

@@ -83,6 +83,58 @@ def test_file_of_h5py(tf_model, weights, tmp_path):
     assert names_and_bytes(back(tf_model, tmp_path / "out")) == names_and_bytes(weights)
 
 
+FORMS = {
+    "gzip": {"compression": "gzip"},
+    "gzip and shuffle": {"compression": "gzip", "shuffle": True, "fletcher32": True},
+    "lzf": {"compression": "lzf"},
+    "chunks": {"chunks": True},
+    "big-endian": {},
+    "latest": {},
+    "latest with gzip": {"compression": "gzip"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_other_forms_of_hdf5_go_through_h5py(tf_model, weights, tmp_path, form):
+    layers = keras_files.read(tf_model / "tf_model.h5")
+    libver = "latest" if "latest" in form else None
+    with h5py.File(tf_model / "tf_model.h5", "w", libver=libver) as file:
+        file.attrs["layer_names"] = [name.encode() for name in layers]
+        for layer, variables in layers.items():
+            group = file.create_group(layer)
+            group.attrs["weight_names"] = [name.encode() for name in variables]
+            for name, value in variables.items():
+                value = value.astype(value.dtype.newbyteorder(">")) if form == "big-endian" else value
+                group.create_dataset(name, data=value, **FORMS[form])
+    assert names_and_bytes(back(tf_model, tmp_path / "out")) == names_and_bytes(weights)
+
+
+def test_other_forms_of_hdf5_in_shards(bert, weights, tmp_path):
+    converted(bert, tmp_path / "tf", "--max-shard-size", "20KB")
+    for shard in (tmp_path / "tf").glob("*.h5"):
+        with h5py.File(shard) as old:
+            found = {name: old[name][()] for name in keras_files.texts(old.attrs["layer_names"])}
+        with h5py.File(shard, "w", libver="latest") as new:
+            new.attrs["layer_names"] = [name.encode() for name in found]
+            for name, value in found.items():
+                new.create_dataset(name, data=value, compression="gzip")
+    assert names_and_bytes(back(tmp_path / "tf", tmp_path / "out")) == names_and_bytes(weights)
+
+
+def test_heads_of_a_functional_keras_model(tf_model, weights, tmp_path):
+    layers = keras_files.read(tf_model / "tf_model.h5")
+    heads = {"hidden": (32, 8), "out": (8, 2)}
+    for name, shape in heads.items():
+        layers[name] = {f"{name}/kernel:0": np.arange(np.prod(shape), dtype="f4").reshape(shape)}
+    keras_files.write(tf_model / "tf_model.h5", layers)
+    document = converted(tf_model, tmp_path / "out", "--to", "safetensors")
+    assert document["weights"]["unused"] == ["hidden/kernel:0", "out/kernel:0"]
+    found = load_file(tmp_path / "out/model.safetensors")
+    for name in heads:
+        np.testing.assert_array_equal(found.pop(f"{name}.weight").numpy().T, layers[name][f"{name}/kernel:0"])
+    assert names_and_bytes(found) == names_and_bytes(weights)
+
+
 def test_file_of_a_whole_keras_model(tf_model, weights, tmp_path):
     file = tf_model / "tf_model.h5"
     keras_files.write(tmp_path / "weights.h5", keras_files.read(file))
@@ -368,6 +420,47 @@ def test_force_replaces_weights_and_old_shards_and_nothing_else(bert, tmp_path):
     assert (out / "notes.txt").read_text() == "mine" and (out / "config.json").read_bytes() == before
 
 
+@pytest.mark.parametrize("change", [{"model_type": "gpt2"}, {"hidden_size": 64, "num_hidden_layers": 3}])
+def test_configuration_of_another_model(bert, tmp_path, change):
+    out = tmp_path / "out"
+    out.mkdir()
+    config = json.loads((bert / "config.json").read_text()) | change
+    (out / "config.json").write_text(json.dumps(config))
+    for target in (out, out / "tf_model.h5"):
+        refused = run("weights", bert, target)
+        key, value = next(iter(change.items()))
+        seen = f"config.json: is another model's: `{key}` is {json.dumps(value)} and not"
+        assert refused.code == 2 and seen in refused.error and "--force" in refused.error
+        assert [p.name for p in out.iterdir()] == ["config.json"]
+    document = converted(bert, out, "--force")
+    assert len(document["other_config"]) == len(change)
+    assert json.loads((out / "config.json").read_text()) == config and (out / "tf_model.h5").is_file()
+    converted(bert, tmp_path / "out/x.h5")  # loaded with a configuration that its user names
+
+
+def test_cast_weights_in_the_model_s_own_folder(model):
+    config = json.loads((model / "config.json").read_text())
+    config = {name: value for name, value in config.items() if "dtype" not in name} | {"torch_dtype": "float32"}
+    (model / "config.json").write_text(json.dumps(config, indent=3))
+    text = (model / "config.json").read_text()
+    converted(model, model, "--to", "safetensors", "--dtype", "float16", "--force")
+    assert (model / "config.json").read_text() == text.replace("float32", "float16")
+    assert next(iter(load_file(model / "model.safetensors").values())).dtype == torch.float16
+
+
+def test_a_link_to_a_folder(bert, tmp_path):
+    for name in ("empty", "full"):
+        (tmp_path / name).mkdir()
+        (tmp_path / f"to-{name}").symlink_to(name)
+    (tmp_path / "full/notes.txt").write_text("mine")
+    for name in ("empty", "full"):
+        converted(bert, tmp_path / f"to-{name}")
+        assert (tmp_path / f"to-{name}").is_symlink() and (tmp_path / name / "tf_model.h5").is_file()
+    (tmp_path / "nowhere").symlink_to("gone")
+    refused = run("weights", bert, tmp_path / "nowhere")
+    assert refused.code == 2 and "no folder" in refused.error
+
+
 def test_needs_no_python(bert, tmp_path):
     finished = run("weights", bert, tmp_path / "out", "--python", "/nowhere/python", environment={"PATH": "/nowhere"})
     assert finished.code == 0, finished.err
@@ -424,6 +517,54 @@ def test_one_shard_of_several_is_refused(bert, tmp_path):
     assert refused.code == 2
     assert "is shard 00001 of 00002" in refused.err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["lora_magnitude_vector", "ia3_l.default", "modules_to_save.default.weight"])
+def test_other_adapters_are_refused(model, weights, tmp_path, name):
+    name = f"encoder.layer.0.attention.self.query.{name}"
+    save_file({**weights, name: torch.ones(32)}, model / "model.safetensors")
+    finished = run("weights", model, tmp_path / "out")
+    assert finished.code == 2 and f"`{name}` is of an adapter that is not merged" in finished.error
+
+
+def test_whole_numbers_in_the_place_of_a_matrix(model, weights, tmp_path):
+    narrow = {**weights, "pooler.dense.weight": (weights["pooler.dense.weight"] * 100).to(torch.int8)}
+    save_file(narrow, model / "model.safetensors")
+    finished = run("weights", model, tmp_path / "out")
+    assert finished.code == 2 and "`pooler.dense.weight` holds int8, as quantized weights do" in finished.error
+    converted(model, tmp_path / "same", "--to", "safetensors")  # nothing is taken for anything there
+
+
+def test_metadata_of_the_other_framework(tf_model, model, weights, tmp_path):
+    save_file(weights, model / "model.safetensors", metadata={"format": "tf"})
+    finished = run("weights", model, tmp_path / "out")
+    assert finished.code == 2 and "is said to be TensorFlow's, but" in finished.error
+    assert "is a name of PyTorch's; save it with `format: pt`" in finished.error
+    flat = {
+        name.removeprefix("tf_bert_model/").removesuffix(":0"): torch.from_numpy(value)
+        for layer in keras_files.read(tf_model / "tf_model.h5").values()
+        for name, value in layer.items()
+    }
+    (tf_model / "tf_model.h5").unlink()
+    save_file(flat, tf_model / "model.safetensors", metadata={"format": "pt"})
+    finished = run("weights", tf_model, tmp_path / "out")
+    assert finished.code == 2 and "is said to be PyTorch's, but" in finished.error
+
+
+def test_a_tensor_in_two_shards(model, weights, tmp_path):
+    (model / "model.safetensors").unlink()
+    names = sorted(weights)
+    files = {"model-00001-of-00002.safetensors": names[:20], "model-00002-of-00002.safetensors": names[19:]}
+    weight_map = {name: file for file, part in files.items() for name in part}
+    (model / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": weight_map}))
+    for file, part in files.items():
+        save_file({name: weights[name] for name in part}, model / file)
+    converted(model, tmp_path / "out", "--to", "safetensors")
+    assert names_and_bytes(load_file(tmp_path / "out/model.safetensors")) == names_and_bytes(weights)
+    other = {name: weights[name] + (name == names[19]) for name in names[19:]}
+    save_file(other, model / "model-00002-of-00002.safetensors")
+    finished = run("weights", model, tmp_path / "again")
+    assert finished.code == 2 and f"holds `{names[19]}` with other values than `model-00001" in finished.error
 
 
 def test_an_adapter_that_is_not_merged_is_refused(bert, weights, tmp_path):

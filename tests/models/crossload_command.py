@@ -76,7 +76,7 @@ def run(*arguments, environment=None, timeout=300, **options):
 
 
 def trace_cache(model, folder):
-    """A trace cache below `folder` that knows a model."""
+    """A trace cache below `folder` that holds a model's trace."""
     cache = folder / "cache"
     finished = run("convert", model, folder / "out", "--no-verify", environment={"CROSSLOAD_CACHE": str(cache)})
     assert finished.code == 0, finished.err

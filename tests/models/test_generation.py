@@ -117,7 +117,7 @@ def speech(batch, length, random):
     }
 
 
-def picture_and_text(batch, length, random):
+def image_and_text(batch, length, random):
     ids = torch.randint(1, 90, (batch, length), generator=random)
     ids = torch.cat([ids[:, :1], torch.full((batch, IMAGE_TOKENS), IMAGE_TOKEN), ids[:, 1:]], 1)
     pixels = torch.randn(batch, 3, 30, 30, generator=random)
@@ -144,7 +144,7 @@ CASES = {
     "mamba": Case(mamba, unpadded, 7, 7),
     "t5": Case(t5, text_to_text, 7, 11, ENCODED, seed=29),
     "whisper": Case(whisper, speech, 3, 5, ENCODED),
-    "llava": Case(llava, picture_and_text, 7, 11, IN_PARTS),
+    "llava": Case(llava, image_and_text, 7, 11, IN_PARTS),
     # Far past the window.
     "mistral": Case(mistral, text, 7, 11),
     "static-cache": Case(llama, text, 7, 11, settings={"cache_implementation": "static", "max_cache_len": 40}),

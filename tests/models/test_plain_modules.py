@@ -54,7 +54,7 @@ def parameters_of(module):
     return list(inspect.signature(module.forward).parameters)
 
 
-class Picture(nn.Module):
+class Image(nn.Module):
     """Convolution, batch normalization, a parameter of its own, two positional inputs, a tuple as output."""
 
     def __init__(self):
@@ -73,9 +73,9 @@ class Picture(nn.Module):
 
 def test_convolution_and_batch_normalization(tmp_path):
     inputs = (torch.randn(2, 3, 11, 14), torch.randn(2, 5))
-    conversion = check(Picture(), inputs, tmp_path / "out", (torch.randn(3, 3, 8, 9), torch.randn(3, 5)))
+    conversion = check(Image(), inputs, tmp_path / "out", (torch.randn(3, 3, 8, 9), torch.randn(3, 5)))
     report = conversion.report
-    assert getattr(report, "class") == "Picture" and report.model_type == ""
+    assert getattr(report, "class") == "Image" and report.model_type == ""
     assert [o.name for o in report.outputs] == ["output.0", "output.1"]
     assert {s.module: getattr(s, "class") for s in report.stages if s.module}["normal"] == "BatchNorm2d"
 
@@ -229,13 +229,13 @@ def test_dynamic_shapes_are_respected(tmp_path):
     batch = torch.export.Dim("batch")
     shapes = {"image": {0: batch}, "weight": {0: batch}}
     other = (torch.randn(4, 3, 8, 9), torch.randn(4, 5))
-    conversion = check(Picture(), inputs, tmp_path / "out", other, dynamic_shapes=shapes)
+    conversion = check(Image(), inputs, tmp_path / "out", other, dynamic_shapes=shapes)
     assert all(vars(s.inputs)["image"][1:] == [3, 8, 9] for s in conversion.report.shapes)
 
 
 def test_verify_in_process(tmp_path):
     """`crossload.verify` tells a changed module from the converted one, and asserts nothing itself."""
-    module, inputs = trained(Picture()), (torch.randn(2, 3, 11, 14), torch.randn(2, 5))
+    module, inputs = trained(Image()), (torch.randn(2, 3, 11, 14), torch.randn(2, 5))
     conversion = crossload.convert(module, tmp_path / "out", inputs)
     assert crossload.verify(module, conversion, inputs).verdict == "verified"
     with torch.no_grad():
@@ -251,8 +251,8 @@ def test_verify_in_process(tmp_path):
 @pytest.fixture(scope="module")
 def program(tmp_path_factory):
     """(module, `.pt2` with its weights inside)"""
-    path = tmp_path_factory.mktemp("pt2") / "picture.pt2"
-    module = trained(Picture())
+    path = tmp_path_factory.mktemp("pt2") / "image.pt2"
+    module = trained(Image())
     shapes = {"image": {0: torch.export.Dim.AUTO, 2: torch.export.Dim.AUTO}, "weight": {0: torch.export.Dim.AUTO}}
     exported = torch.export.export(module, (torch.randn(2, 3, 11, 14), torch.randn(2, 5)), dynamic_shapes=shapes)
     torch.export.save(exported, str(path))

@@ -1,7 +1,7 @@
 """Runs many small PyTorch functions through crossload and TensorFlow and compares the results.
 
 A sample is one call with its tensors. Samples are packed into one module that computes them side by side, each in a
-submodule of its own, so that one export, one conversion and one session serve hundreds of them; the module path of a
+submodule of its own, so that one export, one conversion and one TensorFlow session serve hundreds of them; the path of a
 node (`samples.17`) says which sample it belongs to. When a pack fails as a whole it is split in halves.
 """
 
@@ -83,7 +83,7 @@ class Pack(torch.nn.Module):
             count = len(module.sample.tensors)
             try:
                 results += module(xs[at : at + count])
-            except Exception as error:  # torch.export cannot trace it: the others shall not suffer
+            except Exception as error:  # torch.export cannot trace it: the other samples go on without it
                 module.sample.export_error = one_line(error)
             at += count
         # A result that is an input, or the same tensor twice, gets a value of its own; a program has a result at least.

@@ -61,7 +61,7 @@ def is_small(item):
 
 
 def spread(items, count):
-    """`count` of the items, evenly: the last ones of an OpInfo are as telling as the first."""
+    """`count` of the items, evenly spaced: the last samples of an OpInfo tell as much as the first."""
     if len(items) <= count:
         return list(enumerate(items))
     return [(i * len(items) // count, items[i * len(items) // count]) for i in range(count)]

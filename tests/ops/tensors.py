@@ -25,7 +25,7 @@ def parts(value):
 
 
 X, Y, N = floats(2, 3, 4), floats(2, 3, 4, seed=1), ints(2, 3, 4)
-PICTURE, VOLUME = floats(2, 4, 7, 9), floats(2, 3, 4, 5, 6)
+IMAGE, VOLUME = floats(2, 4, 7, 9), floats(2, 3, 4, 5, 6)
 
 # TensorFlow's kernels take numbers below 1.2e-38 for 0; so none of these is.
 SPECIAL = torch.tensor([NAN, INF, -INF, 0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -0.5, -1.5, 1e30, 1e-30, 7.25])
@@ -39,6 +39,6 @@ PROMOTED = [
     for d in (torch.bool, torch.uint8, torch.int32, torch.int64, torch.float16, torch.float32, torch.float64)
 ]
 
-# Places: negative ones count from the end.
+# Indices: negative ones count from the end.
 T = floats(2, 3, 4, 5)
 ROWS, COLUMNS = torch.tensor([[0, -1], [1, 0]]), torch.tensor([2, -3])

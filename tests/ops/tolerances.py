@@ -1,4 +1,4 @@
-"""Where results may differ by more than usual, what is refused on purpose, and what is known to fail."""
+"""Rows whose results may differ by more than usual, calls that are refused on purpose, and known failures."""
 
 _SUMS = "TensorFlow adds up products in half precision, PyTorch in float32"
 

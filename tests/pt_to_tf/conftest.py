@@ -67,13 +67,13 @@ def judged(command, tf4):
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
     """tiny(class name) -> model folder, built once a session; not to be changed."""
-    import tiny_subjects
+    import class_models
 
     built = {}
 
     def folder(name):
         if name not in built:
-            built[name] = tiny_subjects.build(name, tmp_path_factory.mktemp(name) / "model")
+            built[name] = class_models.build(name, tmp_path_factory.mktemp(name) / "model")
         return built[name]
 
     return folder

@@ -5,8 +5,10 @@ import types
 
 import numpy as np
 import pytest
+import torch
 from crossload.errors import WorkerError
 from crossload.pt_to_tf import example_inputs, tf4_judge
+from safetensors.torch import save_file
 
 
 class Takes:
@@ -40,9 +42,9 @@ def test_made_up_rows_end_and_are_padded(tmp_path):
 
 
 def test_sentences_with_the_eos_token_as_padding(tmp_path):
-    import tiny_subjects
+    import class_models
 
-    tiny_subjects.tokenizer(eos_token="<end>").save_pretrained(tmp_path)
+    class_models.tokenizer(eos_token="<end>").save_pretrained(tmp_path)
     found, notes = inputs(tmp_path, "input_ids", "attention_mask", **TEXT)
     ids, mask = found["input_ids"], found["attention_mask"]
     assert (ids[mask == 0] == ids.max()).all() and (ids[mask == 1] < ids.max()).all() and 0 in mask
@@ -50,9 +52,9 @@ def test_sentences_with_the_eos_token_as_padding(tmp_path):
 
 
 def test_no_token_to_pad_with(tmp_path):
-    import tiny_subjects
+    import class_models
 
-    tiny_subjects.tokenizer().save_pretrained(tmp_path)
+    class_models.tokenizer().save_pretrained(tmp_path)
     with pytest.raises(WorkerError, match="neither a pad nor an eos token"):
         inputs(tmp_path, "input_ids", **TEXT)
 
@@ -108,7 +110,7 @@ def test_what_shifts_its_own_text_needs_no_start(tmp_path, task):
     known = dict(TEXT, class_name=task, dummy=["decoder_input_ids"])
     found, _ = inputs(tmp_path, "input_ids", "decoder_input_ids", **known, is_encoder_decoder=True)
     assert "decoder_input_ids" not in found
-    # A picture is asked about: the answer is a text of its own.
+    # A question about an image: the answer is a text of its own.
     found, _ = inputs(tmp_path, "input_ids", "decoder_input_ids", **known)
     assert found["decoder_input_ids"].tolist() == [[0], [0]]
     known["dummy"] = []
@@ -160,8 +162,8 @@ def test_stacked_caches_are_taken_apart():
 
 def growing(inputs):
     """The judge of a model whose outputs grow with the number of tokens, but for one with as many labels as tokens."""
-    subject = tf4_judge._Subject.__new__(tf4_judge._Subject)
-    subject.inputs, subject.limit = inputs, 1e-5
+    models = tf4_judge._Models.__new__(tf4_judge._Models)
+    models.inputs, models.limit = inputs, 1e-5
     labels = inputs["input_ids"].shape[1]
 
     def run(model, inputs):
@@ -175,42 +177,96 @@ def growing(inputs):
         }
         return {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
 
-    subject._run_pytorch = run
-    return subject
+    models._run_pytorch = run
+    return models
 
 
 def test_padded_positions_are_those_that_grow_with_padding():
     mask = np.array([[1, 1, 0, 0, 0], [1, 1, 1, 1, 1]])
-    subject = growing({"input_ids": np.ones((2, 5), int), "attention_mask": mask})
-    found = subject._run_pytorch(None, subject.inputs)
-    subject.masked_axes = subject._masked_axes(None, found)
-    assert subject.masked_axes == {"hidden_states.0": 1, "start_logits": 1, "past.0": 2}
+    models = growing({"input_ids": np.ones((2, 5), int), "attention_mask": mask})
+    found = models._run_pytorch(None, models.inputs)
+    models.masked_axes = models._masked_axes(None, found)
+    assert models.masked_axes == {"hidden_states.0": 1, "start_logits": 1, "past.0": 2}
     value = found["hidden_states.0"]
     wrong = value.copy()
     wrong[0, 3] = 1
-    row = subject.row("hidden_states.0", value, wrong, value)
+    row = models.row("hidden_states.0", value, wrong, value)
     assert (row["crossload"], row["conversion"], row["padded"], row["over"]) == (0, 0, 1, False)
     wrong[0, 1] = 2
-    row = subject.row("hidden_states.0", value, wrong, value)
+    row = models.row("hidden_states.0", value, wrong, value)
     assert (row["crossload"], row["padded"], row["over"]) == (2, 1, True)
     logits = found["logits"]
-    assert subject.row("logits", logits, logits + 1, logits)["padded"] == 0
+    assert models.row("logits", logits, logits + 1, logits)["padded"] == 0
 
 
 def test_without_padding_all_counts():
-    subject = growing({"input_ids": np.ones((2, 5), int), "attention_mask": np.ones((2, 5), int)})
-    assert subject._masked_axes(None, subject._run_pytorch(None, subject.inputs)) == {}
+    models = growing({"input_ids": np.ones((2, 5), int), "attention_mask": np.ones((2, 5), int)})
+    assert models._masked_axes(None, models._run_pytorch(None, models.inputs)) == {}
 
 
 def test_hidden_states_are_excused_by_noise_only():
     value = np.zeros((2, 3), np.float32)
-    subject = growing({"input_ids": np.ones((2, 5), int)})
-    subject.masked_axes = {}
+    models = growing({"input_ids": np.ones((2, 5), int)})
+    models.masked_axes = {}
     names = ("hidden_states.0", "hidden_states.1", "logits")
     tf = {"hidden_states.0": value + 3e-5, "hidden_states.1": value + 9e-5, "logits": value + 3e-5}
-    rows = [subject.row(name, value, tf[name], tf[name]) for name in names]
+    rows = [models.row(name, value, tf[name], tf[name]) for name in names]
     truth = dict.fromkeys(names, value.astype("float64"))
-    subject._float64_and_other_runs = lambda: (truth, [dict.fromkeys(names, value + 4e-5), dict.fromkeys(names, value)])
-    subject.excuse(rows, tf, tf)
+    models._float64_and_other_runs = lambda: (truth, [dict.fromkeys(names, value + 4e-5), dict.fromkeys(names, value)])
+    models.excuse(rows, tf, tf)
     assert [row["excused"] for row in rows] == [True, False, False]
     assert rows[0]["noise"] == pytest.approx(4e-5, rel=1e-3) and rows[2]["noise"] is None
+
+
+class Tied(torch.nn.Module):
+    """A PyTorch class that has one tensor for head and embeddings, and sets a bias to zero when it loads."""
+
+    base_model_prefix = "model"
+
+    def __init__(self):
+        super().__init__()
+        self.shared = torch.nn.Embedding(4, 3)
+        self.head = torch.nn.Linear(3, 4)
+        self.head.weight = self.shared.weight
+        torch.nn.init.zeros_(self.head.bias)
+
+
+def loaded(tmp_path, form, **weights):
+    """The judge of a folder with these weights, and its PyTorch model, which took the embeddings from there alone."""
+    model = Tied()
+    with torch.no_grad():
+        model.shared.weight.copy_(weights["shared.weight"])
+    tmp_path.mkdir(exist_ok=True)
+    if form == "safetensors":
+        save_file(weights, tmp_path / "model.safetensors")
+    else:
+        torch.save(weights, tmp_path / "pytorch_model.bin")
+    models = tf4_judge._Models.__new__(tf4_judge._Models)
+    models.torch, models.folder = torch, tmp_path
+    models.transformers = types.SimpleNamespace(__version__="4.0")
+    return models, model
+
+
+@pytest.mark.parametrize("form", ["safetensors", "bin"])
+def test_what_loading_lost_comes_back_as_far_as_the_class_can_hold_it(tmp_path, form):
+    embeddings, bias = torch.randn(4, 3), torch.tensor([1.0, float("nan"), 3.0, 4.0])
+    same = {"shared.weight": embeddings, "head.weight": embeddings.clone(), "head.bias": bias}
+    models, model = loaded(tmp_path / "same", form, **same)
+    assert "loses head.bias" in models._keep_what_loading_lost(model)[0]
+    torch.testing.assert_close(model.head.bias.detach(), bias, rtol=0, atol=0, equal_nan=True)
+    assert models.folder != tmp_path / "same"
+    models, model = loaded(tmp_path / "other", form, **{**same, "head.weight": embeddings + 1})
+    with pytest.raises(WorkerError, match=r"differs from .* has one tensor for both") as caught:
+        models._keep_what_loading_lost(model)
+    assert caught.value.kind == "bad-input"
+    models, model = loaded(tmp_path / "whole", form, **{"shared.weight": embeddings})
+    assert models._keep_what_loading_lost(model) == [] and models.folder == tmp_path / "whole"
+
+
+def test_parameters_that_no_file_holds(tmp_path):
+    models, model = loaded(tmp_path / "a", "bin", **{"shared.weight": torch.zeros(4, 3)})
+    models.pt_name = "Tied"
+    models._require_whole(model, ["head.weight"])  # another name of one that is there
+    with pytest.raises(WorkerError, match=r"1 weights of Tied .* `head\.bias` first") as caught:
+        models._require_whole(model, ["head.weight", "head.bias", "position_ids"])
+    assert caught.value.details == ["head.bias"]

@@ -118,7 +118,7 @@ def test_no_such_repository(hub, command, tmp_path):
 
 
 def test_default_place_without_an_upload(hub, tiny, command):
-    """The place is /tmp/<name>, as the old command had it."""
+    """The default folder is /tmp/<name>, as the old command had it."""
     owner = f"crossload-test-{uuid.uuid4().hex}"
     hub.repo(f"{owner}/tiny").put({file.name: file.read_bytes() for file in tiny(BERT).iterdir()})
     try:

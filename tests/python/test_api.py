@@ -7,7 +7,7 @@ import pytest
 
 # Keyword arguments by another name than the field that they fill, and those that fill none.
 NAMES = {"model_class": "class", "no_cache": "use_cache"}
-IN_PYTHON_ONLY = {"dynamic_shapes", "progress"}
+IN_PYTHON_ONLY = {"dynamic_shapes", "progress", "names"}
 # Fields that the engine fills itself.
 OF_THE_ENGINE = {"decompose"}
 OF_CONVERSION_ONLY = {"dynamic", "verify", "force", "frozen", "jit"}

@@ -1,4 +1,4 @@
-"""A module that changes as it runs is given back as it came, and compared with what it was."""
+"""A module that changes its state as it runs has its old state back afterwards, and is compared in that state."""
 
 import pytest
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 
 def carried(result):
-    return [name for name, place in result["weights"].items() if "carried" in place]
+    return [name for name, location in result["weights"].items() if "carried" in location]
 
 
 def archive_json(path, suffix):
@@ -29,8 +29,8 @@ def check_places(folder, out, result):
     files = load_file(folder / "model.safetensors")
     extra = load_file(out / "carried.safetensors")
     state = model.state_dict()
-    for name, place in result["weights"].items():
-        owner = place.get("tied_to", name)
+    for name, location in result["weights"].items():
+        owner = location.get("tied_to", name)
         source = result["weights"][owner]
         value = files[source["key"]] if "key" in source else extra[owner]
         assert torch.equal(value, state[name]), name

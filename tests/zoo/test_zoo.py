@@ -58,6 +58,121 @@ def test_outputs_that_grow_without_bound_are_calmed():
     assert 0 < model(x).abs().max() <= subjects.LARGEST_OUTPUT
 
 
+def test_values_that_no_weight_moves_do_not_shrink_the_weights():
+    import torch
+
+    class Masked(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(8, 8)
+
+        def forward(self, x):
+            return self.layer(x).masked_fill(x > 0, -9999.0)
+
+    model, x = Masked(), torch.randn(2, 8, generator=torch.Generator().manual_seed(1))
+    before = model.layer.weight.clone()
+    subjects.calm(model, {"x": x})
+    assert torch.equal(model.layer.weight, before)
+    model.layer.weight.data.mul_(1e3)  # now both kinds are there: the products shrink, the fillings stay
+    subjects.calm(model, {"x": x})
+    value = model(x)
+    assert value[x <= 0].abs().max() <= subjects.LARGEST_OUTPUT and bool((value[x > 0] == -9999).all())
+
+
+def test_movement_tells_outputs_that_nothing_moves():
+    import torch
+
+    class Made(torch.nn.Module):
+        def __init__(self, compute):
+            super().__init__()
+            self.layer = torch.nn.Linear(8, 8)
+            self.compute = compute
+
+        def forward(self, x):
+            return self.compute(self.layer, x)
+
+    inputs = {"x": torch.randn(2, 8, generator=torch.Generator().manual_seed(1))}
+
+    def moved(compute):
+        model = Made(compute)
+        before = {n: p.clone() for n, p in model.named_parameters()}
+        found = subjects.movement(model, inputs)
+        assert all(torch.equal(p, before[n]) for n, p in model.named_parameters())
+        return found
+
+    found = moved(lambda layer, x: layer(x))
+    assert found["inputs"] > 0.1 and found["weights"] > 0.01
+    found = moved(lambda layer, x: layer(torch.ones_like(x)))
+    assert found["inputs"] == 0 and found["weights"] > 0.01
+    found = moved(lambda layer, x: x + 0 * layer(x))
+    assert found["inputs"] > 0.1 and found["weights"] == 0
+    # Hidden by a mask, and not resolved by float32 there.
+    assert moved(lambda layer, x: layer(x) - 9999) == {"inputs": 0, "weights": 0}
+    # Drawn inside: equal runs differ as much.
+    found = moved(lambda layer, x: torch.rand(2, 8) + 0 * layer(x))
+    assert found["inputs"] < 0.9 and found["weights"] < 0.9
+    assert moved(lambda layer, x: (layer(x) > 0).long()) == {"inputs": 1, "weights": 1}
+
+
+def test_outputs_that_do_not_move_are_unverified():
+    import worker
+
+    entry = {"step": "converted", "verdict": "verified", "reason": None}
+    assert worker.judged(entry, {"inputs": 0.5, "weights": 0.5})["verdict"] == "verified"
+    found = worker.judged(entry, {"inputs": 0.0, "weights": 0.5})
+    assert found["verdict"] == "unverified" and found["reason"].startswith(
+        "no output moves with the inputs: by 0.0e+00"
+    )
+    assert worker.judged({**entry, "verdict": "mismatch"}, {"inputs": 0.0, "weights": 0.0})["verdict"] == "mismatch"
+
+
+def test_components_replace_only_what_pytorch_does_not_export(monkeypatch):
+    import worker
+
+    asked, moved = [], {"inputs": 1.0, "weights": 1.0}
+
+    def convert_as(whole):
+        def convert(model, inputs, has_folder):
+            if has_folder:
+                return {"max_error": None, "moved": moved, **whole}
+            asked.append(model)
+            return {"step": "converted", "verdict": "verified", "max_error": 1e-7, "moved": moved, "reason": None}
+
+        monkeypatch.setattr(worker, "convert_model", convert)
+        monkeypatch.setattr(worker, "components", lambda subject: [("part", ("module", {}))])
+        asked.clear()
+        return worker.convert_subject("bert", None)
+
+    for step, verdict in (("converted", "mismatch"), ("converted", "unverified"), ("exported", None)):
+        found = convert_as({"step": step, "verdict": verdict, "reason": "far"})
+        assert (found["form"], found["step"], found["verdict"], asked) == ("whole", step, verdict, [])
+    found = convert_as({"step": "built", "verdict": None, "reason": "refused"})
+    assert (found["form"], found["verdict"], asked) == ("components", "verified", ["module"])
+    assert found["whole"] == {"step": "built", "verdict": None, "reason": "refused"}
+
+
+def test_batch_normalization_has_the_statistics_of_what_it_gets():
+    import torch
+
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.BatchNorm2d(8)).eval()
+    with torch.no_grad():
+        model[0].weight.mul_(1000)
+
+    class Named(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = model
+
+        def forward(self, x):
+            return self.layers(x)
+
+    whole, x = Named(), 5 + torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    subjects.set_statistics(whole, {"x": x})
+    with torch.no_grad():
+        y = whole(x).transpose(0, 1).reshape(8, -1)
+    assert y.mean(1).abs().max() < 0.5 and 0.7 < y.std(1).min() and y.std(1).max() < 1.3
+
+
 def test_what_cannot_be_built_says_why():
     with pytest.raises(subjects.Unbuilt, match="timm"):
         subjects.build("timm_backbone")
@@ -66,7 +181,7 @@ def test_what_cannot_be_built_says_why():
 class FakeWorker:
     """Answers as the real one does, but for types that are to crash or hang."""
 
-    def __init__(self, log):
+    def __init__(self, log, patience=1):
         self.log = log
 
     def convert(self, job, timeout):
@@ -94,10 +209,11 @@ def test_a_run_goes_on_where_it_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr(classes, "model_types", lambda: ["first", "crashing", "last"])
     results = tmp_path / "build/zoo/results.jsonl"
     before = {**FakeWorker(None).convert({"type": "first"}, 1), "key": "first/"}
-    results.write_text(json.dumps(before) + "\n")
+    results.write_text(json.dumps(before) + "\n" + '{"type": "crash')  # killed while it wrote
     monkeypatch.setattr("sys.argv", ["zoo", "--resume", "--jobs", "1"])
     zoo.main()
     assert asked == ["crashing", "last"]
+    assert [json.loads(line)["type"] for line in results.read_text().splitlines()] == ["first", "crashing", "last"]
     entries = json.loads((tmp_path / "docs/coverage.json").read_text())
     assert [e["type"] for e in entries] == ["crashing", "first", "last"]
     text = (tmp_path / "docs/coverage.md").read_text()

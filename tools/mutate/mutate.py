@@ -24,8 +24,8 @@ from pathlib import Path
 import nanobind
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PLACE = ROOT / "build" / "mutate"
-COPY = PLACE / "checkout"
+FOLDER = ROOT / "build" / "mutate"
+COPY = FOLDER / "checkout"
 BUILD = COPY / "build" / "release"
 TIMEOUT = 1200
 PROGRAMS = ["crossload", "_engine", "lower_programs"]  # what pytest's tests run
@@ -39,7 +39,7 @@ def read_mutations():
 
 
 def misfits(mutations):
-    """A line for each change that the sources have left behind."""
+    """A line for each change that no longer fits the sources."""
     lines = []
     for mutation in mutations:
         path = ROOT / mutation["file"]
@@ -56,7 +56,7 @@ def environment():
     return os.environ | {
         "CROSSLOAD": str(BUILD / "crossload"),
         "CROSSLOAD_BUILD_DIR": str(BUILD),
-        "CROSSLOAD_CACHE": str(PLACE / "cache"),
+        "CROSSLOAD_CACHE": str(FOLDER / "cache"),
         "CROSSLOAD_TENSORFLOW": str(tensorflow()),
         "CCACHE_BASEDIR": str(COPY),
         "CCACHE_NOHASHDIR": "1",
@@ -83,7 +83,7 @@ def run(command, log):
 
 
 def prepare():
-    """A copy of the tracked and new files, built, with an interpreter that finds its package and all others of ours."""
+    """A built copy of the tracked and new files, with an interpreter that finds its package and our other packages."""
     listed = ["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listed, check=True, capture_output=True, text=True).stdout.split("\0")
     wanted = {name for name in names if name and (ROOT / name).is_file()}
@@ -105,12 +105,12 @@ def prepare():
             if "crossload" not in package.name and package.name != "__pycache__":
                 (theirs / package.name).symlink_to(package)
         (theirs / "crossload.pth").write_text(f"{COPY / 'python'}\n")
-    with (PLACE / "build.log").open("w") as log:
+    with (FOLDER / "build.log").open("w") as log:
         configure = ["cmake", "-S", ".", "-B", BUILD, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release"]
         options = ["-DCROSSLOAD_TESTS=ON", "-DCROSSLOAD_PYTHON=ON", f"-DPython_EXECUTABLE={python}"]
         options.append(f"-Dnanobind_DIR={nanobind.cmake_dir()}")
         if run([*configure, *options], log) or run(["cmake", "--build", BUILD], log):
-            sys.exit(f"error: the checkout does not build; see {PLACE / 'build.log'}")
+            sys.exit(f"error: the checkout does not build; see {FOLDER / 'build.log'}")
     engine = next(BUILD.glob("_engine*.so"))
     link = COPY / "python/crossload" / engine.name
     link.unlink(missing_ok=True)
@@ -153,12 +153,12 @@ def main():
     chosen = [
         m for m in mutations if not arguments.only or any(t in f"{m['file']} {m['what']}" for t in arguments.only)
     ]
-    PLACE.mkdir(parents=True, exist_ok=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
     python = prepare()
     print(f"built in {time.monotonic() - begin:.0f} s; {len(chosen)} changes", flush=True)
     left = []
-    with (PLACE / "log.txt").open("w") as log:
+    with (FOLDER / "log.txt").open("w") as log:
         for mutation in chosen:
             begin, path = time.monotonic(), COPY / mutation["file"]
             right = path.read_text()

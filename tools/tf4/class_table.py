@@ -45,7 +45,7 @@ OPTIONAL = {
 ALIASES = {"gpt-sw3"}
 
 
-def subjects():
+def cases():
     """(model type, part of the configuration or None, TF class name); the type's AutoModel class comes first."""
     from transformers.models.auto.modeling_tf_auto import TF_MODEL_MAPPING_NAMES
 
@@ -128,7 +128,7 @@ def layer_text(layer, name, built, absent):
 
 
 def short(path, built, paths):
-    """The sub-layer of a variable in its place when all of that is there, as in `bert/embeddings`; numbers as `#`."""
+    """The sub-layer to which a variable belongs, when the class has all of it, as `bert/embeddings`; numbers as `#`."""
     if path.startswith("/"):
         return re.sub(r"\.\d+\.", ".#.", path)
     sub_layer = "/".join(path.split("/")[:2])
@@ -163,8 +163,8 @@ def parts_of(all_built):
     return found
 
 
-def row(subject, built, deeper, absent, base, parts):
-    model_type, _, name = subject
+def row(case, built, deeper, absent, base, parts):
+    model_type, _, name = case
     main = next((p for p in (built.prefix, base.prefix) if p in built.layers), "")
     bare = bool(main) and not any(n.startswith(main) for n in built.pt_names)
     if main and not bare and not any(n.startswith(main + ".") for n in built.pt_names):
@@ -187,23 +187,23 @@ def main():
     import transformers
 
     transformers.logging.set_verbosity_error()
-    all_subjects = list(subjects())
-    built = {s: Built(*s, deeper=0) for s in all_subjects}
+    all_cases = list(cases())
+    built = {s: Built(*s, deeper=0) for s in all_cases}
     absent = absent_layers(built)
     lines = [
         "// Written by tools/tf4/class_table.py from the classes of Transformers 4.46.3; columns in classes.h.",
         "// clang-format off",
     ]
     base = {model_type: built for (model_type, _, _), built in reversed(built.items())}
-    deeper = {s: Built(*s, deeper=1) for s in all_subjects}
+    deeper = {s: Built(*s, deeper=1) for s in all_cases}
     parts = parts_of([*built.items(), *deeper.items()])
-    lines += [row(s, built[s], deeper[s], absent.get(s[2], {}), base[s[0]], parts) for s in all_subjects]
+    lines += [row(s, built[s], deeper[s], absent.get(s[2], {}), base[s[0]], parts) for s in all_cases]
     text = "\n".join([*lines, "// clang-format on", ""])
     if options.check:
         sys.exit(0 if TARGET.exists() and TARGET.read_text() == text else 1)
     TARGET.parent.mkdir(exist_ok=True)
     TARGET.write_text(text)
-    print(f"{len(all_subjects)} classes")
+    print(f"{len(all_cases)} classes")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
     .venv-tf4/bin/python tools/tf4/judge.py [--only CLASS|TYPE…] [--jobs N] [--resume] [--keep FOLDER] [--docs]
 
-For every class: a PyTorch model with random weights is saved as a folder, `crossload weights` (build it first) makes of it
-one for TensorFlow, whose class loads that and computes the same; then all its weights change, it saves, and what the
-command makes of that must load whole in the PyTorch class, every tensor bit for bit what Transformers' own mapping says.
-Results go to build/tf4/results.jsonl; --docs makes docs/weights.md of them.
+For every class, a PyTorch model with random weights is saved as a folder and converted by `crossload weights` (build it
+first); the TensorFlow class must load the result and compute the same. Then all weights of the TensorFlow model are
+changed and saved, and converted back; the result must load whole in the PyTorch class, every tensor bit for bit what
+Transformers' own mapping says. Results go to build/tf4/results.jsonl; --docs writes docs/weights.md from them.
 """
 
 import json
@@ -43,18 +43,18 @@ def unfit(written):
     return written["weights"]["unused"] + written["weights"]["missing"]
 
 
-def judge(subject, folder):
+def judge(case, folder):
     """The verdict on one class: {"to_tf", "to_pt"}, each None when all is well, else why not."""
-    made = trials.in_process(stages.make, subject, folder)
+    made = trials.in_process(stages.make, case, folder)
     if "error" in made:
         return {"to_tf": "not built: " + made["error"], "to_pt": "not built"}
     to_tf = convert(folder / "pt", folder / "tf")
     if "error" in to_tf:
         return {"to_tf": to_tf["error"], "to_pt": "no tf_model.h5"}
-    loaded = trials.in_process(stages.load, subject, folder)
+    loaded = trials.in_process(stages.load, case, folder)
     result = {
         "tensors": made["tensors"],
-        "repair": repairs.repaired(subject),
+        "repair": repairs.repaired(case),
         "to_tf": why_not_tf(to_tf, loaded),
         "to_pt": "no changed weights",
     }
@@ -64,7 +64,7 @@ def judge(subject, folder):
     to_pt = convert(folder / "changed", folder / "back")
     if "error" in to_pt:
         return result | {"to_pt": to_pt["error"]}
-    returned = trials.in_process(stages.back, subject, folder)
+    returned = trials.in_process(stages.back, case, folder)
     return result | {
         "to_pt": why_not_pt(to_pt, returned, (loaded["max_error"] or 0) <= LIMIT), "back_error": returned.get("max_error"),
         **{k: returned.get(k) for k in ("compared", "computed")},

@@ -38,16 +38,16 @@ command did, for a class that returns hidden states alone, or that takes more th
 """
 
 
-def build(subject, folder):
+def build(case, folder):
     """Saves the PyTorch model as folder/model."""
-    _, pt_class = stages.classes(subject, repaired=False)
-    stages.pt_model(pt_class, stages.config_of(subject)).save_pretrained(folder / "model")
+    _, pt_class = stages.classes(case, repaired=False)
+    stages.pt_model(pt_class, stages.config_of(case)).save_pretrained(folder / "model")
     return {}
 
 
-def judge(subject, folder):
+def judge(case, folder):
     """What the command answers: {"verdict", "figures"}, or {"verdict": kind of the error, "reason"}."""
-    made = trials.in_process(build, subject, folder)
+    made = trials.in_process(build, case, folder)
     if "error" in made:
         return {"verdict": "not built", "reason": made["error"]}
     command = [trials.program(), "pt-to-tf", "--model-name", folder / "model", "--no-pr", "--json", "--quiet"]
@@ -95,7 +95,7 @@ def summary(results):
     counts = {}
     for result in results:
         counts[result["verdict"]] = counts.get(result["verdict"], 0) + 1
-    tried = f"{len(results)} of {sum(1 for _ in trials.subjects())} configurations were tried: "
+    tried = f"{len(results)} of {sum(1 for _ in trials.cases())} configurations were tried: "
     return tried + ", ".join(f"{n} {kind}" for kind, n in counts.items()) + "."
 
 

@@ -1,4 +1,4 @@
-"""What Transformers 4.46 left broken, repaired for the judge: with it no weights, however named, give equal outputs."""
+"""Repairs of classes that Transformers 4.46 left broken; without them no naming of the weights gives equal outputs."""
 
 
 def repair_transfo_xl():
@@ -56,7 +56,7 @@ REPAIRS = {
     "idefics": (
         repair_idefics,
         "",
-        "TensorFlow's class takes a image mask of whole numbers for one that hides every image and adds -1000 to all"
+        "TensorFlow's class takes an integer image mask for one that hides every image and adds -1000 to all"
         " scores, which rounds them: outputs differ by 2e-5 from PyTorch's where the mask hides none, by 1 where it hides some."
         " With the mask in float32 it needs no repair",
     ),
@@ -68,7 +68,7 @@ def repair(model_type):
         REPAIRS[model_type][0]()
 
 
-def repaired(subject):
-    """What was wrong with the classes of a subject, or None."""
-    _, end, reason = REPAIRS.get(subject["type"], (None, "", None))
-    return reason if subject["class"].endswith(end) else None
+def repaired(case):
+    """What was wrong with the class of a case, or None."""
+    _, end, reason = REPAIRS.get(case["type"], (None, "", None))
+    return reason if case["class"].endswith(end) else None

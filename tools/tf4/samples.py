@@ -77,13 +77,13 @@ def samples(tf_class, model, config, seed=0):
     return {n: a for n, a in found.items() if a is not None}
 
 
-def images(config):
-    """How many patches a picture has."""
+def patches(config):
+    """How many patches an image has."""
     return (config.image_size // config.patch_size) ** 2
 
 
 def mim(config, rng, found):
-    mask = np.zeros([BATCH, images(config)], bool)
+    mask = np.zeros([BATCH, patches(config)], bool)
     mask[:, ::3] = True
     return {"bool_masked_pos": mask}
 
@@ -95,11 +95,11 @@ def ending(config, rng, found):
     return {"input_ids": ids}
 
 
-def pictures(config, rng, found):
+def images(config, rng, found):
     size = config.vision_config.image_size
     seen = np.ones([BATCH, LENGTH, 2], np.int32)
-    seen[0, :3, 1] = 0  # the second picture comes later in the text
-    seen[1, 0] = 0  # text before any picture
+    seen[0, :3, 1] = 0  # the second image comes later in the text
+    seen[1, 0] = 0  # text before any image
     return {
         "pixel_values": rng.standard_normal([BATCH, 2, 3, size, size]).astype(np.float32),
         "image_attention_mask": seen,
@@ -109,15 +109,15 @@ def pictures(config, rng, found):
 # What a class needs beyond its signature, or not (None).
 EXTRA = {
     "TFBartForSequenceClassification": ending,
-    "TFIdeficsForVisionText2Text": pictures,
-    "TFIdeficsModel": pictures,
+    "TFIdeficsForVisionText2Text": images,
+    "TFIdeficsModel": images,
     # PyTorch's class takes no mask of choices.
     "TFOpenAIGPTDoubleHeadsModel": lambda c, r, f: {"attention_mask": None},
     "TFDeiTForMaskedImageModeling": mim,
     "TFSwinForMaskedImageModeling": mim,
     # Which patches are seen is random otherwise.
-    "TFViTMAEModel": lambda c, r, f: {"noise": r.random([BATCH, images(c)]).astype(np.float32)},
-    "TFViTMAEForPreTraining": lambda c, r, f: {"noise": r.random([BATCH, images(c)]).astype(np.float32)},
+    "TFViTMAEModel": lambda c, r, f: {"noise": r.random([BATCH, patches(c)]).astype(np.float32)},
+    "TFViTMAEForPreTraining": lambda c, r, f: {"noise": r.random([BATCH, patches(c)]).astype(np.float32)},
     "TFSamModel": lambda c, r, f: {
         "input_points": r.integers(0, 60, [BATCH, 1, 2, 2]).astype(np.float32),
         "input_labels": np.ones([BATCH, 1, 2], np.int32),

@@ -8,20 +8,20 @@ import repairs
 import samples
 
 
-def classes(subject, repaired=True):
-    """The TensorFlow class of a subject and the PyTorch one."""
+def classes(case, repaired=True):
+    """The TensorFlow class of a case and the PyTorch one."""
     import transformers
 
     if repaired:
-        repairs.repair(subject["type"])
-    return getattr(transformers, subject["class"]), getattr(transformers, subject["class"][2:])
+        repairs.repair(case["type"])
+    return getattr(transformers, case["class"]), getattr(transformers, case["class"][2:])
 
 
-def config_of(subject):
+def config_of(case):
     import tiny_configs
 
-    config = tiny_configs.tiny_config(subject["type"], subject.get("changes"))
-    return getattr(config, subject["part"]) if subject.get("part") else config
+    config = tiny_configs.tiny_config(case["type"], case.get("changes"))
+    return getattr(config, case["part"]) if case.get("part") else config
 
 
 def randomize(model, rng):
@@ -78,10 +78,10 @@ def pt_model(pt_class, config):
     return model.eval()  # now, since some keep what they compute from weights
 
 
-def make(subject, folder):
+def make(case, folder):
     """Writes a PyTorch checkpoint with random weights to folder/pt, inputs and outputs beside it."""
-    tf_class, pt_class = classes(subject)
-    config = config_of(subject)
+    tf_class, pt_class = classes(case)
+    config = config_of(case)
     model = pt_model(pt_class, config)
     model.save_pretrained(folder / "pt")
     inputs = samples.samples(tf_class, tf_class(config), config)
@@ -133,12 +133,12 @@ def all_weights(model):
     return list({id(w): w for w in model.weights}.values())
 
 
-def load(subject, folder):
+def load(case, folder):
     """Loads folder/tf with the TensorFlow class and compares; then changes all weights and saves to folder/changed."""
     from transformers.modeling_tf_pytorch_utils import apply_transpose
     from transformers.modeling_tf_utils import load_tf_weights
 
-    tf_class, _ = classes(subject)
+    tf_class, _ = classes(case)
     model, info = tf_class.from_pretrained(folder / "tf", output_loading_info=True)
     inputs = dict(np.load(folder / "inputs.npz"))
     built = len(model.weights)
@@ -204,9 +204,9 @@ def turned_back(pt_array, transpose, shape):
     return np.asarray(apply_transpose(transpose, pt_array, shape)).reshape(shape)
 
 
-def back(subject, folder):
+def back(case, folder):
     """Loads folder/back with the PyTorch class; compares every tensor with what TensorFlow saved, and the outputs."""
-    _, pt_class = classes(subject)
+    _, pt_class = classes(case)
     model, info = pt_class.from_pretrained(folder / "back", output_loading_info=True)
     model.eval()
     state = {n: t.numpy() for n, t in model.state_dict().items()}

@@ -133,7 +133,7 @@ VARIANTS = {
     "t5": [{"tie_word_embeddings": False, "feed_forward_proj": "gated-gelu"}],
 }
 
-# What takes the place of more layers where they are no plain number.
+# Fields that make a model deeper where its number of layers is not a single integer.
 DEEPER = {
     "albert": {"num_hidden_groups": 2, "num_hidden_layers": 4},
     "data2vec-vision": {"num_hidden_layers": 5},

@@ -26,9 +26,9 @@ import figures  # noqa: E402
 SECONDS = 300  # for one class
 
 
-def subjects():
-    """What is judged: every class, and more configurations of some types."""
-    for model_type, part, name in class_table.subjects():
+def cases():
+    """The cases that are judged: every class, and more configurations of some types."""
+    for model_type, part, name in class_table.cases():
         yield {"type": model_type, "part": part, "class": name}
     for model_type, changes in tiny_configs.variants():
         for name in tiny_configs.model_types()[model_type]:
@@ -37,7 +37,7 @@ def subjects():
         yield {"type": "gpt-sw3", "class": name}
 
 
-def in_process(step, subject, folder):
+def in_process(step, case, folder):
     """Runs a step in a forked process; what it returns, or {"error"}."""
     result = folder / f"{step.__name__}.json"
     process = os.fork()
@@ -45,12 +45,12 @@ def in_process(step, subject, folder):
         try:
             log = os.open(folder / f"{step.__name__}.log", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
             os.dup2(log, 1), os.dup2(log, 2)
-            answer = step(subject, folder)
-        except BaseException as error:  # noqa: BLE001 (any failure is the subject's)
+            answer = step(case, folder)
+        except BaseException as error:  # noqa: BLE001 (any failure is the case's)
             traceback.print_exc()
-            place = traceback.extract_tb(error.__traceback__)[-1]
+            frame = traceback.extract_tb(error.__traceback__)[-1]
             text = str(error).strip().splitlines() or [""]
-            answer = {"error": f"{type(error).__name__}: {text[0][:200]} ({Path(place.filename).name}:{place.lineno})"}
+            answer = {"error": f"{type(error).__name__}: {text[0][:200]} ({Path(frame.filename).name}:{frame.lineno})"}
         result.write_text(json.dumps(answer))
         sys.stdout.flush()
         os._exit(0)
@@ -68,9 +68,9 @@ def program():
     return programs[-1]
 
 
-def key(subject):
-    """What tells subjects apart, and their results."""
-    return json.dumps([subject["class"], subject["type"], subject.get("changes")], sort_keys=True)
+def key(case):
+    """What tells cases apart, and their results."""
+    return json.dumps([case["class"], case["type"], case.get("changes")], sort_keys=True)
 
 
 def read_results(path):
@@ -88,15 +88,15 @@ def read_results(path):
 class Trial:
     """A class that is being judged, in a process group of its own."""
 
-    def __init__(self, judge, subject, folder):
-        self.subject, self.folder, self.start = subject, folder, time.monotonic()
+    def __init__(self, judge, case, folder):
+        self.case, self.folder, self.start = case, folder, time.monotonic()
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         self.process = os.fork()
         if self.process == 0:
             os.setpgid(0, 0)
             try:
-                verdict = judge(subject, folder)
+                verdict = judge(case, folder)
             except BaseException as error:  # noqa: BLE001 (the judge's own failure is a result, too)
                 traceback.print_exc()
                 verdict = {"failure": f"judge: {error!r}"}
@@ -105,7 +105,7 @@ class Trial:
             os._exit(0)
 
     def result(self):
-        """Null while it goes on."""
+        """None while it runs."""
         seconds = time.monotonic() - self.start
         if os.waitpid(self.process, os.WNOHANG)[0] == 0:
             if seconds < SECONDS:
@@ -115,11 +115,11 @@ class Trial:
         verdict = self.folder / "verdict.json"
         late = {"failure": f"no answer after {seconds:.0f} s"}
         found = json.loads(verdict.read_text()) if verdict.exists() else late
-        return {**self.subject, **found, "seconds": round(seconds, 1)}
+        return {**self.case, **found, "seconds": round(seconds, 1)}
 
 
 def drive(judge, wanted, jobs, folder, keep):
-    """Yields the result of each subject as it comes."""
+    """Yields the result of each case as it comes."""
     waiting, running = list(reversed(wanted)), []
     while waiting or running:
         while waiting and len(running) < jobs:
@@ -136,8 +136,8 @@ def drive(judge, wanted, jobs, folder, keep):
 
 
 def run(options, judge, report):
-    """Judges the subjects that the options want; report: called with each result. All results, in the order of subjects."""
-    wanted = [s for s in subjects() if not options.only or s["class"] in options.only or s["type"] in options.only]
+    """Judges the cases that the options want; report: called with each result. All results, in the order of cases."""
+    wanted = [s for s in cases() if not options.only or s["class"] in options.only or s["type"] in options.only]
     options.results.parent.mkdir(parents=True, exist_ok=True)
     if options.resume:
         known = read_results(options.results)
@@ -150,7 +150,7 @@ def run(options, judge, report):
             file.flush()
             report(result)
     results = read_results(options.results)
-    return [results[key(s)] for s in subjects() if key(s) in results]
+    return [results[key(s)] for s in cases() if key(s) in results]
 
 
 def main(judge, settled, page, description, results, docs):

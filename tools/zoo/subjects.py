@@ -99,6 +99,7 @@ def attempt(model_type, model_class, known, keep_widths):
             inputs = Synthetic(Loaded(model, model_class.__name__)).inputs()
             inputs |= own["extra"](model.config, inputs) if "extra" in own else {}
         step = "forward"
+        set_statistics(model, inputs)
         calm(model, inputs)
     except Unbuilt:
         raise
@@ -151,24 +152,175 @@ def set_trained_scale(model, seed=0):
                 owner.running_mean.copy_(0.1 * torch.randn(owner.running_mean.shape, generator=random))
 
 
+def set_statistics(model, inputs, seed=0):
+    """Gives each batch normalization the mean and variance of what it gets, nearly, as training does: with others, what
+    differs between inputs grows or is lost layer by layer."""
+    import torch
+
+    random = torch.Generator().manual_seed(seed)
+
+    def measure(owner, given):
+        value, count = given[0], owner.running_mean.numel()
+        if value.dim() < 2 or value.shape[1] != count or not bool(torch.isfinite(value).all()):
+            return
+        rows = value.float().transpose(0, 1).reshape(count, -1)
+        variance = rows.var(1, unbiased=False)
+        variance = variance.clamp(min=max(0.01 * float(variance.mean()), 1e-3))
+        owner.running_mean.copy_(rows.mean(1) + 0.1 * variance.sqrt() * torch.randn(count, generator=random))
+        owner.running_var.copy_(variance * (1 + 0.3 * torch.rand(count, generator=random)))
+
+    hooks = [
+        owner.register_forward_pre_hook(measure)
+        for owner in model.modules()
+        if isinstance(getattr(owner, "running_var", None), torch.Tensor)
+        and isinstance(getattr(owner, "running_mean", None), torch.Tensor)
+    ]
+    if not hooks:
+        return
+    try:
+        with torch.no_grad():
+            outputs_of(model, inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
 def calm(model, inputs):
     """Makes matrices and kernels smaller until no output is larger than LARGEST_OUTPUT: where nothing normalizes, numbers
-    grow layer by layer as they never would in a trained model. Raises what the model does."""
+    grow layer by layer as they never would in a trained model. Values that the weights do not move, such as those at
+    masked places, do not count. Raises what the model does."""
+    import torch
+
+    with torch.no_grad():
+        before = float_outputs(model, inputs)
+        if not any(is_large(v).any() for v in before):
+            return
+        kept = [p.clone() for p in model.parameters()]
+        shrink(model)
+        after = float_outputs(model, inputs)
+        fixed = [
+            is_large(x) & ((y - x).abs() <= 0.01 * x.abs())
+            if x.shape == y.shape
+            else torch.zeros_like(x, dtype=torch.bool)
+            for x, y in zip(before, after, strict=False)
+        ]
+        for value, old in zip(model.parameters(), kept, strict=True):
+            value.copy_(old)
+        for _ in range(20):
+            if not any(
+                (is_large(v) & ~m if v.shape == m.shape else is_large(v)).any()
+                for v, m in zip(before, fixed, strict=False)
+            ):
+                return
+            shrink(model)
+            before = float_outputs(model, inputs)
+
+
+def is_large(value):
+    return value.abs() > LARGEST_OUTPUT
+
+
+def shrink(model):
+    import torch
+
+    for owner in model.modules():
+        if isinstance(owner, torch.nn.Embedding):
+            continue
+        for value in owner.parameters(recurse=False):
+            if value.dim() >= 2 and value.is_floating_point():
+                value.mul_(0.8)
+
+
+def outputs_of(model, inputs):
+    """{path of an output: tensor}."""
     import torch
     from torch.utils import _pytree as pytree
 
+    given = pytree.tree_map(lambda v: v.clone() if isinstance(v, torch.Tensor) else v, inputs)
+    output = model(**given)
+    leaves, _ = pytree.tree_flatten_with_path(output)
+    return {pytree.keystr(path): v for path, v in leaves if isinstance(v, torch.Tensor)}
+
+
+def float_outputs(model, inputs):
+    return [v for v in outputs_of(model, inputs).values() if v.is_floating_point()]
+
+
+def movement(model, inputs, seed=0):
+    """How far the outputs move when the inputs are others, and when the weights are: {"inputs": x, "weights": x}, each of
+    the output that moves furthest (for whole numbers 1 where any differs), beyond what two equal runs differ by. Only
+    values that float32 resolves to the limit of a comparison count: no fillings of masked places. Comparing outputs that
+    do not move says nothing."""
+    import torch
+
+    random = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for _ in range(20):
-            output = model(**{n: v.clone() if hasattr(v, "clone") else v for n, v in inputs.items()})
-            values = [v for v in pytree.tree_leaves(output) if isinstance(v, torch.Tensor) and v.is_floating_point()]
-            if all(v.numel() == 0 or not bool((v.abs() > LARGEST_OUTPUT).any()) for v in values):
-                return
-            for owner in model.modules():
-                if isinstance(owner, torch.nn.Embedding):
-                    continue
-                for value in owner.parameters(recurse=False):
-                    if value.dim() >= 2 and value.is_floating_point():
-                        value.mul_(0.8)
+        before = outputs_of(model, inputs)
+        again = furthest(before, outputs_of(model, inputs))
+        found = {"inputs": 0.0, "weights": 0.0}
+        for change in (other_floats, other_rows):
+            other = change(inputs, random)
+            if other is None:
+                continue
+            try:
+                found["inputs"] = max(found["inputs"], furthest(before, outputs_of(model, other)) - again)
+            except Exception:  # noqa: BLE001 (a model may refuse inputs that do not belong together)
+                continue
+        kept = [p.clone() for p in model.parameters()]
+        for value in model.parameters():
+            if value.is_floating_point() and value.numel() > 0:
+                size = value.float().pow(2).mean().sqrt().to(value.dtype)
+                value.add_(0.1 * size * torch.randn(value.shape, generator=random, dtype=torch.float32).to(value.dtype))
+        try:
+            found["weights"] = furthest(before, outputs_of(model, inputs)) - again
+        finally:
+            for value, old in zip(model.parameters(), kept, strict=True):
+                value.copy_(old)
+    return found
+
+
+def other_floats(inputs, random):
+    """The inputs with noise as large as they are on all numbers, None when there are no numbers."""
+    import torch
+    from torch.utils import _pytree as pytree
+
+    leaves, spec = pytree.tree_flatten(inputs)
+    is_float = [isinstance(v, torch.Tensor) and v.is_floating_point() and v.numel() > 0 for v in leaves]
+    if not any(is_float):
+        return None
+    return pytree.tree_unflatten(
+        [
+            v + v.square().mean().sqrt() * torch.randn(v.shape, generator=random, dtype=torch.float32).to(v.dtype)
+            if f
+            else v
+            for v, f in zip(leaves, is_float, strict=True)
+        ],
+        spec,
+    )
+
+
+def other_rows(inputs, random):
+    """The inputs with the batch in reverse order: what each row holds belongs together."""
+    import torch
+    from torch.utils import _pytree as pytree
+
+    return pytree.tree_map(lambda v: v.flip(0) if isinstance(v, torch.Tensor) and v.dim() > 0 else v, inputs)
+
+
+def furthest(before, after):
+    """The largest change of a value between two runs."""
+    largest = 0.0
+    for name, x in before.items():
+        y = after.get(name)
+        if y is None or x.shape != y.shape or x.numel() == 0:
+            continue
+        if not x.is_floating_point():
+            largest = max(largest, float(bool((x != y).any())))
+            continue
+        counts = (x.abs() <= LARGEST_OUTPUT) & (y.abs() <= LARGEST_OUTPUT)  # false for NaN
+        if counts.any():
+            largest = max(largest, float((x - y).abs()[counts].max()))
+    return largest
 
 
 def is_plain(name):

@@ -32,11 +32,12 @@ RULES = [
     (r"^(num_conv_pos_embeddings)$", lambda v: min(v, 16)),
     # How many of something.
     (r"^first_k_dense_replace$|^max_window_layers$|^num_dense_layers$", lambda v: min(v, 1)),
-    (r"^(num_nextn_predict_layers|num_kv_shared_layers)$", lambda v: 0),
+    (r"^num_kv_shared_layers$", None),  # see `shared_layers`
+    (r"^(no_rope_layer_interval|(encoder_|decoder_)?sparse_step)$", lambda v: min(v, LAYERS)),
     (r"(^|_)(num_experts_per_tok(en)?|moe_topk|moe_top_k|top_k_experts|num_selected_experts|moe_k|top_k)$", lambda v: min(v, 2)),
     (r"(^|_)(num_(local_|routed_)?experts|n_routed_experts|moe_num_experts)$", lambda v: min(v, EXPERTS)),
-    (r"^(n_group|topk_group|num_expert_group)$", lambda v: min(v, 1)),
-    (r"^(n_shared_experts|num_shared_experts|moe_num_shared_experts)$", lambda v: min(v, 1)),
+    (r"^(n_group|topk_group|num_expert_group)$", None),  # see `expert_groups`
+    (r"^(n_shared_experts|num_shared_experts|moe_num_shared_experts)$", lambda v: min(v, 2)),
     (r"(hidden_layers|^n_layers?|num_layers|_layers|^layers|^depth|_depth|num_blocks|num_encoder_blocks_)$", lambda v: min(v, LAYERS)),
     (r"(num_key_value_heads|num_kv_heads|n_head_kv|n_kv_heads)$", None),  # see `key_value_heads`
     (r"(linear_num_key_heads|index_n_heads)$", lambda v: min(v, 2)),
@@ -63,7 +64,7 @@ RULES = [(re.compile(pattern), rule) for pattern, rule in RULES]
 # Rules that hold whatever the widths are.
 COUNTS = re.compile(
     r"experts|vocab|codebook_size|num_embeddings|hidden_layers|^n_layers?|num_layers|_layers|^layers|^depth$|max_(.*_)?position|n_positions|"
-    r"first_k_dense|num_nextn|num_kv_shared|n_group|topk_group|num_queries|num_.*conv_pos"
+    r"first_k_dense|num_nextn|no_rope_layer_interval|sparse_step|num_queries|num_.*conv_pos"
 )  # fmt: skip
 
 
@@ -206,7 +207,9 @@ class Shrinker:
             if "head_dim" in fields and value_of(config, "head_dim") is None:
                 found["head_dim"] = HEAD_SIZE
         found |= self.stages(fields, config)
+        found |= self.expert_groups(fields, config)
         found |= self.layer_lists(fields, config, found)
+        found |= self.shared_layers(fields, config, found)
         found |= self.token_ids(fields, config)
         found |= self.image_sizes(fields, config, is_staged)
         found |= self.rotary(config, found)
@@ -259,12 +262,34 @@ class Shrinker:
         return found
 
     def stages(self, fields, config):
-        """Depths of stages become 1."""
-        return {
-            n: type(value_of(config, n))(min(v, 1) for v in value_of(config, n))
-            for n in fields
-            if re.search(r"(^depths?|_depths?|stage_num_blocks|num_block_repeats)$", n) and is_list(value_of(config, n))
-        }
+        """Depths of stages become 1, but for the deepest's, which becomes 2: a second block has no new width or size, and
+        in windowed attention it is the one whose windows are shifted."""
+        found = {}
+        for name in fields:
+            value = value_of(config, name)
+            if re.search(r"(^depths?|_depths?|stage_num_blocks|num_block_repeats)$", name) and is_list(value):
+                deepest = value.index(max(value))
+                found[name] = type(value)(min(v, 2 if i == deepest else 1) for i, v in enumerate(value))
+        return found
+
+    def expert_groups(self, fields, config):
+        """Where experts come in groups of which some are chosen first: four groups of two experts, of which two."""
+        groups = next((n for n in ("n_group", "num_expert_group") if n in fields), None)
+        count = value_of(config, groups) if groups else None
+        if not is_whole(count) or count <= 1:
+            return {}
+        found = {groups: min(count, 4)}
+        chosen = value_of(config, "topk_group")
+        if is_whole(chosen) and chosen > 1:
+            found["topk_group"] = found[groups] if chosen == count else 2
+        experts = r"(^|_)(num_(local_|routed_)?experts|n_routed_experts|moe_num_experts)$"
+        return found | {n: 2 * found[groups] for n in fields if re.search(experts, n) and is_whole(value_of(config, n))}
+
+    def shared_layers(self, fields, config, found):
+        """Where the last layers take keys and values from layers before them, the last half does."""
+        shared = value_of(config, "num_kv_shared_layers") if "num_kv_shared_layers" in fields else None
+        layers = found.get("num_hidden_layers", value_of(config, "num_hidden_layers"))
+        return {"num_kv_shared_layers": layers // 2} if is_whole(shared) and shared > 0 else {}
 
     def layer_lists(self, fields, config, found):
         """Lists with an entry a layer: one layer of each kind, in the order of their first appearance."""

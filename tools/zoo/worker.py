@@ -18,15 +18,18 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 import subjects
 
 FIXED_AXES = ("static shapes: ", "only the first axes are dynamic: ")  # how a report's note of it begins
+LEAST_MOVEMENT = 1e-4  # of an output, ten times the limit
 SECONDS = ("trace", "lower", "write", "verify", "total")
 
 
 def convert_subject(model_type, class_name):
-    """One subject, whole; where it cannot be had whole and has several modalities, its components one by one.
+    """One subject, whole; where PyTorch does not export it whole and it has several modalities, its components one by
+    one. What PyTorch exports whole is judged whole.
 
     Returns {"type", "class", "plan", "form": "whole" | "components", "step", "verdict", "dynamic", "max_error", "noise",
-    "seconds", "reason", "parts"}. step is how far it came: "unbuilt", "built" (PyTorch cannot export it), "exported"
-    (crossload cannot lower it, or TensorFlow refuses it), "converted" (see the verdict).
+    "moved", "seconds", "reason", "parts"}. step is how far it came: "unbuilt", "built" (PyTorch cannot export it),
+    "exported" (crossload cannot lower it, or TensorFlow refuses it), "converted" (see the verdict). moved: how far other
+    inputs and other weights move the outputs (subjects.movement).
     """
     start = time.time()
     entry = {"type": model_type, "class": class_name, "step": "unbuilt", "verdict": None, "reason": None}
@@ -38,13 +41,13 @@ def convert_subject(model_type, class_name):
         return {**entry, "reason": str(error), "seconds": round(time.time() - start, 1)}
     entry |= {"class": subject.class_name, "plan": subject.plan, "form": "whole"}
     entry |= convert_model(subject.model, subject.inputs, has_folder=True)
-    if entry["verdict"] not in ("verified", "within-noise"):
+    if entry["step"] == "built":
         parts = components(subject)
         if parts:
             found = [
                 {"part": name, **convert_model(model, inputs, has_folder=False)} for name, (model, inputs) in parts
             ]
-            whole = {key: entry[key] for key in ("step", "verdict", "max_error", "reason") if key in entry}
+            whole = {key: entry[key] for key in ("step", "verdict", "reason") if key in entry}
             entry |= worst(found)
             entry |= {"form": "components", "parts": found, "whole": whole}
     return {**entry, "seconds": round(time.time() - start, 1)}
@@ -69,7 +72,7 @@ def worst(found):
     verdicts = ("mismatch", "unverified", None, "within-noise", "verified")
     key = lambda e: (order.index(e["step"]), verdicts.index(e["verdict"]))  # noqa: E731
     least = min(found, key=key)
-    merged = {name: least.get(name) for name in ("step", "verdict", "reason")}
+    merged = {name: least.get(name) for name in ("step", "verdict", "reason", "moved")}
     merged["dynamic"] = all(e.get("dynamic") for e in found)
     errors = [e["max_error"] for e in found if isinstance(e.get("max_error"), float)]
     merged["max_error"] = max(errors) if errors else None
@@ -77,6 +80,28 @@ def worst(found):
 
 
 def convert_model(model, inputs, has_folder):
+    """Converts and compares one model, and says whether its outputs move; when they do not, nothing was verified."""
+    try:
+        moved = subjects.movement(model, inputs)
+    except Exception as error:  # noqa: BLE001 (a component may refuse what it was given)
+        return {"step": "built", "verdict": None, "reason": f"{type(error).__name__}: {first_line(error)}"}
+    return judged(converted(model, inputs, has_folder), moved)
+
+
+def judged(entry, moved):
+    """An entry with the movement of its outputs; `unverified` where agreement says nothing for want of it."""
+    entry = {**entry, "moved": moved}
+    still = [name for name, distance in moved.items() if distance <= LEAST_MOVEMENT]
+    if still and entry["verdict"] in ("verified", "within-noise"):
+        far = ", ".join(f"{moved[name]:.1e}" for name in still)
+        entry |= {
+            "verdict": "unverified",
+            "reason": f"no output moves with the {' and the '.join(still)}: by {far} at most",
+        }
+    return entry
+
+
+def converted(model, inputs, has_folder):
     """Converts and compares one model; from a folder as users have it where it saves and loads, else from memory."""
     import crossload
     import torch
@@ -171,7 +196,9 @@ def first_line(error):
 def main():
     import torch
     import transformers
+    from crossload.trace import export
 
+    export.DYNAMIC_SECONDS *= float(sys.argv[1]) if len(sys.argv) > 1 else 1
     warnings.simplefilter("ignore")
     transformers.logging.set_verbosity_error()
     torch.set_num_threads(1)

@@ -5,6 +5,7 @@
     --heads-only   task classes alone; the documents keep what they say of base models, and the other way round
     --jobs N       workers at a time (default: the number of processors)
     --resume       keep what an earlier run that was cut short has found
+    --patience X   multiplies all time limits, for a machine that is busy with other things
     --no-docs      do not write docs/coverage.md and docs/coverage.json
 
 A worker that crashes or hangs (over --timeout seconds) costs its own subject only. Results come to
@@ -36,14 +37,14 @@ SUBJECTS_A_WORKER = 40  # then it starts anew: Transformers' modules and TensorF
 class Worker:
     """A process that converts one subject at a time."""
 
-    def __init__(self, log):
-        self.log, self.process, self.done = log, None, 0
+    def __init__(self, log, patience=1):
+        self.log, self.patience, self.process, self.done = log, patience, None, 0
 
     def convert(self, job, timeout):
         if self.process is None or self.process.poll() is not None or self.done >= SUBJECTS_A_WORKER:
             self.stop()
             self.process = subprocess.Popen(
-                [sys.executable, HERE / "worker.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
+                [sys.executable, HERE / "worker.py", str(self.patience)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
                 cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", "CROSSLOAD_CACHE": str(ROOT / "build/zoo/cache")},
             )  # fmt: skip
             self.done = 0
@@ -95,13 +96,13 @@ def run(jobs, options, results):
 
     def work(number):
         with open(ROOT / f"build/zoo/worker-{number}.log", "w") as log:
-            worker = Worker(log)
+            worker = Worker(log, options.patience)
             while True:
                 try:
                     job = waiting.get_nowait()
                 except queue.Empty:
                     break
-                entry = worker.convert(job, options.timeout)
+                entry = worker.convert(job, options.timeout * options.patience)
                 entry["key"] = key_of(job)
                 with lock:
                     entries.append(entry)
@@ -135,6 +136,15 @@ def tell(entry, done, count, seconds):
     print(f"[{done}/{count} {seconds:5.0f} s] {state:13}{error:9} {name} {entry.get('seconds')} s{why}", flush=True)
 
 
+def results_in(path):
+    """The entries of a results file; a last line that a killed run left unfinished is cut off the file."""
+    text = path.read_text()
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        os.truncate(path, len(whole.encode()))
+    return [json.loads(line) for line in whole.splitlines()]
+
+
 def jobs_for(options):
     import classes
 
@@ -160,6 +170,7 @@ def main():
     parser.add_argument("--heads-only", action="store_true")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--timeout", type=float, default=600)
+    parser.add_argument("--patience", type=float, default=1)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--no-docs", action="store_true")
     options = parser.parse_args()
@@ -168,15 +179,12 @@ def main():
     path = folder / "results.jsonl"
     kept = []
     if options.resume and path.exists():
-        kept = [json.loads(line) for line in path.read_text().splitlines()]
+        kept = results_in(path)
     jobs = jobs_for(options)
     wanted = {key_of(job) for job in jobs}
     kept = list({e["key"]: e for e in kept if e["key"] in wanted}.values())
     have = {e["key"] for e in kept}
-    with open(path, "w") as results:
-        for entry in kept:
-            results.write(json.dumps(entry) + "\n")
-        results.flush()
+    with open(path, "a" if options.resume else "w") as results:
         entries = kept + run([j for j in jobs if key_of(j) not in have], options, results)
     print(coverage.summary(entries))
     if not options.no_docs and not options.only:

@@ -13,8 +13,8 @@ TRIES = 5
 LONGEST_WAIT = 300
 TIME_LIMITS = (20.0, 120.0, 120.0, None)  # connect, read, write, get a free connection
 
-# True in a process that runs nothing but the worker. huggingface_hub has one HTTP client a process, and only there does
-# it get our time limits and report what it waits for.
+# True in a process that runs nothing but the worker. huggingface_hub has one HTTP client for the whole process: in the
+# worker we give it our time limits and let it report its waits, in a user's process we leave it alone.
 owns_process = False
 
 

@@ -27,9 +27,9 @@ PYTORCH = ("safetensors", "bin")
 def resolve(request, progress=lambda stage, text, fraction: None):
     """{"path": local folder, "commit": of the repository or None, "files": all files of the repository}.
 
-    `weights` lists formats, of which the first that is there is fetched; an empty list fetches none. The model's Python
-    code comes only when it is trusted. Nothing is fetched for a folder, nor offline. kind bad-input when there is no
-    such model or no such weights, environment when the network or the Hub fails or a file arrives damaged.
+    `weights` lists formats; the first one that the repository has is fetched, an empty list fetches none. The model's
+    Python code is fetched only when it is trusted. Nothing is fetched for a local folder, or offline. kind bad-input
+    when there is no such model or no such weights, environment when the network or the Hub fails or a file is damaged.
     """
     name, formats = request["model"], request.get("weights")
     formats = PYTORCH if formats is None else formats

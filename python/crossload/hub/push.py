@@ -12,7 +12,7 @@ from .upload import Branch, Change, differs, full_name, look_at, send
 VERDICTS = ("verified", "within-noise", "mismatch", "unverified")
 SAVED_MODEL = "saved_model/1/"
 LICENCES = ["LICENSE*", "LICENCE*"]
-# Files that the repository's owner writes: those that are there stay, except for a card that crossload made.
+# Files that belong to the repository's owner: existing ones are kept, except for a model card that crossload made.
 OWNERS_FILES = ["README.md", *LICENCES, "NOTICE*"]
 
 
@@ -115,7 +115,7 @@ def _upload(request, change, settle, may_create, progress):
 
 
 def _leave_to_the_owner(hub, branch, change, card):
-    """Take files out of the change that are for the owner to write, and add a card where there is none."""
+    """Drop the owner's files from the change, and add a model card where the repository has none."""
     notes = []
     change.files.setdefault("README.md", card)
     for path in [p for p in change.files if _is_any_of(p, OWNERS_FILES) and p in branch.files]:

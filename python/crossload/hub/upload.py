@@ -38,17 +38,17 @@ class Change:
     replaced: tuple = ()
 
     def fresh(self, branch):
-        """Those files that the branch does not hold as they are."""
+        """The files that the branch lacks or holds with other content."""
         return {path: data for path, data in self.files.items() if differs(data, branch.files.get(path))}
 
     def stale(self, branch):
-        """Those files of the branch that go."""
+        """The files of the branch that the commit deletes."""
         gone = [p for p in branch.files if p not in self.files]
         return [p for p in gone if any(fnmatchcase(p, pattern) for pattern in self.replaced)]
 
 
 def full_name(hub, repo):
-    """`owner/name`; a name alone is one of the token's owner."""
+    """`owner/name`; a bare name belongs to the token's owner."""
     return repo if "/" in repo else f"{hub.patiently(hub.api.whoami)['name']}/{repo}"
 
 

@@ -26,7 +26,7 @@ class Dropped:
 
 
 LONGER = 5  # what a length grows by where it cannot be chosen freely
-MANY_ROWS = 17  # a batch that vectorised kernels work on whole vectors of: they take over at 8 or 16 elements
+MANY_ROWS = 17  # a batch large enough for vectorised kernels, which take over at 8 or 16 elements
 MOST_ELEMENTS = 2_000_000  # of the inputs at MANY_ROWS; larger samples meet those kernels anyway
 MOST_WEIGHTS = 100_000_000
 TEXT_SHAPES = [(1, 1), (2, 16), (3, 33), (5, 200)]
@@ -224,7 +224,8 @@ def _padding(name, tensor, shape):
 def _visible_value(name, tensor):
     """1 or 0, whichever stands for data in a mask: Transformers marks data with 1, torch.nn.Transformer padding.
 
-    Rows without padding say it, where they say one thing; else the name.
+    Rows that hold one value only are taken to be unpadded. Where they all hold the same value, it is that one; otherwise
+    the input's name decides.
     """
     rows = tensor.reshape(-1, tensor.shape[-1])
     full = {int(row[0]) for row in rows if bool((row == row[0]).all())}

@@ -181,7 +181,7 @@ def _processed_audio(maker, name):
 
 
 def add_optional(maker, found, form):
-    """Add what some models cannot do without although their forward has a default for it."""
+    """Add inputs that some models need although their `forward` has a default for them."""
     import torch
 
     image = next((found[n] for n in IMAGES if n in found), None)

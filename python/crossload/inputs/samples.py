@@ -51,7 +51,7 @@ def named_tensors(program):
 def from_metadata(program):
     """{input name: tensor} made up from a program's own shapes: each symbol has the size that it was exported with.
 
-    Whole numbers are 0 or 1 (right for ids, masks and types alike), floats normal, booleans true; all fixed.
+    Integers are 0 or 1 (right for ids, masks and types alike), floats normal, booleans true; the same in every run.
     """
     import torch
 

@@ -93,7 +93,8 @@ class Synthetic:
         ]
 
     def _failure(self, found, form):
-        """What the model says to the inputs, or None. The numbers of placeholder tokens are set as it asks."""
+        """The exception that the model raises on the inputs, or None when it runs. When it complains about the number of
+        placeholder tokens, the number that it asks for is tried."""
         import torch
 
         error = None
@@ -192,15 +193,14 @@ class Synthetic:
         while waiting:
             config = waiting.pop(0)
             found.append(config)
-            waiting += [
-                part
-                for name in (getattr(config, "sub_configs", None) or {})
-                if hasattr(part := getattr(config, name, None), "to_dict")
-            ]
+            names = getattr(config, "sub_configs", None)
+            if names is None:  # Transformers 4 does not tell its parts
+                names = [name for name, part in vars(config).items() if hasattr(part, "model_type")]
+            waiting += [part for name in names if hasattr(part := getattr(config, name, None), "to_dict")]
         return found
 
     def free_size(self, wish):
-        """The least size from `wish` on that no whole number of the config equals."""
+        """The smallest size, at least `wish`, that equals no integer of the config."""
         taken = {v for c in self._configs() for v in vars(c).values() if type(v) is int}
         while wish in taken:
             wish += 1
@@ -295,7 +295,7 @@ class Synthetic:
         return found
 
     def _special_ids(self):
-        """Ids that a model treats in a way of its own: those of markers around images and audio."""
+        """Ids with a special meaning for the model: those of markers around images and audio."""
         found = set()
         for config in self._configs():
             for name, value in vars(config).items():

@@ -143,6 +143,21 @@ def _remote_class(folder, auto_map, name, request):
     return None
 
 
+def _sizes_differ(folder, class_name, config, mismatched):
+    """The error for tensors whose sizes are not those of the class: [(name, size in the file, size in the model)]."""
+    name, stored, built = mismatched[0]
+    seen = f"{len(mismatched)} tensors do not fit `{class_name}`, `{name}` is {list(stored)} and not {list(built)}"
+    sizes = [(a, b) for a, b in zip(stored, built, strict=False) if a != b]
+    keys = [key for key, value in sorted(config.items()) if sizes and type(value) is int and value == sizes[0][1]]
+    keys = [key for key in keys if not key.endswith("_id")]
+    hint = f" (`{keys[0]}`)" if len(keys) == 1 else ""
+    return WorkerError(
+        "bad-input",
+        f"{folder}: {seen}; correct config.json{hint} or the weights",
+        [f"{key}: file {list(a)}, model {list(b)}" for key, a, b in mismatched],
+    )
+
+
 def _from_pretrained(model_class, folder, config, request, note):
     try:
         model, info = model_class.from_pretrained(
@@ -164,11 +179,7 @@ def _from_pretrained(model_class, folder, config, request, note):
         ) from error
     mismatched = info.get("mismatched_keys") or []
     if mismatched:
-        raise WorkerError(
-            "bad-input",
-            f"{folder}: {len(mismatched)} tensors do not fit `{type(model).__name__}`; check the config",
-            [f"{key}: file {list(a)}, model {list(b)}" for key, a, b in sorted(mismatched)],
-        )
+        raise _sizes_differ(folder, type(model).__name__, config, sorted(mismatched))
     return Loaded(
         model.eval(),
         type(model).__name__,

@@ -1,20 +1,20 @@
-"""A module whose state may move while it runs, given back as it came."""
+"""Running a module without lasting changes to its state."""
 
 import contextlib
 import copy
 
-SMALL = 1 << 20  # bytes of a parameter that are copied on suspicion
+SMALL = 1 << 20  # bytes; parameters up to this size are copied beforehand, larger ones only checked
 
 
 @contextlib.contextmanager
 def state_kept(module):
-    """Run the block, then put the module's state back: training flags, attributes (of lists, dicts and sets what is in
-    them), which parameters, buffers, submodules and hooks it has, and the values of its buffers, of tensors that are plain
-    attributes, and of small parameters.
+    """Run the block, then restore the module's state: training flags, attributes (and the content of lists, dicts and
+    sets among them), the sets of parameters, buffers, submodules and hooks, and the values of buffers, of tensors that
+    are plain attributes, and of small parameters.
 
     A `forward` that counts its calls, collects statistics or fills a cache then computes the same each time. Yields a
-    list, which holds after the block the names of larger parameters that were written into and could not be put back.
-    None in place of a module changes nothing.
+    list; after the block it holds the names of larger parameters that were written to and could not be restored.
+    With None instead of a module there is nothing to restore.
     """
     written = []
     if module is None:

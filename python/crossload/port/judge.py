@@ -233,7 +233,7 @@ def generated(label, pt_model, tf_model):
 
 
 def is_inner(name):
-    """Whether an output is an inner state, which its noise floor may excuse; what a model is run for never."""
+    """Whether an output is a hidden state, whose error its noise floor may excuse; a model's final outputs never are."""
     return name in ("hidden_states", "attentions", "past_key_values")
 
 

@@ -13,7 +13,7 @@ import types
 from .heads import configuration_changes, head_calls
 
 SHRUNK = {
-    # Sizes that only cost time; what they mean for an architecture is not changed by making them small.
+    # Sizes that are made small to save time, which does not change the architecture.
     "num_hidden_layers": 2, "n_layer": 2, "num_layers": 2, "encoder_layers": 2, "decoder_layers": 2, "n_layers": 2,
     "vocab_size": 99, "max_position_embeddings": 64, "n_positions": 64,
 }  # fmt: skip

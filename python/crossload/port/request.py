@@ -112,7 +112,7 @@ def tf_outputs(module):
 
 
 def fill(tree, observed):
-    """Types and reached blocks into the tree."""
+    """Write the observed types and the blocks that were reached into the tree."""
     types = observed.types
 
     def walk(made):

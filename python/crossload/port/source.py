@@ -229,7 +229,7 @@ class Reader:
             return node("Const", ast.get_source_segment(self.text, e), [])
         if isinstance(e, ast.Constant):
             return node("Str", ast.get_source_segment(self.text, e), [], value=e.value)
-        # Texts with fields and all else are carried as they are written.
+        # f-strings and everything else are kept as source text.
         return node("Raw", ast.get_source_segment(self.text, e), [], what=type(e).__name__)
 
 

@@ -8,9 +8,9 @@ from ..model.flags import is_transformers_model
 
 
 def name_containers(*specs):
-    """Give the types in the TreeSpecs the names under which PyTorch's writer and reader of archives find them.
+    """Register the types in the TreeSpecs under the names by which PyTorch's archive writer and reader look them up.
 
-    Types that have a name keep it. Instances are taken apart as before.
+    Types that have a name keep it. How instances are flattened does not change.
     """
     from torch.utils import _pytree
 
@@ -33,7 +33,7 @@ def name_return_types():
 
 
 def name_namedtuple(name, fields):
-    """Have a namedtuple of those fields under a name that an archive holds, where its own class is not known."""
+    """Register a namedtuple with these fields under a name found in an archive, unless the class itself is known."""
     from torch.utils import _pytree
 
     if name not in _pytree.SERIALIZED_TYPE_TO_PYTHON_TYPE:
@@ -42,7 +42,7 @@ def name_namedtuple(name, fields):
 
 
 def name_caches(model):
-    """Have PyTorch take apart the caches that Transformers models in a module return."""
+    """Register as pytrees the caches that Transformers models in a module return."""
     if not any(is_transformers_model(module) for module in model.modules()):
         return
     from transformers.exporters.exporter_dynamo import register_cache_pytrees_for_model
@@ -59,6 +59,6 @@ def _name(kind, serialize, deserialize, name=None):
     if known is not None and known.serialized_type_name != _pytree.NO_SERIALIZED_TYPE_NAME_FOUND:
         return
     name = name or f"{kind.__module__}.{kind.__qualname__}"
-    # Not by PyTorch's own function: a namedtuple that it registers is taken apart in another way than those before.
+    # Not by PyTorch's own function: it would change how namedtuples of this type are flattened.
     _pytree.SUPPORTED_SERIALIZED_TYPES[kind] = _pytree._SerializeNodeDef(kind, name, serialize, deserialize)
     _pytree.SERIALIZED_TYPE_TO_PYTHON_TYPE[name] = kind

@@ -32,42 +32,42 @@ def judge(request, progress):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
     progress("judge", "importing Transformers 4", None)
-    subject = _Subject(request)
-    progress("judge", f"running {subject.pt_class.__name__}", None)
-    pytorch = subject.pytorch()
-    progress("judge", f"running {subject.tf_class.__name__} with PyTorch's weights", None)
-    crossload, _ = subject.tensorflow(subject.folder, from_pt=True)
-    progress("judge", f"running {subject.tf_class.__name__} with the converted weights", None)
-    conversion, info = subject.tensorflow(subject.weights, use_safetensors=False)
+    models = _Models(request)
+    progress("judge", f"running {models.pt_class.__name__}", None)
+    pytorch = models.pytorch()
+    progress("judge", f"running {models.tf_class.__name__} with PyTorch's weights", None)
+    crossload, _ = models.tensorflow(models.folder, from_pt=True)
+    progress("judge", f"running {models.tf_class.__name__} with the converted weights", None)
+    conversion, info = models.tensorflow(models.weights, use_safetensors=False)
     for found in (crossload, conversion):
         _split_stacked(found, pytorch)
         _scalars_alike(found, pytorch)
         if set(found) != set(pytorch):
             raise WorkerError(
                 "mismatch",
-                f"{subject.folder}: the TensorFlow class returns other outputs than PyTorch's; convert with `crossload "
+                f"{models.folder}: the TensorFlow class returns other outputs than PyTorch's; convert with `crossload "
                 "convert` instead",
                 [f"only PyTorch: {name}" for name in sorted(set(pytorch) - set(found))]
                 + [f"only TensorFlow: {name}" for name in sorted(set(found) - set(pytorch))],
             )
-    rows = [subject.row(name, value, crossload[name], conversion[name]) for name, value in pytorch.items()]
+    rows = [models.row(name, value, crossload[name], conversion[name]) for name, value in pytorch.items()]
     if any(row["over"] and "hidden_states" in row["name"] for row in rows):
         progress("judge", "measuring PyTorch's own noise", None)
-        subject.excuse(rows, crossload, conversion)
+        models.excuse(rows, crossload, conversion)
     for row in rows:
         del row["over"]
     return {
-        "class": subject.pt_name,
-        "tf_class": subject.tf_name,
+        "class": models.pt_name,
+        "tf_class": models.tf_name,
         "rows": rows,
         "unused": _with_weights(info["unexpected_keys"]),
         "missing": _with_weights(info["missing_keys"]),
-        "notes": subject.notes,
-        "versions": subject.versions,
+        "notes": models.notes,
+        "versions": models.versions,
     }
 
 
-class _Subject:
+class _Models:
     def __init__(self, request):
         try:
             import tensorflow
@@ -109,8 +109,9 @@ class _Subject:
 
     def pytorch(self):
         """{output: array}; makes the inputs, and finds which axes of outputs the attention mask is about."""
-        model = self._load(self.pt_class, self.folder)
+        model, info = self._load(self.pt_class, self.folder, output_loading_info=True)
         self.pt_name = type(model).__name__
+        self._require_whole(model, info["missing_keys"])
         self.notes = self._keep_what_loading_lost(model)
         dummy = self._dummy_inputs()
         self.inputs, notes = example_inputs(self.folder, self.config, model, dummy)
@@ -120,37 +121,67 @@ class _Subject:
         self.masked_axes = self._masked_axes(model, found)
         return found
 
+    def _require_whole(self, model, missing):
+        """kind bad-input for parameters that the files do not hold under any of their names: PyTorch makes them up."""
+        parameters = dict(model.named_parameters(remove_duplicate=False))
+        held = {tensor.data_ptr() for name, tensor in parameters.items() if name not in missing}
+        lacking = sorted(n for n in missing if n in parameters and parameters[n].data_ptr() not in held)
+        if not lacking:
+            return
+        seen = (
+            f"{len(lacking)} weights of {self.pt_name} are not in its files, `{lacking[0]}` first, and would be made up"
+        )
+        raise WorkerError("bad-input", f"{self.folder}: {seen}; there is nothing to compare", lacking)
+
     def _keep_what_loading_lost(self, model):
         """Where the PyTorch class leaves out values that its files hold, give both files that they load completely.
 
         Some classes of Transformers 4 (AlbertForMaskedLM) set a bias to zero that a file holds under one of its two
-        names only, as Transformers itself saves it. Returns notes.
+        names only, as Transformers itself saves it. Returns notes. kind bad-input when the class cannot hold all that
+        the files do, as it has one tensor for two that differ: it would be no reference for either.
         """
-        state, torch = model.state_dict(), self.torch
-        prefix = f"{model.base_model_prefix}."
-        lost = {}
-        for name, tensor in _stored(self.folder):
-            known = [n for n in (name, prefix + name, name.removeprefix(prefix)) if n in state]
-            if known and state[known[0]].shape == tensor.shape:
-                if not torch.equal(state[known[0]], tensor.to(state[known[0]].dtype)):
-                    lost[known[0]] = tensor
+        state = model.state_dict()
+        lost = dict(self._differing(model, state))
         if not lost:
             return []
-        with torch.no_grad():
+        with self.torch.no_grad():
             for name, tensor in lost.items():
                 state[name].copy_(tensor)  # the model's own, tied or not
+        self._require_all(model, state)
         self.repaired = tempfile.TemporaryDirectory(prefix="crossload-")
         folder = Path(self.repaired.name)
         for file in self.folder.iterdir():
             if file.is_file() and file.suffix not in (".safetensors", ".bin", ".h5", ".msgpack"):
                 if not file.name.endswith(".index.json"):
                     shutil.copy(file, folder)
-        torch.save(model.state_dict(), folder / "pytorch_model.bin")
+        self.torch.save(model.state_dict(), folder / "pytorch_model.bin")
         self.folder = folder
         names = ", ".join(sorted(lost))
         return [
             f"Transformers {self.transformers.__version__} loses {names} while loading; both classes got them anyway"
         ]
+
+    def _differing(self, model, state):
+        """(name in the model, tensor in the files) of those whose values the model has not got."""
+        torch, prefix = self.torch, f"{model.base_model_prefix}."
+        for name, tensor in _stored(self.folder, torch):
+            known = next((n for n in (name, prefix + name, name.removeprefix(prefix)) if n in state), None)
+            if known is None or state[known].shape != tensor.shape:
+                continue
+            wanted = tensor.to(state[known].dtype)
+            same = (state[known] == wanted) | ((state[known] != state[known]) & (wanted != wanted))  # NaN as well
+            if not bool(torch.all(same)):
+                yield known, tensor
+
+    def _require_all(self, model, state):
+        left = next(self._differing(model, state), None)
+        if left is None:
+            return
+        name = left[0]
+        others = [n for n, t in state.items() if n != name and t.data_ptr() == state[name].data_ptr()]
+        seen = f"`{name}` differs from `{others[0]}`" if others else f"`{name}` is not what the file holds"
+        holder = f"`{type(model).__name__}` of Transformers {self.transformers.__version__} has one tensor for both"
+        raise WorkerError("bad-input", f"{self.folder}: {seen}, and {holder}; use `crossload convert`")
 
     def tensorflow(self, folder, **options):
         """({output: array}, Transformers' loading info)."""
@@ -293,19 +324,26 @@ class _Subject:
         return visible
 
 
-def _stored(folder):
-    """(name, tensor) of all that the safetensors files of a folder hold."""
+def _stored(folder, torch):
+    """(name, tensor) of all that a folder's PyTorch weights hold, of the files that Transformers reads."""
     from safetensors import safe_open
 
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        files = sorted({folder / name for name in json.loads(index.read_text())["weight_map"].values()})
-    else:
-        files = [f for f in [folder / "model.safetensors"] if f.is_file()]
-    for file in files:
-        with safe_open(str(file), "pt") as opened:
-            for name in opened.keys():
-                yield name, opened.get_tensor(name)
+    for stem, extension in (("model", ".safetensors"), ("pytorch_model", ".bin")):
+        index, whole = folder / f"{stem}{extension}.index.json", folder / f"{stem}{extension}"
+        if whole.is_file():
+            files = [whole]
+        elif index.is_file():
+            files = sorted({folder / name for name in json.loads(index.read_text())["weight_map"].values()})
+        else:
+            continue
+        for file in files:
+            if extension == ".bin":
+                yield from torch.load(file, map_location="cpu", weights_only=True).items()
+                continue
+            with safe_open(str(file), "pt") as opened:
+                for name in opened.keys():
+                    yield name, opened.get_tensor(name)
+        return
 
 
 def _flat(value, name=""):

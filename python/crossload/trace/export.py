@@ -213,8 +213,8 @@ def _by_parameter(model, args):
 
 
 def _spell_out_keywords(model, kwargs):
-    """Give `forward(x, **options)` a signature in which the keywords stand, for torch.export knows no dynamic shapes of
-    what `**` takes. The caller puts the module's own `forward` back."""
+    """Give `forward(x, **options)` a signature that names the keywords, since torch.export takes no dynamic shapes for
+    `**` arguments. The caller restores the module's own `forward`."""
     import functools
     import inspect
 
@@ -244,7 +244,7 @@ def _auto_axes(value):
 
 
 def _first_axes(shapes):
-    """Of dynamic shapes as torch.export takes them, nested like the inputs, only the first axis of each tensor."""
+    """Dynamic shapes in torch.export's form (nested like the inputs), reduced to the first axis of each tensor."""
     if isinstance(shapes, dict) and all(isinstance(key, int) for key in shapes):
         return {axis: dim for axis, dim in shapes.items() if axis == 0}
     if isinstance(shapes, dict):
@@ -383,7 +383,7 @@ def _save_light(program, path):
                 program.constants[name] = torch.empty(value.shape, dtype=value.dtype).copy_(value)
         for name in program.graph_signature.inputs_to_parameters.values():
             value = real[name]
-            if not value.numel():  # sharing memory with another, PyTorch takes an empty tensor for the other's end
+            if not value.numel():  # PyTorch mistakes an empty tensor that shares memory for the end of the other one
                 state[name] = torch.nn.Parameter(torch.empty_like(value), requires_grad=False)
                 continue
             zero = one.setdefault(value.dtype, torch.zeros((), dtype=value.dtype))

@@ -41,7 +41,7 @@ def find_locations(loaded, names):
         for name in names:
             owner = canonical.get(name, name)
             if owner != name:
-                # A key of its own, as long as it holds the same: another checkpoint may have another value there.
+                # Its own key, where the file has one, is noted as well: in another checkpoint the two may differ.
                 own = {"key": key_of[name]} if name in key_of and key_of[name] != key_of.get(owner) else {}
                 locations.weights[name] = {"tied_to": owner, **own}
             if owner not in locations.weights:

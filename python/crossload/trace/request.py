@@ -73,7 +73,7 @@ def trace(request, progress, session):
 
 
 def with_two_rows(loaded, inputs, request):
-    """Sample inputs whose first axes are 1, with two rows: torch.export fixes axes of size 1, and a single picture or
+    """Sample inputs whose first axes are 1, with two rows: torch.export fixes axes of size 1, and a single image or
     sentence is the usual sample.
 
     The rows are the sample and a copy that is rotated along its last axis. Inputs stay as they are where no axes are to

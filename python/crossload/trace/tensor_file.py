@@ -1,7 +1,7 @@
 """Writing safetensors tensor by tensor, so that no second copy of all values is ever in memory.
 
-Layout: 8 bytes little-endian header length, a JSON header padded with spaces, then the bytes. The header's room is
-reserved from the names that may come; it is filled in at the end.
+Layout: 8 bytes little-endian header length, a JSON header padded with spaces, then the bytes. Space for the header is
+reserved from the names that may be written; the header itself is written at the end.
 """
 
 import json

@@ -1,4 +1,4 @@
-// Elements picked by indices, slices, and elements put where indices say.
+// Elements read by indices, slices, and elements written by indices.
 #include <algorithm>
 
 #include "graph/shapes/families.h"
@@ -57,12 +57,12 @@ std::optional<Sym> sliced(const Sym& size, const Bounds& bounds) {
   if (size.is_constant() && is_number(bounds.begin) && is_number(bounds.end)) {
     const int64_t n = size.constant();
     const bool up = bounds.stride > 0;
-    const auto place = [&](const Sym& bound) {
+    const auto clamped = [&](const Sym& bound) {
       const int64_t at = bound.constant() < 0 ? bound.constant() + n : bound.constant();
       return up ? std::clamp<int64_t>(at, 0, n) : std::clamp<int64_t>(at, -1, n - 1);
     };
-    const int64_t first = bounds.begin ? place(*bounds.begin) : (up ? 0 : n - 1);
-    const int64_t last = bounds.end ? place(*bounds.end) : (up ? n : -1);
+    const int64_t first = bounds.begin ? clamped(*bounds.begin) : (up ? 0 : n - 1);
+    const int64_t last = bounds.end ? clamped(*bounds.end) : (up ? n : -1);
     const int64_t length = up ? last - first : first - last;
     const int64_t step = std::abs(bounds.stride);
     return Sym(length <= 0 ? 0 : (length + step - 1) / step);
@@ -71,11 +71,11 @@ std::optional<Sym> sliced(const Sym& size, const Bounds& bounds) {
     if (bounds.begin || bounds.end) return std::nullopt;
     return ceil_div(size, -bounds.stride);
   }
-  const auto place = [&](const Sym& bound) {
+  const auto from_start = [&](const Sym& bound) {
     return bound.is_constant() && bound.constant() < 0 ? size + bound : bound;
   };
-  const Sym first = bounds.begin ? place(*bounds.begin) : Sym(0);
-  Sym last = bounds.end ? place(*bounds.end) : size;
+  const Sym first = bounds.begin ? from_start(*bounds.begin) : Sym(0);
+  Sym last = bounds.end ? from_start(*bounds.end) : size;
   if (bounds.end && last != size) {
     const bool from_end = bounds.end->is_constant() && bounds.end->constant() < 0;
     // An end that is a number may lie beyond the axis, except 1, for no axis is empty. One that is a size may too.

@@ -4,7 +4,7 @@
 namespace crossload::graph::shapes {
 namespace {
 
-/// Places of the axes in a layout such as NHWC or NCDHW.
+/// Positions of the axes in a layout such as NHWC or NCDHW.
 struct Layout {
   explicit Layout(const std::string& format, std::size_t rank)
       : channel(format.starts_with("NC") ? 1 : rank - 1),

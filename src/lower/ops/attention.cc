@@ -1,8 +1,8 @@
 // Attention: softmax(q k^T * scale + mask) v over the last two axes.
 //
 // The scores are a batched MatMul, one product with a scalar, one addition: the form that TensorFlow's CPU rewriter
-// fuses. A query that may look at nothing gets zeros, as in PyTorch: its scores are made finite, and its result is
-// multiplied by 0. What depends on the mask alone is made once for all layers, because equal nodes are shared.
+// fuses. A query whose keys are all masked gets zeros, as in PyTorch: its scores are made finite, and its result is
+// multiplied by 0. Nodes that depend on the mask alone are shared by all layers, because equal nodes are made once.
 
 #include <cmath>
 #include <limits>

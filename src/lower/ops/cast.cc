@@ -9,7 +9,7 @@ Expr to_result_dtype(Call& call) { return call.builder().cast(call.first_tensor(
 
 Expr item(Call& call) { return call.builder().reshape(call.tensor("self"), {}); }
 
-// In evaluation mode dropout returns its input; what it names `p` does not matter.
+// In evaluation mode dropout returns its input, whatever its probability `p`.
 Expr dropout(Call& call) {
   if (call.flag("train")) call.unsupported("dropout in training mode; call `model.eval()` before exporting");
   return call.tensor("input");

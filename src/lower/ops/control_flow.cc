@@ -1,8 +1,8 @@
 // Higher-order operations: their bodies become functions of TensorFlow's If and While, in the stateless form where
 // nothing in them draws random numbers.
 //
-// A loop over the slices of tensors (scan, map) counts i from 0 to n in a While. Its results are lists of n tensors, of
-// which iteration i sets the i-th, and which are stacked in the end. (A tensor of n rows would be copied in every
+// A loop over the slices of tensors (scan, map) counts i from 0 to n in a While. Its results are lists of n tensors:
+// iteration i sets element i, and the lists are stacked at the end. (A tensor of n rows would be copied in every
 // iteration.)
 
 #include "base/error.h"
@@ -52,9 +52,9 @@ Exprs cond(Call& call) {
 
 // ---- Loops ----------------------------------------------------------------------------------------------------------
 
-/// A While under construction. Its first two values are TensorFlow's own for loops, without which it has no gradient:
-/// the number of iterations done, and the most iterations, -1 for no limit. Then come the values that an iteration
-/// replaces, whose shapes stay, and those that it only reads.
+/// A While under construction. Its first two values are those that TensorFlow's gradient of a loop asks for: the number
+/// of iterations done, and the limit on iterations, -1 for none. Then come the values that an iteration replaces, whose
+/// shapes do not change, and those that it only reads.
 class Loop {
  public:
   /// Null handles among `fixed` stay null.
@@ -164,7 +164,7 @@ void require_tensors(Call& call, const Exprs& values) {
   }
 }
 
-// Backwards is forwards over reversed tensors: the program has a `flip` before and behind.
+// A reverse scan needs nothing here: PyTorch exports it as a forward scan between two `flip`s.
 Exprs scan(Call& call) {
   if (call.node().arguments.size() != 4) {
     call.unsupported(fmt::format("a scan with {} arguments, those of PyTorch 2.8 and newer are 4; export it anew",
@@ -182,7 +182,7 @@ Exprs map_impl(Call& call) {
   return for_each_slice(call, call.body("f"), {}, xs, call.operands("pos_args"));
 }
 
-// Stands in the table so that it is known; lower/inline_wrappers.h takes these nodes away before.
+// In the table only so that the operation counts as supported: inline_wrappers removes these nodes before lowering.
 Exprs inlined(Call& call) { internal_error("`{}`: its body was not inlined", call.node().target); }
 
 constexpr OpRow kRows[] = {

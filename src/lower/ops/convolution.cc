@@ -98,9 +98,9 @@ Expr convolve(Expr x, Expr kernel, const Geometry& g) {
               {{"strides", with_batch_and_channels(g.strides)}, {"padding", std::string("VALID")}});
 }
 
-// Every input channel with kernels of its own: kernel [h, w, in, out / in]. TensorFlow's kernel wants equal strides:
-// else all positions are computed and the asked ones taken. (Conv2D knows groups as well, but not once a bias is fused
-// into it.)
+// Depthwise, every input channel with kernels of its own: kernel [h, w, in, out / in]. TensorFlow's kernel needs equal
+// strides: with others all positions are computed and the wanted ones sliced out. (Conv2D supports groups as well, but
+// not once a bias is fused into it.)
 Expr convolve_depthwise(Expr x, Expr kernel, const Geometry& g) {
   Builder& b = x.builder();
   const bool equal = g.strides[0] == g.strides[1];
@@ -113,6 +113,23 @@ Expr convolve_depthwise(Expr x, Expr kernel, const Geometry& g) {
   for (int axis = 1; axis <= 2; ++axis)
     y = b.slice(y, axis, Sym(0), y.dim(axis), g.strides[static_cast<std::size_t>(axis) - 1]);
   return y;
+}
+
+// A result [n, spatial…, c] in PyTorch's layout, without the axes that the input got for the convolution: a height for
+// `is_1d`, a batch for `is_unbatched`.
+Expr restored(Call& call, Expr y, bool is_1d, bool is_unbatched, DType dtype) {
+  Builder& b = call.builder();
+  y = b.transpose(y, channels_second(y.rank()));
+  SymDims dims = call.result_dims();
+  if (is_unbatched) dims.insert(dims.begin(), Sym(1));
+  if (is_1d) {
+    SymDims tall = dims;
+    tall.insert(tall.begin() + 2, Sym(1));
+    b.set_dims(y, tall);
+    y = b.squeeze(y, {2});
+  }
+  b.set_dims(y, dims);
+  return b.cast(is_unbatched ? b.squeeze(y, {0}) : y, dtype);
 }
 
 // `kernel` as PyTorch has it: [out, in / groups, spatial…].
@@ -167,17 +184,7 @@ Expr convolution(Call& call, Expr x, Expr kernel, Expr bias, Geometry g, int64_t
     y = b.concat(parts, rank - 1);
   }
   if (bias) y = b.tf("BiasAdd", {y, bias});
-  y = b.transpose(y, channels_second(rank));
-  SymDims dims = call.result_dims();
-  if (is_unbatched) dims.insert(dims.begin(), Sym(1));
-  if (is_1d) {
-    SymDims tall = dims;
-    tall.insert(tall.begin() + 2, Sym(1));
-    b.set_dims(y, tall);
-    y = b.squeeze(y, {2});
-  }
-  b.set_dims(y, dims);
-  return b.cast(is_unbatched ? b.squeeze(y, {0}) : y, dtype);
+  return restored(call, y, is_1d, is_unbatched, dtype);
 }
 
 Geometry geometry(Call& call, std::size_t axes) {
@@ -208,8 +215,9 @@ Expr conv_with_named_padding(Call& call) {
   return convolution(call, call.tensor("input"), kernel, call.tensor_or_null("bias"), g, call.integer("groups"));
 }
 
-// The gradient of a convolution by its input: PyTorch's kernel is [in, out / groups, spatial…]. The whole reach of the
-// kernels is computed, then the padding cut off, or cells that no kernel reaches added behind (output_padding).
+// Transposed: the gradient of a convolution with respect to its input; PyTorch's kernel is [in, out / groups,
+// spatial…]. The result is computed without padding, then the padding is cut off, and cells that no kernel reaches are
+// appended (output_padding).
 Expr transposed_conv(Call& call) {
   Builder& b = call.builder();
   const bool is_whole = is_integer(call.result_dtype());  // exact up to 2^53
@@ -220,8 +228,6 @@ Expr transposed_conv(Call& call) {
   auto pads = per_axis(call.integers("padding"), axes), extra = per_axis(call.integers("output_padding"), axes);
   const bool is_unbatched = x.rank() == kernel.rank() - 1;
   if (is_unbatched) x = b.unsqueeze(x, 0);
-  SymDims dims = call.result_dims();
-  if (is_unbatched) dims.insert(dims.begin(), Sym(1));
   const bool is_1d = axes == 1;
   if (is_1d) {
     x = b.unsqueeze(x, 2);
@@ -264,15 +270,7 @@ Expr transposed_conv(Call& call) {
   }
   if (is_padded(added)) y = pad_spatial(y, added);
   if (!call.is_none("bias")) y = b.tf("BiasAdd", {y, call.operand("bias", dtype)});
-  y = b.transpose(y, channels_second(rank));
-  if (is_1d) {
-    SymDims tall = dims;
-    tall.insert(tall.begin() + 2, Sym(1));
-    b.set_dims(y, tall);
-    y = b.squeeze(y, {2});
-  }
-  b.set_dims(y, dims);
-  return b.cast(is_unbatched ? b.squeeze(y, {0}) : y, call.result_dtype());
+  return restored(call, y, is_1d, is_unbatched, call.result_dtype());
 }
 
 Expr any_convolution(Call& call) { return call.flag("transposed") ? transposed_conv(call) : conv(call); }

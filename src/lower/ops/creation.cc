@@ -15,8 +15,9 @@ Expr scalar_tensor(Call& call) { return call.scalar("s", call.result_dtype()); }
 Expr fill_scalar(Call& call) { return filled(call, call.scalar("value", call.result_dtype())); }
 Expr fill_tensor(Call& call) { return filled(call, call.tensor("value")); }
 
-// Floats are start + i * step in double precision, as PyTorch makes them: TensorFlow's Range adds up its step's error.
-// Integers made from floats are as well, in integers: how many there are PyTorch finds out before it truncates.
+// Floats are start + i * step in double precision, as PyTorch computes them: TensorFlow's Range accumulates the
+// rounding error of its step. For integers from float bounds PyTorch counts the elements before it truncates start and
+// step.
 Expr arange(Call& call, const char* start, const char* end, const char* step) {
   Builder& b = call.builder();
   const DType dtype = call.result_dtype();
@@ -26,8 +27,8 @@ Expr arange(Call& call, const char* start, const char* end, const char* step) {
   const DType computed = is_floating(dtype) ? DType::kFloat64 : whole;
   const auto is_float = [&](const char* name) { return name != nullptr && call.is_float_scalar(name); };
   if (is_floating(dtype) || is_float(start) || is_float(end) || is_float(step)) {
-    const Expr places = b.range(call.result_dims().at(0), computed);
-    const Expr steps = is(step, 1) ? places : places * call.scalar(step, computed);
+    const Expr indices = b.range(call.result_dims().at(0), computed);
+    const Expr steps = is(step, 1) ? indices : indices * call.scalar(step, computed);
     return b.cast(call.scalar(start, computed) + steps, dtype);
   }
   const Expr from = call.scalar(start, computed);
@@ -40,7 +41,8 @@ Expr arange_end(Call& call) { return arange(call, nullptr, "end", nullptr); }
 Expr arange_start(Call& call) { return arange(call, "start", "end", nullptr); }
 Expr arange_step(Call& call) { return arange(call, "start", "end", "step"); }
 
-// PyTorch counts from both ends: start + i * step in the lower half, end - (n - 1 - i) * step in the upper.
+// PyTorch counts from both ends: start + i * step in the lower half, end - (n - 1 - i) * step in the upper, each
+// rounded once (a fused multiply-add), which float64 does for float32.
 Expr linspace(Call& call) {
   Builder& b = call.builder();
   const DType dtype = call.result_dtype();
@@ -48,13 +50,14 @@ Expr linspace(Call& call) {
   const Sym count = call.result_dims().at(0);
   const Expr start = b.cast(call.operand("start", dtype), computed), end = b.cast(call.operand("end", dtype), computed);
   if (count == Sym(1)) return b.cast(b.reshape(start, {Sym(1)}), dtype);
-  const Expr last = b.size(count - Sym(1), computed);
-  const Expr step = (end - start) / last;
-  const Expr i = b.range(count, computed);
-  const Expr half = b.size(floor_div(count, Sym(2)), computed);
-  const Expr result = b.select(b.tf("Less", {i, half}), start + i * step, end - (last - i) * step);
+  const DType wide = DType::kFloat64;
+  const Expr step = b.cast((end - start) / b.size(count - Sym(1), computed), wide);
+  const Expr i = b.range(count, wide), left = b.size(count - Sym(1), wide) - i;
+  const Expr half = b.size(floor_div(count, Sym(2)), wide);
+  const Expr result =
+      b.select(b.tf("Less", {i, half}), b.cast(start, wide) + i * step, b.cast(end, wide) - left * step);
   b.set_dims(result, call.result_dims());
-  return b.cast(result, dtype);
+  return b.cast(b.cast(result, computed), dtype);
 }
 
 Expr eye(Call& call) {

@@ -21,13 +21,14 @@ Exprs embedding_bag(Call& call) {
   }
   const DType index = DType::kInt32;
   const Sym count = indices.dim(0), bags = offsets.dim(0);
-  const Expr places = b.unsqueeze(b.range(count, index), 0);
-  const Expr begun = b.tf("UpperBound", {b.unsqueeze(b.cast(offsets, index), 0), places}, {{"out_type", index}});
+  const Expr elements = b.unsqueeze(b.range(count, index), 0);
+  const Expr begun = b.tf("UpperBound", {b.unsqueeze(b.cast(offsets, index), 0), elements}, {{"out_type", index}});
   const Expr bag = b.reshape(begun, {count}) - b.scalar(index, 1);
   Expr counted = b.fill(weight.dtype(), {count}, b.scalar(weight.dtype(), 1));
   if (!call.is_none("padding_idx")) {
-    const int64_t place = call.integer("padding_idx");
-    const Expr padding = b.size(place < 0 ? weight.dim(0) + Sym(place) : Sym(place), indices.dtype());
+    const int64_t padding_index = call.integer("padding_idx");
+    const Expr padding =
+        b.size(padding_index < 0 ? weight.dim(0) + Sym(padding_index) : Sym(padding_index), indices.dtype());
     counted = b.cast(b.tf("NotEqual", {indices, padding}), weight.dtype());
   }
   Expr factor = counted;

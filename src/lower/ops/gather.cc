@@ -94,13 +94,15 @@ Expr Indexing::vectors() const {
 
 namespace {
 
-// Elements of `x` along `axis` where `index` has the result's shape; other axes run along.
+// Elements of `x` along `axis`, where `index` has the shape of the result; on all other axes x and index correspond.
 Expr gather(Call& call) {
   Builder& b = call.builder();
   Expr x = call.tensor("self"), index = as_index(call.tensor("index"));
   if (x.rank() == 0) return b.reshape(x, index.dims());
   const int axis = call.axis("dim", x.rank()), rank = x.rank();
-  // With the axis last, every row of the rest is a batch; axes that the index covers only in part are cut first.
+  // With the axis moved last, each combination of the other axes is one batch entry of a batched gather; axes of `x`
+  // that
+  // are longer than those of the index are cut first.
   for (int i = 0; i < rank; ++i) {
     if (i != axis && !(x.dim(i) == index.dim(i))) {
       x = b.slice(x, i, Sym(0), index.dim(i));
@@ -161,7 +163,7 @@ Exprs nonzero_by_axis(Call& call) {
   return columns;
 }
 
-// The elements that a mask shows, in row-major order.
+// The elements that a mask selects, in row-major order.
 Expr masked_select(Call& call) {
   Builder& b = call.builder();
   const Expr mask = call.operand("mask", DType::kBool);

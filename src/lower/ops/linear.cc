@@ -10,7 +10,7 @@
 namespace crossload::lower {
 namespace {
 
-// A bias added to a product over no elements would be lost: the fused kernel returns zeros and forgets it.
+// A bias added to a product over no elements would be lost: the fused kernel returns zeros without the bias.
 Expr with_bias(Expr product, Expr bias, const Sym& in) {
   Builder& b = product.builder();
   return in == Sym(0) ? b.broadcast(bias, product.dims()) : b.tf("BiasAdd", {product, bias});
@@ -94,7 +94,7 @@ Expr addmm(Call& call) {
 }
 Expr baddbmm(Call& call) { return added(call, batched(call.tensor("batch1"), call.tensor("batch2"))); }
 
-// Without `->` the result has the subscripts that stand once, in alphabetic order, after those of the ellipsis.
+// Without `->` the result has the subscripts that occur once, in alphabetical order, after those of the ellipsis.
 std::string with_result(const std::string& equation) {
   if (equation.find("->") != std::string::npos) return equation;
   std::string result = equation.find("...") == std::string::npos ? "" : "...";
@@ -116,19 +116,19 @@ void name_summed_ellipsis(Call& call, std::vector<std::string>& terms, const Exp
   }
   std::map<char, Sym> sizes;
   for (std::size_t i = 0; i < terms.size(); ++i) {
-    const std::size_t place = terms[i].find("...");
-    if (place == std::string::npos) continue;
+    const std::size_t ellipsis = terms[i].find("...");
+    if (ellipsis == std::string::npos) continue;
     const auto axes = static_cast<std::size_t>(operands[i].rank()) + 3 - terms[i].size();
     std::string letters(unused.rend() - static_cast<std::ptrdiff_t>(axes), unused.rend());
     for (std::size_t axis = 0; axis < axes; ++axis) {
-      const Sym size = operands[i].dim(static_cast<int>(place + axis));
+      const Sym size = operands[i].dim(static_cast<int>(ellipsis + axis));
       if (sizes.emplace(letters[axis], size).first->second != size) call.unsupported("einsum over broadcast axes");
     }
-    terms[i].replace(place, 3, letters);
+    terms[i].replace(ellipsis, 3, letters);
   }
 }
 
-// TensorFlow's Einsum speaks the same language, of one or two operands: more are multiplied from left to right, keeping
+// TensorFlow's Einsum has the same notation, for one or two operands: more are multiplied from left to right, keeping
 // the subscripts that are still needed.
 Expr einsum(Call& call) {
   std::string equation = call.text("equation");

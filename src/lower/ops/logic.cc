@@ -21,8 +21,8 @@ Expr bitwise_not(Call& call) {
   return call.tf(x.dtype() == DType::kBool ? "LogicalNot" : "Invert", {x});
 }
 
-// PyTorch shifts by any amount: one below 0 or past the width moves every bit out, TensorFlow takes the nearest that it
-// knows.
+// PyTorch shifts by any amount: one below 0 or beyond the width moves every bit out. TensorFlow clamps the amount to
+// [0, width - 1].
 struct Shift {
   Expr x, amount, is_outside;
 };
@@ -42,7 +42,7 @@ Expr shift_left(Call& call) {
   return b.select(shift.is_outside, b.scalar(call.result_dtype(), 0), call.tf("LeftShift", {shift.x, shift.amount}));
 }
 
-// The sign fills what becomes free, so that all bits moved out leave 0 or -1.
+// An arithmetic shift: moving all bits out leaves 0 or -1.
 Expr shift_right(Call& call) {
   Builder& b = call.builder();
   const DType dtype = call.result_dtype();

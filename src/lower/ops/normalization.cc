@@ -128,8 +128,8 @@ Expr batch_norm_by_own_statistics(Call& call, Expr x) {
       call.result_dtype());
 }
 
-// With the running statistics. On images as TensorFlow's own operation, channels last, which merges into a
-// convolution before it; elsewhere by its formula.
+// With the running statistics. For images by TensorFlow's own operation, channels last, which its optimizer merges with
+// a convolution before it; otherwise by the formula.
 Expr batch_norm_by_running_statistics(Call& call) {
   Builder& b = call.builder();
   const Expr x = call.tensor("input");
@@ -165,7 +165,7 @@ Expr batch_norm(Call& call) {
   return batch_norm_by_own_statistics(call, call.tensor("input"));
 }
 
-// The same as PyTorch's decompositions call it; the saved statistics are empty in evaluation mode.
+// The form that PyTorch's decompositions use; the saved statistics are empty in evaluation mode.
 Exprs batch_norm_of_decomposition(Call& call) {
   Builder& b = call.builder();
   Exprs results = {batch_norm_by_running_statistics(call)};
@@ -199,8 +199,8 @@ Expr instance_norm(Call& call) {
                 call.result_dtype());
 }
 
-// What decompositions make of instance normalization: a batch of one, with its own statistics. The second and third
-// result are the mean and 1 / sqrt(variance + eps) of each channel.
+// The form that decompositions give instance normalization: a batch of one, with its own statistics. The second and
+// third results are the mean and 1 / sqrt(variance + eps) of each channel.
 Exprs batch_norm_without_statistics(Call& call) {
   Builder& b = call.builder();
   const Expr x = call.operand("input", computed_dtype(call.result_dtype()));

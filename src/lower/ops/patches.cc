@@ -1,4 +1,4 @@
-// Images cut into overlapping patches (im2col) and put together again by adding (col2im).
+// Images cut into overlapping patches (im2col), and patches summed into an image (col2im).
 
 #include "lower/ops/families.h"
 
@@ -58,7 +58,7 @@ Expr im2col(Call& call) {
   return b.reshape(b.transpose(by_cell, {0, 3, 2, 1}), call.result_dims());
 }
 
-// [n, c * kh * kw, patches] → [n, c, h, w]: every cell is the sum of what lies on it.
+// [n, c * kh * kw, patches] → [n, c, h, w]: every cell is the sum of the patch cells that cover it.
 Expr col2im(Call& call) {
   Builder& b = call.builder();
   Expr x = call.tensor("self");

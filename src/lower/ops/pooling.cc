@@ -11,9 +11,9 @@ namespace crossload::lower {
 namespace {
 
 // Brings [c, l], [n, c, l], [c, h, w] to [n, h, w, c] and back.
-class Picture {
+class Image {
  public:
-  Picture(Call& call, int spatial_axes) : b_(call.builder()), x_(call.tensor("self")), spatial_(spatial_axes) {
+  Image(Call& call, int spatial_axes) : b_(call.builder()), x_(call.tensor("self")), spatial_(spatial_axes) {
     is_batched_ = x_.rank() == spatial_ + 2;
     if (!is_batched_) x_ = b_.unsqueeze(x_, 0);
     if (spatial_ == 1) x_ = b_.unsqueeze(x_, 2);
@@ -38,12 +38,12 @@ class Picture {
 
 struct Windows {
   std::vector<int64_t> size, stride, dilation;    // of h and w
-  std::vector<std::pair<int64_t, int64_t>> pads;  // before and after, as PyTorch is asked for
-  SymDims overhang;                               // further cells behind that ceil_mode needs
+  std::vector<std::pair<int64_t, int64_t>> pads;  // before and after, by the argument `padding`
+  SymDims overhang;                               // cells beyond the padding that ceil_mode needs at the end
   bool has_overhang() const { return !(overhang[0] == Sym(0) && overhang[1] == Sym(0)); }
 };
 
-Windows windows(Call& call, int spatial, const Picture& picture, const SymDims& result, bool has_dilation) {
+Windows windows(Call& call, int spatial, const Image& image, const SymDims& result, bool has_dilation) {
   const auto hw = [&](const char* name, int64_t tall) {
     auto values = call.integers(name);
     if (values.size() == 1) values.assign(static_cast<std::size_t>(spatial), values[0]);
@@ -63,7 +63,7 @@ Windows windows(Call& call, int spatial, const Picture& picture, const SymDims& 
     const auto k = static_cast<std::size_t>(i);
     const Sym& out = result[result.size() - 2 + k];
     const Sym needed = (out - Sym(1)) * Sym(w.stride[k]) + Sym((w.size[k] - 1) * w.dilation[k] + 1);
-    w.overhang[k] = max(Sym(0), needed - (picture.size(i) + Sym(w.pads[k].first + w.pads[k].second)));
+    w.overhang[k] = max(Sym(0), needed - (image.size(i) + Sym(w.pads[k].first + w.pads[k].second)));
   }
   return w;
 }
@@ -93,7 +93,7 @@ Expr pool(std::string_view op, Expr x, const Windows& w) {
                         {{"ksize", nhwc(w.size)}, {"strides", nhwc(w.stride)}, {"padding", std::string("VALID")}});
 }
 
-// The cells of each window as an axis of their own, then its maximum: for dilation, which MaxPool does not know.
+// The cells of each window as an axis of their own, then its maximum: for dilation, which MaxPool does not support.
 Expr max_of_patches(Expr x, const Windows& w, const SymDims& out_hw) {
   Builder& b = x.builder();
   const Expr patches = b.tf("ExtractImagePatches", {x},
@@ -107,38 +107,38 @@ Expr max_of_patches(Expr x, const Windows& w, const SymDims& out_hw) {
 
 template <int kSpatial>
 Expr max_pool(Call& call) {
-  Picture picture(call, kSpatial);
+  Image image(call, kSpatial);
   const SymDims& out = call.result_dims();
-  const Windows w = windows(call, kSpatial, picture, out, true);
-  Expr x = picture.channels_last();
+  const Windows w = windows(call, kSpatial, image, out, true);
+  Expr x = image.channels_last();
   x = padded(x, w, true, call.builder().lowest(x.dtype()));
   if (w.dilation == std::vector<int64_t>{1, 1}) {
-    return picture.restored(call, pool("MaxPool", x, w));
+    return image.restored(call, pool("MaxPool", x, w));
   }
-  return picture.restored(call, max_of_patches(x, w, {kSpatial == 1 ? Sym(1) : out[out.size() - 2], out.back()}));
+  return image.restored(call, max_of_patches(x, w, {kSpatial == 1 ? Sym(1) : out[out.size() - 2], out.back()}));
 }
 
-// Beside the largest cell of each window its place in the picture, row by row: the first of equal ones.
+// The largest cell of each window and its position in the image in row-major order: the first of equal ones.
 Exprs max_pool_with_indices(Call& call) {
   Builder& b = call.builder();
-  Picture picture(call, 2);
-  const Windows w = windows(call, 2, picture, call.result_dims(), true);
-  Expr x = picture.channels_last();
+  Image image(call, 2);
+  const Windows w = windows(call, 2, image, call.result_dims(), true);
+  Expr x = image.channels_last();
   x = padded(x, w, true, b.lowest(x.dtype()));
   const SymDims& dims = call.result_dims();
   const Sym tall = dims[dims.size() - 2], wide = dims.back();
   const DType index = call.result_dtype(1);
-  const auto cells = [&](std::size_t axis, int64_t offset, const Sym& count) {  // of the picture, along one axis
+  const auto cells = [&](std::size_t axis, int64_t offset, const Sym& count) {  // of the image, along one axis
     return b.range(count, index) * b.scalar(index, w.stride[axis]) + b.scalar(index, offset - w.pads[axis].first);
   };
-  Exprs values, places;
+  Exprs values, positions;
   for (int64_t i = 0; i < w.size[0]; ++i) {
     for (int64_t j = 0; j < w.size[1]; ++j) {
       const int64_t y = i * w.dilation[0], z = j * w.dilation[1];
       const Expr rows = b.slice(x, 1, Sym(y), Sym(y + 1) + (tall - Sym(1)) * Sym(w.stride[0]), w.stride[0]);
       values.push_back(b.slice(rows, 2, Sym(z), Sym(z + 1) + (wide - Sym(1)) * Sym(w.stride[1]), w.stride[1]));
-      places.push_back(b.unsqueeze(cells(0, y, tall), 1) * b.size(picture.size(1), index) +
-                       b.unsqueeze(cells(1, z, wide), 0));
+      positions.push_back(b.unsqueeze(cells(0, y, tall), 1) * b.size(image.size(1), index) +
+                          b.unsqueeze(cells(1, z, wide), 0));
     }
   }
   const auto count = static_cast<int64_t>(values.size());
@@ -147,13 +147,13 @@ Exprs max_pool_with_indices(Call& call) {
   Expr found = b.fill(index, first.dims(), b.scalar(index, 0));
   for (int64_t k = 0; k < count; ++k) {
     const Expr is_here = b.tf("Equal", {first, b.scalar(DType::kInt32, k)});
-    found = b.select(is_here, b.broadcast(b.unsqueeze(places[static_cast<std::size_t>(k)], 2), first.dims()), found);
+    found = b.select(is_here, b.broadcast(b.unsqueeze(positions[static_cast<std::size_t>(k)], 2), first.dims()), found);
   }
-  return {max_pool<2>(call), picture.restored(call, found)};
+  return {max_pool<2>(call), image.restored(call, found)};
 }
 
-// Row i of the matrix averages window i of an axis: cells i * stride - pad and on, as far as there are any. What is
-// padded counts where `counts_padding` says so.
+// Row i of the matrix averages window i of an axis: the cells from i * stride - pad on, as far as there are any. With
+// `counts_padding` the padded cells count in the divisor.
 Expr window_matrix(Builder& b, DType dtype, const Sym& in, const Sym& out, int64_t size, int64_t stride, int64_t pad,
                    bool counts_padding) {
   const DType index = DType::kInt32;
@@ -161,12 +161,12 @@ Expr window_matrix(Builder& b, DType dtype, const Sym& in, const Sym& out, int64
   const Expr begin = i * b.scalar(index, stride) - b.scalar(index, pad);
   const Expr end = begin + b.scalar(index, size);
   const Expr is_inside = b.tf("LogicalAnd", {b.tf("GreaterEqual", {j, begin}), b.tf("Less", {j, end})});
-  const Expr weights = b.cast(is_inside, dtype);
+  const Expr coefficients = b.cast(is_inside, dtype);
   const Expr padded_end = b.tf("Minimum", {end, b.size(in + Sym(pad))});
-  return weights / (counts_padding ? b.cast(padded_end - begin, dtype) : b.reduce("Sum", weights, {1}, true));
+  return coefficients / (counts_padding ? b.cast(padded_end - begin, dtype) : b.reduce("Sum", coefficients, {1}, true));
 }
 
-// Windows far larger than pictures are: padding the picture to their size would take more memory than there is.
+// Windows far larger than images are: padding the image to their size would take more memory than there is.
 constexpr int64_t kLargestPaddedWindow = 64;
 
 Expr avg_pool_by_matrices(Call& call, const Windows& w, int spatial) {
@@ -188,8 +188,8 @@ Expr avg_pool_by_matrices(Call& call, const Windows& w, int spatial) {
 template <int kSpatial>
 Expr avg_pool(Call& call) {
   Builder& b = call.builder();
-  Picture picture(call, kSpatial);
-  const Windows w = windows(call, kSpatial, picture, call.result_dims(), false);
+  Image image(call, kSpatial);
+  const Windows w = windows(call, kSpatial, image, call.result_dims(), false);
   const DType dtype = call.result_dtype();
   if (is_integer(dtype)) call.unsupported("the mean over windows of integers");
   if (w.has_overhang() && std::max(w.size[0], w.size[1]) > kLargestPaddedWindow) {
@@ -198,7 +198,7 @@ Expr avg_pool(Call& call) {
     }
     return avg_pool_by_matrices(call, w, kSpatial);
   }
-  const Expr x = b.cast(picture.channels_last(), computed_dtype(dtype));
+  const Expr x = b.cast(image.channels_last(), computed_dtype(dtype));
   const bool has_pads = w.pads[0].first != 0 || w.pads[1].first != 0;
   const auto divisor = [&]() -> std::optional<int64_t> {
     if constexpr (kSpatial == 2) return call.integer_or_null("divisor_override");
@@ -210,8 +210,8 @@ Expr avg_pool(Call& call) {
   if (divisor) {
     y = y * (cells / static_cast<double>(*divisor));
   } else if (w.has_overhang() || (has_pads && !call.flag("count_include_pad"))) {
-    SymDims one_picture = {Sym(1), picture.size(0), picture.size(1), Sym(1)};
-    Expr ones = b.fill(x.dtype(), one_picture, one);
+    SymDims one_image = {Sym(1), image.size(0), image.size(1), Sym(1)};
+    Expr ones = b.fill(x.dtype(), one_image, one);
     if (call.flag("count_include_pad")) {
       ones = padded(ones, w, false, one);
       Windows overhang_only = w;
@@ -222,19 +222,19 @@ Expr avg_pool(Call& call) {
     }
     y = y / pool("AvgPool", ones, w);
   }
-  return picture.restored(call, b.cast(y, dtype));
+  return image.restored(call, b.cast(y, dtype));
 }
 
 // Row i of the matrix averages the cells floor(i * in / out) up to ceil((i + 1) * in / out).
 Tensor averaging_matrix(DType dtype, int64_t in, int64_t out) {
-  std::vector<float> weights(static_cast<std::size_t>(in * out), 0.0F);
+  std::vector<float> coefficients(static_cast<std::size_t>(in * out), 0.0F);
   for (int64_t i = 0; i < out; ++i) {
     const int64_t begin = i * in / out, end = ((i + 1) * in + out - 1) / out;
     for (int64_t j = begin; j < end; ++j)
-      weights[static_cast<std::size_t>(i * in + j)] = 1.0F / static_cast<float>(end - begin);
+      coefficients[static_cast<std::size_t>(i * in + j)] = 1.0F / static_cast<float>(end - begin);
   }
-  if (dtype == DType::kFloat32) return Tensor::of<float>(dtype, {out, in}, weights);
-  const std::vector<double> wide(weights.begin(), weights.end());
+  if (dtype == DType::kFloat32) return Tensor::of<float>(dtype, {out, in}, coefficients);
+  const std::vector<double> wide(coefficients.begin(), coefficients.end());
   return Tensor::of<double>(DType::kFloat64, {out, in}, wide);
 }
 
@@ -249,7 +249,8 @@ Expr averaging_matrix(Builder& b, DType dtype, const Sym& in, const Sym& out) {
   return b.cast(is_inside, dtype) / b.cast(end - begin, dtype);
 }
 
-// Windows as equal as they can be. Equal ones are plain pooling; else one product with an averaging matrix per axis.
+// Windows of nearly equal size. Where all are equal this is plain pooling; else one product with an averaging matrix
+// per axis.
 template <int kSpatial>
 Expr adaptive_avg_pool(Call& call) {
   Builder& b = call.builder();
@@ -270,13 +271,13 @@ Expr adaptive_avg_pool(Call& call) {
   Expr x = b.cast(given, computed);
   if (to_one) return b.cast(b.reduce("Mean", x, axes, true), dtype);
   if (is_even && kSpatial < 3) {
-    Picture picture(call, kSpatial);
+    Image image(call, kSpatial);
     Windows w;
     w.size = {kSpatial == 1 ? 1 : in[0].constant() / out[0].constant(),
               in[kSpatial - 1].constant() / out[kSpatial - 1].constant()};
     w.stride = w.size;
     w.overhang.assign(2, Sym(0));
-    return picture.restored(call, b.cast(pool("AvgPool", b.cast(picture.channels_last(), computed), w), dtype));
+    return image.restored(call, b.cast(pool("AvgPool", b.cast(image.channels_last(), computed), w), dtype));
   }
   for (int i = 0; i < kSpatial; ++i) {
     if (in[i] == out[i]) continue;

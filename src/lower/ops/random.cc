@@ -1,5 +1,5 @@
-// Random numbers. TensorFlow draws others than PyTorch, so what depends on them differs; only their distribution is the
-// same.
+// Random numbers. TensorFlow draws other numbers than PyTorch, so results that depend on them differ; only the
+// distribution is the same.
 
 #include "lower/ops/families.h"
 
@@ -43,7 +43,7 @@ Expr integers(Call& call, Expr low) {
 Expr integers_from_zero(Call& call) { return integers(call, call.builder().scalar(DType::kInt64, 0)); }
 Expr integers_from(Call& call) { return integers(call, call.scalar("low", DType::kInt64)); }
 
-// 1 with a probability that is given for all, or by the tensor itself.
+// 1 with a probability that is one for all elements, or given by the tensor itself.
 Expr bernoulli(Call& call, Expr probability) {
   Builder& b = call.builder();
   const Expr drawn = b.tf("RandomUniform", {b.sizes(call.result_dims())}, {{"dtype", DType::kFloat32}});

@@ -51,7 +51,7 @@ Expr arg_along(Call& call, std::string_view op, Expr x, int axis, bool keep) {
   if (x.rank() == 0) return b.scalar(DType::kInt64, 0);
   if (x.dtype() == DType::kBool) x = b.cast(x, DType::kInt32);
   if (is_floating(x.dtype())) {
-    // TensorFlow passes NaN over, PyTorch takes the first one: so the first place that holds the extreme, or NaN.
+    // TensorFlow passes NaN over, PyTorch takes the first one: so the first position that holds the extreme, or NaN.
     const Expr top = b.reduce(op == "ArgMax" ? "Max" : "Min", x, {axis}, true);
     x = b.tf("LogicalOr", {b.tf("Equal", {x, top}), b.tf("IsNan", {x})});
     op = "ArgMax";
@@ -127,8 +127,8 @@ Expr logsumexp(Call& call) {
   return call.flag("keepdim") ? total : b.squeeze(total, axes);
 }
 
-// The extreme of all elements up to each one along an axis, and the last place that holds it: every element is compared
-// with all before it.
+// The extreme of all elements up to each one along an axis, and the last position that holds it: every element is
+// compared with all before it.
 template <OpName Reduce>
 Exprs cumulated_extreme(Call& call) {
   Builder& b = call.builder();
@@ -138,14 +138,14 @@ Exprs cumulated_extreme(Call& call) {
   const bool is_max = std::string_view(Reduce.value) == "Max";
   const Expr x = b.swap_axes(given.dtype() == DType::kBool ? b.cast(given, DType::kInt32) : given, axis, -1);
   const Sym count = x.dim(-1);
-  const Expr place = b.range(count, DType::kInt64);
-  const Expr is_before = b.tf("LessEqual", {b.unsqueeze(place, 0), b.unsqueeze(place, 1)});  // [at, before]
+  const Expr position = b.range(count, DType::kInt64);
+  const Expr is_before = b.tf("LessEqual", {b.unsqueeze(position, 0), b.unsqueeze(position, 1)});  // [at, before]
   const Expr row = b.unsqueeze(x, x.rank() - 1);
   const Expr shown = b.select(is_before, row, is_max ? b.lowest(x.dtype()) : b.highest(x.dtype()));
   const Expr values = b.reduce(Reduce.value, shown, {x.rank()}, false);
   const Expr holds = b.tf("LogicalAnd", {b.tf("Equal", {row, b.unsqueeze(values, x.rank())}), is_before});
-  const Expr places = b.reduce("Max", b.select(holds, place, b.scalar(DType::kInt64, 0)), {x.rank()}, false);
-  return {b.cast(b.swap_axes(values, axis, -1), given.dtype()), b.swap_axes(places, axis, -1)};
+  const Expr positions = b.reduce("Max", b.select(holds, position, b.scalar(DType::kInt64, 0)), {x.rank()}, false);
+  return {b.cast(b.swap_axes(values, axis, -1), given.dtype()), b.swap_axes(positions, axis, -1)};
 }
 
 // Variance and mean at once.
@@ -163,11 +163,12 @@ Expr count_nonzero(Call& call) {
   return b.reduce("Sum", x, reduced_axes(call, x.rank(), true), false);
 }
 
-// Along an axis, in float32 for the half precisions.
+// Along an axis, in float64 for float32 and in float32 for the half precisions, as PyTorch's accumulators.
 template <OpName Op>
 Expr cumulated(Call& call) {
   Builder& b = call.builder();
-  const Expr x = call.operand("self", computed_dtype(call.result_dtype()));
+  const DType dtype = call.result_dtype();
+  const Expr x = call.operand("self", dtype == DType::kFloat32 ? DType::kFloat64 : computed_dtype(dtype));
   if (x.rank() == 0) return b.cast(x, call.result_dtype());
   const Expr y = call.tf(Op.value, {x, b.scalar(DType::kInt32, call.axis("dim", x.rank()))});
   return b.cast(y, call.result_dtype());

@@ -1,5 +1,5 @@
 // Images of another size. Each spatial axis is resampled for itself: result cell i is a weighted sum of a few source
-// cells, whose positions and weights are computed in float32 as PyTorch computes them (aten/native/UpSample.h).
+// cells, whose positions and coefficients are computed in float32 as PyTorch computes them (aten/native/UpSample.h).
 
 #include <optional>
 
@@ -54,24 +54,28 @@ Expr nearest(Call& call) {
   return x;
 }
 
-// Where result cell i lies among the source cells.
-Expr source_place(Call& call, const Axis& a) {
+// Where result cell i lies among the source cells: (i + 0.5) * step - 0.5, rounded once, as the fused multiply-add of
+// PyTorch's kernel rounds it. Rounded twice it moves a cell of 2,048 by 1e-4.
+Expr source_position(Call& call, const Axis& a) {
   Builder& b = call.builder();
+  if (!call.flag("align_corners")) {
+    const Expr i = b.range(a.out, DType::kFloat64);
+    return b.cast((i + 0.5) * b.cast(step(b, a), DType::kFloat64) - 0.5, DType::kFloat32);
+  }
   const Expr i = b.range(a.out, DType::kFloat32);
-  if (!call.flag("align_corners")) return (i + 0.5) * step(b, a) - 0.5;
   if (a.out == Sym(1)) return i;
   return i * (b.size(a.in - Sym(1), DType::kFloat32) / b.size(a.out - Sym(1), DType::kFloat32));
 }
 
-// The sum over taps of x at (first + tap), clipped to the image, by weight: one weight per result cell.
-Expr weighted(Expr x, const Axis& a, Expr first, const Exprs& weights) {
+// The sum over taps of x at (first + tap), clipped to the image, times the tap's coefficient, one for each result cell.
+Expr weighted(Expr x, const Axis& a, Expr first, const Exprs& coefficients) {
   Builder& b = x.builder();
   SymDims along(static_cast<std::size_t>(x.rank()), Sym(1));
   along[static_cast<std::size_t>(a.axis)] = a.out;
   Expr sum;
-  for (std::size_t tap = 0; tap < weights.size(); ++tap) {
+  for (std::size_t tap = 0; tap < coefficients.size(); ++tap) {
     const Expr cells = tap == 0 ? first : first + static_cast<double>(tap);
-    const Expr part = b.gather(x, clipped_cells(a, cells), a.axis) * b.reshape(weights[tap], along);
+    const Expr part = b.gather(x, clipped_cells(a, cells), a.axis) * b.reshape(coefficients[tap], along);
     sum = sum ? sum + part : part;
   }
   return sum;
@@ -84,8 +88,8 @@ Expr linear(Call& call) {
   if (x.dtype() != DType::kFloat32) call.unsupported("resampling of anything but floats of at most 32 bits");
   for (const Axis& a : axes_of(call, kSpatial)) {
     if (a.in == a.out) continue;
-    const Expr place = b.tf("Maximum", {source_place(call, a), b.scalar(DType::kFloat32, 0.0)});
-    const Expr first = b.tf("Floor", {place}), high = place - first;
+    const Expr position = b.tf("Maximum", {source_position(call, a), b.scalar(DType::kFloat32, 0.0)});
+    const Expr first = b.tf("Floor", {position}), high = position - first;
     x = weighted(x, a, first, {1.0 - high, high});
   }
   return b.cast(x, call.result_dtype());
@@ -98,15 +102,15 @@ Expr cubic(Call& call) {
   if (x.dtype() != DType::kFloat32) call.unsupported("resampling of anything but floats of at most 32 bits");
   for (const Axis& a : axes_of(call, 2)) {
     if (a.in == a.out && !call.flag("align_corners") && !a.factor) continue;
-    const Expr place = source_place(call, a);
-    const Expr first = b.tf("Floor", {place}), t = place - first;
-    x = weighted(x, a, first - 1.0, cubic_weights(t));
+    const Expr position = source_position(call, a);
+    const Expr first = b.tf("Floor", {position}), t = position - first;
+    x = weighted(x, a, first - 1.0, cubic_coefficients(t));
   }
   return b.cast(x, call.result_dtype());
 }
 
-// With antialiasing a result cell is a weighted mean of all source cells that the kernel reaches when it is stretched
-// by the step: one product with a matrix of weights for each axis (aten/native/cpu/UpSampleKernel.cpp).
+// With antialiasing a result cell is a weighted mean of all source cells within the kernel's support, which is
+// stretched by the step: one product with a matrix of coefficients for each axis (aten/native/cpu/UpSampleKernel.cpp).
 Expr antialiased(Call& call, double reach, Expr (*kernel)(Expr)) {
   Builder& b = call.builder();
   const DType f = DType::kFloat32;
@@ -125,8 +129,8 @@ Expr antialiased(Call& call, double reach, Expr (*kernel)(Expr)) {
     const Expr cell = b.unsqueeze(b.range(a.in, f), 0);
     const Expr is_reached = b.tf("LogicalAnd", {b.tf("GreaterEqual", {cell, first}), b.tf("Less", {cell, end})});
     const Expr raw = kernel(b.tf("Abs", {(cell - center + 0.5) / stretch}));
-    const Expr weights = b.select(is_reached, raw, b.scalar(f, 0.0));
-    const Expr matrix = weights / b.reduce("Sum", weights, {1}, true);
+    const Expr coefficients = b.select(is_reached, raw, b.scalar(f, 0.0));
+    const Expr matrix = coefficients / b.reduce("Sum", coefficients, {1}, true);
     const bool is_last = a.axis == x.rank() - 1;
     x = is_last ? b.tf("BatchMatMulV2", {x, matrix}, {{"adj_y", true}}) : b.tf("BatchMatMulV2", {matrix, x});
   }

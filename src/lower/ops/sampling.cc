@@ -1,6 +1,6 @@
 // Images read at positions between their cells: `grid_sample`.
 //
-// A place is a point of [-1, 1]^d. It is brought to cell coordinates, then treated by the padding mode, then each of
+// A position is a point of [-1, 1]^d. It is brought to cell coordinates, then treated by the padding mode, then each of
 // the 2^d cells around it is read and weighted (aten/native/GridSampler.h). Channels last: one row of channels a cell.
 
 #include "lower/ops/cubic_kernel.h"
@@ -68,11 +68,11 @@ Expr grid_sampler(Call& call) {
   Exprs at;  // by image axis
   for (int i = 0; i < spatial; ++i) {
     const Expr points = b.gather(grid, b.scalar(DType::kInt32, spatial - 1 - i), grid.rank() - 1);
-    const Expr place = unpadded_coordinates(call, b.reshape(points, {grid.dim(0), positions}), x.dim(i + 2));
-    at.push_back(mode == kCubic ? place : padded(call, place, x.dim(i + 2)));
+    const Expr position = unpadded_coordinates(call, b.reshape(points, {grid.dim(0), positions}), x.dim(i + 2));
+    at.push_back(mode == kCubic ? position : padded(call, position, x.dim(i + 2)));
   }
 
-  const auto read = [&](const Exprs& cell, Expr weight) {
+  const auto read = [&](const Exprs& cell, Expr coefficient) {
     Expr flat, is_inside;
     for (int i = 0; i < spatial; ++i) {
       const auto k = static_cast<std::size_t>(i);
@@ -85,7 +85,7 @@ Expr grid_sampler(Call& call) {
     }
     const Expr values = b.tf("GatherV2", {rows, flat, b.scalar(DType::kInt32, 1)}, {{"batch_dims", int64_t{1}}});
     b.set_dims(values, {grid.dim(0), positions, x.dim(1)});
-    const Expr kept = b.select(is_inside, weight, b.scalar(dtype, 0.0));
+    const Expr kept = b.select(is_inside, coefficient, b.scalar(dtype, 0.0));
     return values * b.unsqueeze(kept, 2);
   };
 
@@ -96,34 +96,35 @@ Expr grid_sampler(Call& call) {
     sum = read(cell, b.fill(dtype, {grid.dim(0), positions}, b.scalar(dtype, 1.0)));
   } else if (mode == kCubic) {
     // Four cells along each axis, each brought into the image by itself; Keys' kernel.
-    std::vector<Exprs> cells_of, weights_of;
+    std::vector<Exprs> cells_of, coefficients_of;
     for (int i = 0; i < spatial; ++i) {
       const Expr& a = at[static_cast<std::size_t>(i)];
       const Expr first = b.tf("Floor", {a}), t = a - first;
-      weights_of.push_back(cubic_weights(t));
+      coefficients_of.push_back(cubic_coefficients(t));
       Exprs four;
       for (int tap = -1; tap < 3; ++tap) four.push_back(padded(call, first + static_cast<double>(tap), x.dim(i + 2)));
       cells_of.push_back(four);
     }
     for (std::size_t down = 0; down < 4; ++down) {
       for (std::size_t across = 0; across < 4; ++across) {
-        const Expr value = read({cells_of[0][down], cells_of[1][across]}, weights_of[0][down] * weights_of[1][across]);
+        const Expr value =
+            read({cells_of[0][down], cells_of[1][across]}, coefficients_of[0][down] * coefficients_of[1][across]);
         sum = sum ? sum + value : value;
       }
     }
   } else {
     for (int corner = 0; corner < 1 << spatial; ++corner) {
       Exprs cell;
-      Expr weight;
+      Expr coefficient;
       for (int i = 0; i < spatial; ++i) {
         const Expr& a = at[static_cast<std::size_t>(i)];
         const Expr low = b.tf("Floor", {a}), high = low + 1.0;
         const bool is_high = ((corner >> i) & 1) != 0;
         cell.push_back(is_high ? high : low);
         const Expr part = is_high ? a - low : high - a;
-        weight = weight ? weight * part : part;
+        coefficient = coefficient ? coefficient * part : part;
       }
-      const Expr value = read(cell, weight);
+      const Expr value = read(cell, coefficient);
       sum = sum ? sum + value : value;
     }
   }

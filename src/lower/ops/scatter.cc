@@ -61,7 +61,7 @@ Expr index_put(Call& call) {
   return b.transpose(y, inverse(perm));
 }
 
-// The elements of `source`, in their order, to where the mask is true.
+// Writes the elements of `source`, in their order, to the positions where the mask is true.
 Expr masked_scatter(Call& call) {
   Builder& b = call.builder();
   const SymDims& dims = call.result_dims();
@@ -75,7 +75,7 @@ Expr masked_scatter(Call& call) {
   return scattered("TensorScatterUpdate", x, where, updates);
 }
 
-// For each element of `index` the position that it names: its own, with the index in place of one axis.
+// For each element of `index` the position that it refers to: its own, with one coordinate replaced by its value.
 Expr positions(Expr index, int axis) {
   Builder& b = index.builder();
   Exprs columns;
@@ -91,8 +91,8 @@ Expr positions(Expr index, int axis) {
   return b.tf("Pack", columns, {{"axis", static_cast<int64_t>(index.rank())}});
 }
 
-// What scatter and its kin work on: PyTorch's scalars as tensors of one element, and only that part of the source that
-// the index covers.
+// The operands of scatter and its variants: PyTorch's scalars as tensors of one element, and only that part of the
+// source that the index covers.
 struct Scatter {
   Expr base, positions, source;
 };
@@ -123,12 +123,13 @@ Expr scatter_src(Call& call) { return scatter_by(call, "TensorScatterUpdate", ca
 Expr scatter_value(Call& call) { return scatter_by(call, "TensorScatterUpdate", {}); }
 Expr scatter_add(Call& call) { return scatter_by(call, "TensorScatterAdd", call.tensor("src")); }
 
-// The product of what goes to each place, 1 where nothing does: TensorFlow has no scatter that multiplies.
-Expr product_by_place(const Scatter& s) {
+// The product of the values scattered to each position, 1 where there are none: TensorFlow has no scatter that
+// multiplies.
+Expr product_by_position(const Scatter& s) {
   Builder& b = s.base.builder();
   const DType dtype = s.base.dtype();
   const Sym count = product(s.source.dims()), size = product(s.base.dims());
-  Expr flat = b.scalar(DType::kInt64, 0);  // row-major position of each place
+  Expr flat = b.scalar(DType::kInt64, 0);  // row-major index of each position
   for (int i = 0; i < s.base.rank(); ++i) {
     const Expr coordinate = b.gather(s.positions, b.scalar(DType::kInt32, i), s.base.rank());
     flat = flat * b.size(s.base.dim(i), DType::kInt64) + coordinate;
@@ -141,8 +142,8 @@ Expr product_by_place(const Scatter& s) {
   return b.cast(b.reshape(products, s.base.dims()), dtype);
 }
 
-// Sums, means, products and extrema of what goes to one place. Without `include_self` the old value counts only where
-// nothing goes.
+// Sums, means, products and extrema of the values scattered to one position. Without `include_self` the old value
+// counts only where there are none.
 Expr scatter_reduce(Call& call) {
   Builder& b = call.builder();
   const std::string how = call.text("reduce");
@@ -168,7 +169,7 @@ Expr scatter_reduce(Call& call) {
                                  b.scalar(counted, 1)});
     y = b.cast(is_floating(dtype) ? sum / count : b.tf_widened("FloorDiv", {sum, count}), dtype);
   } else if (how == "prod") {
-    const Expr product = product_by_place(s);
+    const Expr product = product_by_position(s);
     const Expr base = start(b.scalar(dtype, 1));
     y = dtype == DType::kBool ? b.tf("LogicalAnd", {base, product}) : base * product;
   } else if (how == "amax") {

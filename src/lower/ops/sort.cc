@@ -1,12 +1,12 @@
 // Orders, runs, and counts of what falls between bounds. All orders are TopKV2's: it sorts downwards, the first of
-// equal elements first. (PyTorch counts NaN as the largest number; TopKV2 has no place for it.)
+// equal elements first. (PyTorch counts NaN as the largest number; TopKV2 does not order it.)
 
 #include "lower/ops/families.h"
 
 namespace crossload::lower {
 namespace {
 
-// The other way round: -x, ~x where an integer may have no opposite.
+// Reverses the order: -x for floats, ~x for integers, of which the smallest has no negative.
 Expr reversed(Expr x) { return is_floating(x.dtype()) ? -x : x.builder().tf("Invert", {x}); }
 
 // The first `count` along an axis, values and positions.
@@ -43,7 +43,7 @@ DType compared_dtype(Expr values, Expr bounds) {
 }
 
 // The number of bounds below each value, or not above it with `right`: values and bounds in rows.
-Expr places_among(Call& call, Expr values, Expr bounds, bool right) {
+Expr positions_among(Call& call, Expr values, Expr bounds, bool right) {
   Builder& b = call.builder();
   const DType dtype = compared_dtype(values, bounds);
   const Expr found = b.tf(right ? "UpperBound" : "LowerBound", {b.cast(bounds, dtype), b.cast(values, dtype)},
@@ -55,8 +55,8 @@ Expr in_one_row(Builder& b, Expr x) { return b.reshape(x, {Sym(1), product(x.dim
 
 Expr bucketize(Call& call) {
   Builder& b = call.builder();
-  return places_among(call, in_one_row(b, call.tensor("self")), in_one_row(b, call.tensor("boundaries")),
-                      call.flag("right"));
+  return positions_among(call, in_one_row(b, call.tensor("self")), in_one_row(b, call.tensor("boundaries")),
+                         call.flag("right"));
 }
 
 // Rows of sorted bounds, and values for each row; or one row of bounds for all values. A sorter says in which order
@@ -75,10 +75,10 @@ Expr searchsorted(Call& call) {
                   {{"batch_dims", int64_t{1}}});
     b.set_dims(bounds, dims);
   }
-  return places_among(call, is_one_row ? in_one_row(b, values) : in_rows(values), bounds, right);
+  return positions_among(call, is_one_row ? in_one_row(b, values) : in_rows(values), bounds, right);
 }
 
-// Counts in `bins` equal parts of [min, max], both ends included; what lies outside is not counted.
+// Counts in `bins` equal parts of [min, max], both ends included; values outside are not counted.
 Expr histc(Call& call) {
   Builder& b = call.builder();
   const Expr given = call.tensor("self");

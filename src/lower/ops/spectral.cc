@@ -78,14 +78,15 @@ enum class Direction { kForward, kBackward };
 
 std::string norm_of(Call& call) { return call.is_none("norm") ? "backward" : call.text("norm"); }
 
-// The same as Core ATen says it: 0 divides by nothing, 1 by the root of n, 2 by n.
+// The normalization argument of Core ATen's forms: 0 divides by nothing, 1 by the root of n, 2 by n.
 std::string norm_of_code(Call& call, Direction direction) {
   const int64_t code = call.integer("normalization");
   if (code == 1) return "ortho";
   return (code == 2) == (direction == Direction::kForward) ? "forward" : "backward";
 }
 
-// `norm`: nothing or `backward` divides the way back by n, `ortho` both ways by its root, `forward` the way there by n.
+// `norm`: none or `backward` divides the inverse transform by n, `ortho` both by the root of n, `forward` the forward
+// one by n.
 Expr scaled(Expr y, const Sym& count, Direction direction, bool tf_divides, const std::string& norm) {
   Builder& b = y.builder();
   const DType real = is_complex(y.dtype()) ? real_of(y.dtype()) : y.dtype();
@@ -189,7 +190,8 @@ Expr irfft(Call& call) {
   return inverse_real_transform(x, axis, count, norm_of(call));
 }
 
-// The real transform is that of the last axis named; the others follow, and go before it on the way back.
+// The real transform is along the last axis named; the complex ones along the others follow, and precede it in the
+// inverse.
 Expr rfftn(Call& call) {
   Expr x = call.tensor("self");
   const auto axes = transformed_axes(call, x.rank());

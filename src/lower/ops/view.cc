@@ -1,4 +1,5 @@
-// The same elements in the same order under another shape. The program states the shape, so that -1 needs no thought.
+// The same elements in the same order under another shape. The program states the result's shape, so a -1 among the
+// arguments needs no inference.
 
 #include "lower/ops/families.h"
 

@@ -15,7 +15,7 @@ bool cancel_reshapes(graph::Graph& graph) {
   for (int i = 0; i < static_cast<int>(graph.nodes.size()); ++i) {
     graph::Node& node = graph.nodes[static_cast<std::size_t>(i)];
     if (!only_reshapes(node)) continue;
-    // The elements are the source's, so the source carries the marks as well.
+    // The elements are the source's, so its `pt_values` hold for the source as well.
     graph::ValueRef source = node.inputs[0];
     while (node.op == "Reshape" && only_reshapes(graph.nodes[static_cast<std::size_t>(source.node)])) {
       source = graph.nodes[static_cast<std::size_t>(source.node)].inputs[0];
@@ -26,11 +26,11 @@ bool cancel_reshapes(graph::Graph& graph) {
     }
     const graph::Value& before = graph.value(source);
     if (before.shape && node.outputs[0].shape && *before.shape == *node.outputs[0].shape) {
-      std::vector<graph::PtValue> marks;
-      for (const auto& mark : node.outputs[0].pt_values) {
-        if (mark.perm.empty()) marks.push_back(mark);
+      std::vector<graph::PtValue> pt_values;
+      for (const auto& pt_value : node.outputs[0].pt_values) {
+        if (pt_value.perm.empty()) pt_values.push_back(pt_value);
       }
-      add_marks(graph.value(source), marks);
+      add_pt_values(graph.value(source), pt_values);
       replace_value(graph, {i, 0}, source);
       changed = true;
     }

@@ -14,19 +14,19 @@ bool cancel_transposes(graph::Graph& graph) {
     const auto first = permutation_of(graph, source);
     if (first.size() != second.size()) continue;
     const auto both = compose(first, second);
-    const graph::ValueRef origin = source.inputs[0];
+    const graph::ValueRef start = source.inputs[0];
     if (is_identity(both)) {
-      add_marks(graph.value(origin), node.outputs[0].pt_values);
-      replace_value(graph, {i, 0}, origin);
+      add_pt_values(graph.value(start), node.outputs[0].pt_values);
+      replace_value(graph, {i, 0}, start);
       changed = true;
       continue;
     }
-    // One transpose by both: its constant takes this node's perm's place.
+    // One transpose that does both: its constant replaces the `perm` of this node.
     graph::Node& perm = graph.nodes[static_cast<std::size_t>(node.inputs[1].node)];
     const auto users = users_of(graph)[static_cast<std::size_t>(node.inputs[1].node)];
     if (users.size() != 1) continue;
     perm.attrs["value"] = Tensor::vector_int32(std::vector<int32_t>(both.begin(), both.end()));
-    node.inputs[0] = origin;
+    node.inputs[0] = start;
     changed = true;
   }
   return changed;

@@ -37,10 +37,10 @@ void store_permuted(Graph& graph, int index, const std::vector<int>& users, cons
   variable.dims = dims;
   graph::Value& value = node.outputs[0];
   value.shape = SymDims(dims.begin(), dims.end());
-  // The weight's own mark: its value is now the permuted one.
-  for (auto& mark : value.pt_values) {
-    mark.perm = mark.perm.empty() ? perm : compose(mark.perm, perm);
-    if (is_identity(mark.perm)) mark.perm.clear();
+  // The variable now holds the permuted values.
+  for (auto& pt_value : value.pt_values) {
+    pt_value.perm = pt_value.perm.empty() ? perm : compose(pt_value.perm, perm);
+    if (is_identity(pt_value.perm)) pt_value.perm.clear();
   }
   for (const int user : users) replace_value(graph, {user, 0}, {index, 0});
 }
@@ -59,7 +59,7 @@ bool fold_variable_layouts(Graph& graph) {
       changed = true;
       continue;
     }
-    // Read in both layouts, as tied embeddings are: products take the transposed reading on themselves.
+    // Read in both layouts, as tied embeddings are: matrix products transpose it themselves.
     for (const int user : users[static_cast<std::size_t>(i)]) {
       if (user < 0 || permutation_of(graph, graph.nodes[static_cast<std::size_t>(user)]) != std::vector<int>{1, 0})
         continue;

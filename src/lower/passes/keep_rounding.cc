@@ -1,8 +1,8 @@
 // TensorFlow's optimizer replaces divisions: 1 / x by Reciprocal, x / c for a constant c by x * (1 / c), and x /
 // sqrt(y) by x * Rsqrt (grappler: constant_folding.cc, arithmetic_optimizer.cc). Reciprocal and Rsqrt are not correctly
 // rounded once their kernels work on whole vectors (1 / 2 = 0.49999997), and 1 / c is rounded before it is multiplied
-// with. An identity that the optimizer leaves alone, PlaceholderWithDefault, hides the operand that it would look at;
-// its kernel hands the tensor on.
+// with. PlaceholderWithDefault, an identity that the optimizer leaves alone, hides the operand from it; its kernel
+// forwards the tensor without a copy.
 
 #include <cmath>
 #include <vector>
@@ -16,7 +16,7 @@ namespace {
 using graph::Node;
 using graph::ValueRef;
 
-// By which division and multiplication with the inverse are the same.
+// Divisors for which a division and a multiplication with the inverse give the same result.
 bool are_powers_of_two(const Tensor& tensor) {
   for (int64_t i = 0; i < tensor.count(); ++i) {
     int exponent = 0;

@@ -19,9 +19,9 @@ class Rebuilder {
   bool run();
 
  protected:
-  /// Appends what takes the node's place and calls `replace`; or returns false, and the node stays as it is.
+  /// Appends the nodes that replace this one and calls `replace`; or returns false, and the node stays as it is.
   virtual bool rewrite(const graph::Node& node, int index) = 0;
-  /// Called for nodes that stay, with their place in the new list.
+  /// Called for nodes that stay, with their index in the new list.
   virtual void kept(const graph::Node&, graph::ValueRef) {}
 
   /// Output 0 of a node of the old graph is now `to`.
@@ -42,7 +42,7 @@ class Rebuilder {
   bool changed_ = false;
 };
 
-/// Operations whose result at one place depends on their inputs at that place alone, with NumPy's broadcasting.
+/// Operations whose result at one position depends on their inputs at that position alone, with NumPy's broadcasting.
 bool is_elementwise(std::string_view op);
 
 }  // namespace crossload::lower

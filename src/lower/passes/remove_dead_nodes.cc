@@ -10,14 +10,14 @@ using graph::Node;
 
 namespace {
 
-// A dead reshape's marks hold for its source too.
-void hand_over_marks(Graph& graph, const Node& node) {
+// The `pt_values` of a dead reshape hold for its source too.
+void hand_over_pt_values(Graph& graph, const Node& node) {
   if (node.op != "Reshape" && node.op != "ExpandDims" && node.op != "Squeeze") return;
-  std::vector<graph::PtValue> marks;
-  for (const auto& mark : node.outputs[0].pt_values) {
-    if (mark.perm.empty()) marks.push_back(mark);
+  std::vector<graph::PtValue> pt_values;
+  for (const auto& pt_value : node.outputs[0].pt_values) {
+    if (pt_value.perm.empty()) pt_values.push_back(pt_value);
   }
-  add_marks(graph.value(node.inputs[0]), marks);
+  add_pt_values(graph.value(node.inputs[0]), pt_values);
 }
 
 }  // namespace
@@ -39,14 +39,14 @@ bool remove_dead_nodes(Graph& graph) {
   }
   if (std::all_of(live.begin(), live.end(), [](bool l) { return l; })) return false;
 
-  // Later nodes first, so that marks travel down a whole chain of reshapes.
+  // Later nodes first, so that `pt_values` move through a whole chain of reshapes.
   for (int i = static_cast<int>(graph.nodes.size()); i-- > 0;) {
     const Node& node = graph.nodes[static_cast<std::size_t>(i)];
     if (live[static_cast<std::size_t>(i)]) continue;
     if (const auto perm = permutation_of(graph, node); !perm.empty()) {
-      add_marks(graph.value(node.inputs[0]), marks_before_transpose(node.outputs[0], perm));
+      add_pt_values(graph.value(node.inputs[0]), pt_values_before_transpose(node.outputs[0], perm));
     }
-    hand_over_marks(graph, node);
+    hand_over_pt_values(graph, node);
   }
 
   std::vector<int> new_index(graph.nodes.size(), -1), new_variable(graph.variables.size(), -1);

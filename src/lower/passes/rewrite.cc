@@ -38,26 +38,26 @@ std::vector<int> permutation_of(const Graph& graph, const Node& node) {
   return perm;
 }
 
-std::vector<PtValue> marks_before_transpose(const graph::Value& transposed, const std::vector<int>& perm) {
-  std::vector<PtValue> marks;
-  for (const PtValue& mark : transposed.pt_values) {
+std::vector<PtValue> pt_values_before_transpose(const graph::Value& transposed, const std::vector<int>& perm) {
+  std::vector<PtValue> pt_values;
+  for (const PtValue& pt_value : transposed.pt_values) {
     // Axis i of the transposed value is PyTorch's axis q[i] and the source's axis perm[i].
-    std::vector<int> q = mark.perm;
+    std::vector<int> q = pt_value.perm;
     if (q.empty()) {
       for (int i = 0; i < static_cast<int>(perm.size()); ++i) q.push_back(i);
     }
     if (q.size() != perm.size()) continue;
     std::vector<int> of_source = compose(q, inverse(perm));
     if (is_identity(of_source)) of_source.clear();
-    marks.push_back({mark.name, of_source});
+    pt_values.push_back({pt_value.name, of_source});
   }
-  return marks;
+  return pt_values;
 }
 
-void add_marks(graph::Value& value, const std::vector<PtValue>& marks) {
-  for (const PtValue& mark : marks) {
-    if (std::find(value.pt_values.begin(), value.pt_values.end(), mark) == value.pt_values.end())
-      value.pt_values.push_back(mark);
+void add_pt_values(graph::Value& value, const std::vector<PtValue>& pt_values) {
+  for (const PtValue& pt_value : pt_values) {
+    if (std::find(value.pt_values.begin(), value.pt_values.end(), pt_value) == value.pt_values.end())
+      value.pt_values.push_back(pt_value);
   }
 }
 

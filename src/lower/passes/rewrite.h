@@ -13,9 +13,9 @@ std::vector<std::vector<int>> users_of(const graph::Graph& graph);
 void replace_value(graph::Graph& graph, graph::ValueRef from, graph::ValueRef to);
 /// The permutation of a Transpose whose `perm` is constant; empty otherwise.
 std::vector<int> permutation_of(const graph::Graph& graph, const graph::Node& node);
-/// The marks of a value, said of the value that it is the transpose (by `perm`) of.
-std::vector<graph::PtValue> marks_before_transpose(const graph::Value& transposed, const std::vector<int>& perm);
-/// Adds marks that are not there yet.
-void add_marks(graph::Value& value, const std::vector<graph::PtValue>& marks);
+/// The `pt_values` of a transposed value, restated for the value before the transpose by `perm`.
+std::vector<graph::PtValue> pt_values_before_transpose(const graph::Value& transposed, const std::vector<int>& perm);
+/// Adds those `pt_values` that the value does not have yet.
+void add_pt_values(graph::Value& value, const std::vector<graph::PtValue>& pt_values);
 
 }  // namespace crossload::lower

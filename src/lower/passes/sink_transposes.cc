@@ -75,7 +75,7 @@ class TransposeSinker : public Rebuilder {
       for (std::size_t i = 0; i < perm.size(); ++i) dims[static_cast<std::size_t>(perm[i])] = (*result.shape)[i];
       result.shape = dims;
     }
-    result.pt_values = marks_before_transpose(old.outputs[0], perm);
+    result.pt_values = pt_values_before_transpose(old.outputs[0], perm);
     Node second;
     second.op = "Transpose";
     second.name = old.name + "/transposed";

@@ -1,4 +1,4 @@
-"""Found by every Python process of these tests: waits are written down to $WAITS instead of being waited for."""
+"""Imported by every Python process of these tests: waits are written to the file $WAITS instead of taking time."""
 
 import os
 import time

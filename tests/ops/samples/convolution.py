@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from tensors import PICTURE, floats
+from tensors import IMAGE, floats
 
 from samples import case
 
@@ -23,11 +23,11 @@ for groups, out, stride, padding, dilation in (
             if stride == 1:
                 o = {"padding": named, "dilation": dilation, "groups": groups}
                 case(f"aten.{name}.padding", lambda x, w, b, f=getattr(F, name), o=o: f(x, w, b, **o), x, w, bias)
-case("aten.conv2d.default", lambda x, w: F.conv2d(x, w, stride=(2, 1), groups=4), PICTURE, floats(4, 1, 3, 2))
+case("aten.conv2d.default", lambda x, w: F.conv2d(x, w, stride=(2, 1), groups=4), IMAGE, floats(4, 1, 3, 2))
 case(
     "aten.conv2d.default",
     lambda x, w: F.conv2d(x, w, padding=1),
-    PICTURE,
+    IMAGE,
     floats(5, 4, 3, 3),
     second=[floats(3, 4, 6, 5), floats(5, 4, 3, 3)],
 )
@@ -54,7 +54,7 @@ for groups, out, stride, padding, extra, dilation in (
 case(
     "aten.conv_transpose2d.input",
     lambda x, w: F.conv_transpose2d(x, w, stride=2),
-    PICTURE,
+    IMAGE,
     floats(4, 3, 2, 2),
     second=[floats(3, 4, 5, 6), floats(4, 3, 2, 2)],
 )

@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from tensors import INF, PICTURE, X, aten, floats
+from tensors import IMAGE, INF, X, aten, floats
 
 from samples import case
 
@@ -20,9 +20,9 @@ case("aten.rms_norm.default", lambda x: F.rms_norm(x, (3, 4), eps=1e-3), X)
 for dtype in (torch.float32, torch.float64, torch.float16):  # squares of the size of the default eps, the dtype's step
     small = X.to(dtype) * torch.finfo(torch.float32 if dtype == torch.float16 else dtype).eps ** 0.5
     case("aten.rms_norm.default", lambda x: F.rms_norm(x, (4,)), small)
-case("aten.group_norm.default", lambda x, w, b: F.group_norm(x, 2, w, b), PICTURE, floats(4), floats(4))
+case("aten.group_norm.default", lambda x, w, b: F.group_norm(x, 2, w, b), IMAGE, floats(4), floats(4))
 case("aten.group_norm.default", lambda x: F.group_norm(x, 2), floats(3, 4))
-for x in (floats(5, 4), floats(2, 4, 5), PICTURE, floats(2, 4, 3, 5, 2)):
+for x in (floats(5, 4), floats(2, 4, 5), IMAGE, floats(2, 4, 3, 5, 2)):
     case(
         "aten.batch_norm.default",
         lambda x, m, v, w, b: F.batch_norm(x, m, v, w, b),
@@ -52,16 +52,14 @@ case(
     floats(3),
 )
 norm = lambda x, w, m, v: aten._native_batch_norm_legit_no_training.default(x, w, None, m, v.abs() + 0.1, 0.1, 1e-5)[0]  # noqa: E731
-case(
-    "aten._native_batch_norm_legit_no_training.default", norm, PICTURE, floats(4), floats(4, seed=1), floats(4, seed=2)
-)
+case("aten._native_batch_norm_legit_no_training.default", norm, IMAGE, floats(4), floats(4, seed=1), floats(4, seed=2))
 for weights in ((), (floats(4), floats(4, seed=1))):
     own = lambda x, *w: F.instance_norm(x, None, None, *w)  # noqa: E731
-    case("aten.instance_norm.default", own, PICTURE, *weights)
+    case("aten.instance_norm.default", own, IMAGE, *weights)
 kept = lambda x, w, m, v: F.instance_norm(x, m, v.abs() + 0.1, w, use_input_stats=False)  # noqa: E731
-case("aten.instance_norm.default", kept, PICTURE, floats(4), floats(4, seed=1), floats(4, seed=2))
+case("aten.instance_norm.default", kept, IMAGE, floats(4), floats(4, seed=1), floats(4, seed=2))
 all_three = lambda x: list(aten._native_batch_norm_legit.no_stats(x, None, None, True, 0.1, 1e-5))  # noqa: E731
-case("aten._native_batch_norm_legit.no_stats", all_three, PICTURE)
+case("aten._native_batch_norm_legit.no_stats", all_three, IMAGE)
 case(
     "aten.native_layer_norm.default",
     lambda x, w: torch.ops.aten.native_layer_norm.default(x, [4, 5], w, None, 1e-5),

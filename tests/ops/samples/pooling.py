@@ -3,7 +3,7 @@
 import itertools
 
 import torch.nn.functional as F
-from tensors import PICTURE, VOLUME, aten, floats, ints
+from tensors import IMAGE, VOLUME, aten, floats, ints
 
 from samples import case
 
@@ -42,7 +42,7 @@ case(
     floats(2, 3, 4, 6),
     second=[floats(5, 3, 8, 4)],
 )
-case("aten.avg_pool2d.default", lambda x: F.avg_pool2d(x, (2, 3), divisor_override=5), PICTURE)
+case("aten.avg_pool2d.default", lambda x: F.avg_pool2d(x, (2, 3), divisor_override=5), IMAGE)
 for name, rank, sizes in (
     ("adaptive_avg_pool1d", 1, (1, 3, 5, 12)),
     ("adaptive_avg_pool2d", 2, (1, (3, 5), (7, 3), (1, 12), (None, 2))),
@@ -55,20 +55,18 @@ for ceil, pad in itertools.product((True, False), (0, 1)):
     case(
         "aten.avg_pool2d.default",
         lambda x, c=ceil, p=pad: F.avg_pool2d(x, 3, 2, p, c),
-        PICTURE,
+        IMAGE,
         second=[floats(3, 4, 8, 6)],
     )
     part = lambda x, c=ceil, p=pad: F.avg_pool2d(x, 3, 2, p, c, count_include_pad=False)  # noqa: E731
-    case("aten.avg_pool2d.default", part, PICTURE, second=[floats(3, 4, 8, 6)])
+    case("aten.avg_pool2d.default", part, IMAGE, second=[floats(3, 4, 8, 6)])
     case(
         "aten.max_pool2d.default",
         lambda x, c=ceil, p=pad: F.max_pool2d(x, 3, 2, p, 1, c),
-        PICTURE,
+        IMAGE,
         second=[floats(3, 4, 8, 6)],
     )
-case(
-    "aten.adaptive_avg_pool2d.default", lambda x: F.adaptive_avg_pool2d(x, (3, 4)), PICTURE, second=[floats(3, 4, 8, 6)]
-)
+case("aten.adaptive_avg_pool2d.default", lambda x: F.adaptive_avg_pool2d(x, (3, 4)), IMAGE, second=[floats(3, 4, 8, 6)])
 case(
     "aten.adaptive_avg_pool1d.default", lambda x: F.adaptive_avg_pool1d(x, 3), floats(2, 3, 7), second=[floats(2, 3, 8)]
 )
@@ -80,7 +78,7 @@ case(
 )
 for pad, counted in itertools.product((0, 40), (True, False)):
     wide = lambda x, p=pad, c=counted: F.avg_pool2d(x, (90, 100), padding=p, ceil_mode=True, count_include_pad=c)  # noqa: E731
-    case("aten.avg_pool2d.default", wide, PICTURE, second=[floats(3, 4, 8, 6)])
+    case("aten.avg_pool2d.default", wide, IMAGE, second=[floats(3, 4, 8, 6)])
 case("aten.avg_pool1d.default", lambda x: F.avg_pool1d(x, 70, 33, ceil_mode=True), floats(2, 3, 150))
 for options in (
     ([2, 2],),

@@ -1,7 +1,7 @@
 """Resizing: every mode by size and by factor, larger and smaller, antialiased."""
 
 import torch.nn.functional as F
-from tensors import PICTURE, floats
+from tensors import IMAGE, floats
 
 from samples import case
 
@@ -28,5 +28,5 @@ for name in ("bilinear", "bicubic"):
     row = f"aten._upsample_{name}2d_aa.vec"
     for size, corners in (((3, 4), False), ((11, 5), False), ((3, 4), True), ((14, 18), False)):
         smaller = lambda x, m=name, s=size, c=corners: F.interpolate(x, size=s, mode=m, align_corners=c, antialias=True)  # noqa: E731
-        case(row, smaller, PICTURE, second=[floats(3, 4, 6, 8)])
+        case(row, smaller, IMAGE, second=[floats(3, 4, 6, 8)])
     case(row, lambda x, m=name: F.interpolate(x, scale_factor=0.5, mode=m, antialias=True), floats(2, 3, 8, 10))

@@ -5,7 +5,7 @@ An entry may hold:
     config       fields of the configuration, set after the rules; parts as dicts within
     keep_widths  True: keep the widths of the class's defaults, and shrink only numbers of layers, experts and words
     class        the class to take instead of the one that is found: a name, or a function(config) that makes the module
-    prepare      function(model), called once the model is made, to set what its users must set
+    prepare      function(model), called once the model is made, to set what its users have to set themselves
     inputs       function(config) → {name: tensor}, instead of what crossload makes up
     extra        function(config, inputs) → {name: tensor}, added to what crossload makes up
     inputs_for   {class name: function(config)}: the inputs of that class

@@ -309,6 +309,15 @@ EXCEPTIONS = {
         "config": {"upsample_groups": 64, "num_filters": 8},
         "inputs": lambda config: {"latents": floats(2, config.hidden_size, 13)},
     },
+    "qwen2_audio": {
+        "reason": "one placeholder for each feature of a clip, as its processor writes them; the form with one a clip is "
+        "taken apart outside of exports",
+        "inputs": lambda config: {
+            **spoken_text(config.audio_token_id, 64, 37),
+            "input_features": floats(2, config.audio_config.num_mel_bins, 2 * config.audio_config.max_source_positions),
+            "feature_attention_mask": (torch.arange(256) < torch.tensor([[256], [150]])).long(),
+        },
+    },
     "speech-encoder-decoder": {
         "reason": "takes a waveform under the name of its encoder's input; the decoder must be one with cross attention",
         "config": {"decoder": {"is_decoder": True, "add_cross_attention": True}},

@@ -7,6 +7,7 @@ from inputs.documents import (
     kosmos2_5_inputs,
     layoutlm_encoder_inputs,
     paddleocr_inputs,
+    table_inputs,
     udop_extra,
 )
 from inputs.multimodal import prompt
@@ -224,6 +225,10 @@ EXCEPTIONS = {
             "out_channels": 20,
             "max_text_length": 7,
         },
+    },
+    "tapas": {
+        "reason": "answers are cells of a table: without tokens of cells all scores are masked",
+        "inputs": table_inputs,
     },
     "udop": {
         "reason": "takes the image of the page beside its words, whose boxes are parts of the page",

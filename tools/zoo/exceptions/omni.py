@@ -196,7 +196,7 @@ EXCEPTIONS = {
             "audio_config": {
                 "patch_sizes": [4, 3, 2, 2],
                 "hidden_sizes": [16, 24, 32, 48],
-                "depths": [1, 1, 1, 1],
+                "depths": [1, 1, 2, 1],
                 "num_hidden_layers": 4,
                 "out_hidden_size": 64,
             },

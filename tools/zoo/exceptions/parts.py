@@ -214,7 +214,7 @@ EXCEPTIONS = {
     "granite4_vision": {
         "reason": "vision layers are mapped to text layers, and windows of 4 by 4 patches to queries of 2 by 2",
         "config": {
-            "vision_config": {"image_size": 64, "patch_size": 8},
+            "vision_config": {"image_size": 64, "patch_size": 8, "hidden_size": 128},  # a head of the Q-Former has 64
             "text_config": {"num_hidden_layers": 6},
             "qformer_config": {"num_hidden_layers": 1, "cross_attention_frequency": 1},
             "downsample_rate": "2/4",

@@ -134,7 +134,7 @@ EXCEPTIONS = {
         "reason": "its backbone is timm's, which is not there: a ResNet that gives the feature maps of its stages",
         "config": {
             "backbone_config": transformers.ResNetConfig(
-                embedding_size=16, hidden_sizes=[16, 24, 32, 48], depths=[1, 1, 1, 1], layer_type="basic"
+                embedding_size=16, hidden_sizes=[16, 24, 32, 48], depths=[1, 1, 2, 1], layer_type="basic"
             ),
             "backbone_channel_list": [48, 32, 24, 16],
             "fpn_hidden_size": 64,
@@ -150,7 +150,7 @@ EXCEPTIONS = {
             "backbone_config": SwinConfig(
                 image_size=64,
                 embed_dim=16,
-                depths=[1, 1, 1, 1],
+                depths=[1, 1, 2, 1],
                 num_heads=[1, 2, 2, 4],
                 window_size=4,
                 out_indices=[2, 3, 4],
@@ -172,7 +172,7 @@ EXCEPTIONS = {
             "task_seq_len": 13,
             "backbone_config": {
                 "embed_dim": 16,
-                "depths": [1, 1, 1, 1],
+                "depths": [1, 1, 2, 1],
                 "num_heads": [1, 2, 4, 8],
                 "out_features": ["stage1", "stage2", "stage3", "stage4"],
             },

@@ -254,6 +254,10 @@ EXCEPTIONS = {
         "reason": "its language model is one of decoders only",
         "for_class": {"ReformerModelWithLMHead": {"is_decoder": True}},
     },
+    "rwkv": {
+        "reason": "weights are halved every six layers of many: here every layer",
+        "config": {"rescale_every": 1},
+    },
     "splinter": {
         "reason": "pretraining looks for question tokens",
         "inputs_for": {"SplinterForPreTraining": questions},

@@ -67,7 +67,7 @@ EXCEPTIONS = {
             "backbone_config": {
                 "embedding_size": 16,
                 "hidden_sizes": [16, 24, 32, 48],
-                "depths": [1, 1, 1, 1],
+                "depths": [1, 1, 2, 1],
                 "out_features": ["stage4"],
             },
         },

@@ -28,9 +28,10 @@ HGNET = {
 SWIN = {"embed_dim": 32, "depths": [2, 2], "num_heads": [2, 4], "window_size": 4, "image_size": [64, 96]}
 
 
+# The third stage has a block of plain and one of shifted windows.
 SMALL_SWIN = {
     "embed_dim": 16,
-    "depths": [1, 1, 1, 1],
+    "depths": [1, 1, 2, 1],
     "num_heads": [1, 2, 2, 4],
     "window_size": 4,
     "image_size": [64, 96],

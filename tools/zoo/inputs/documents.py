@@ -31,6 +31,24 @@ def colpali_inputs(config):
     }
 
 
+def table_inputs(config):
+    """A question of five tokens and a table of two rows and two columns, two tokens a cell; the first row has the answers
+    of an earlier question, ranks of its numbers and their relation to the question's. The second row ends padded."""
+    kinds = torch.zeros(2, 13, len(config.type_vocab_sizes), dtype=torch.int64)
+    cell = torch.arange(8) // 2
+    kinds[:, 5:, 0] = 1
+    kinds[:, 5:, 1], kinds[:, 5:, 2] = cell % 2 + 1, cell // 2 + 1
+    kinds[0, 7:9, 3] = 1
+    kinds[:, 5:, 4], kinds[:, 5:, 5] = cell + 1, 4 - cell
+    kinds[0, 9:11, 6] = 2
+    mask = padded_mask(2, 13)
+    return {
+        "input_ids": ints(config.vocab_size, 2, 13, low=5),
+        "attention_mask": mask,
+        "token_type_ids": kinds * mask[..., None],
+    }
+
+
 def udop_extra(config, inputs):
     """The image of the page, and its words' boxes in parts of the page, as the processor gives them."""
     return {

@@ -1,4 +1,4 @@
-"""Tiny models of every kind of input, as folders with a tokenizer or processor where there is one to be made."""
+"""Tiny models for every kind of input, as folders with a tokenizer or processor where one can be made."""
 
 WORDS = "hi there ! i am a batch with more than one row and different input lengths .".split()
 

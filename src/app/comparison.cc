@@ -1,0 +1,115 @@
+#include "app/comparison.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/interrupt.h"
+#include "base/scratch_folder.h"
+#include "lower/lower.h"
+
+namespace crossload::app {
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+enum class Effort { kUsual, kThorough };  // float32 runs that say how large PyTorch's own noise is
+
+json ask_for(const ConvertRequest& request, const TracedModel& traced, const fs::path& out, Effort effort,
+             PythonSide& python, const Progress& progress) {
+  json ask = request.model.to_json();
+  ask["do"] = "reference";
+  ask["model"] = or_null(traced.files.path.string());
+  ask["trace"] = or_null(traced.trace->folder.string());
+  ask["stages"] = request.stages && effort == Effort::kUsual;
+  ask["thorough"] = effort == Effort::kThorough;
+  ask["out"] = out.string();
+  return python.ask(ask, progress);
+}
+
+verify::Reference reference_in(const fs::path& folder, const json& answer) {
+  verify::Reference reference;
+  for (const json& item : answer.at("cases")) {
+    verify::Case a_case;
+    if (item.at("file").is_string()) a_case.file = folder / item.at("file").get<std::string>();
+    a_case.label = item.value("label", "");
+    a_case.traced = item.value("traced", false);
+    if (item.contains("skipped") && item["skipped"].is_string()) a_case.skipped = item["skipped"];
+    reference.cases.push_back(std::move(a_case));
+  }
+  for (const json& item : answer.value("dropped", json::array())) {
+    verify::DroppedShape& shape = reference.dropped.emplace_back();
+    shape.label = item.value("label", "");
+    shape.reason = item.value("reason", "");
+    for (const auto& [name, dims] : item.at("inputs").items()) shape.inputs.emplace_back(name, dims.get<Dims>());
+  }
+  if (answer.contains("stages") && answer["stages"].is_string())
+    reference.stages = folder / answer["stages"].get<std::string>();
+  return reference;
+}
+
+verify::Result compare_once(const ConvertRequest& request, const TracedModel& traced,
+                            const verify::Reference& reference, const fs::path& saved_model,
+                            const runtime::Runtime& runtime, const Progress& progress) {
+  verify::Request ask;
+  ask.saved_model = saved_model;
+  ask.program = &traced.program;
+  ask.reference = reference;
+  ask.limit = request.max_error;
+  ask.strict = request.strict;
+  if (traced.trace->meta.contains("modules")) {
+    for (const auto& [path, module] : traced.trace->meta["modules"].items())
+      ask.module_classes[path] = module.value("class", "");
+  }
+  ask.progress = [&](const std::string& text, double fraction) {
+    throw_if_interrupted();
+    progress("verify", text, fraction);
+  };
+  return verify::verify(ask, runtime);
+}
+
+// TensorFlow draws other random numbers than PyTorch, and both draw new ones in every run.
+void tell_of_random_numbers(const program::Program& program, verify::Result& result) {
+  if (result.verdict != verify::Verdict::kMismatch) return;
+  for (const auto& [target, count] : lower::random_ops(program)) {
+    result.notes.push_back(fmt::format(
+        "the model draws random numbers ({}, {} x), others in every run; what depends on them cannot be equal", target,
+        count));
+  }
+}
+
+// Whether outputs are over the limit by so little that a further float32 run of PyTorch might be as far from the truth.
+bool may_be_noise(const verify::Result& result) {
+  constexpr double kMostTimes = 32;
+  if (result.verdict != verify::Verdict::kMismatch) return false;
+  return std::all_of(result.outputs.begin(), result.outputs.end(), [&](const verify::OutputResult& output) {
+    return output.verdict != verify::Verdict::kMismatch || output.tf_truth <= kMostTimes * output.noise;
+  });
+}
+
+}  // namespace
+
+json ask_reference(const ConvertRequest& request, const TracedModel& traced, const fs::path& out, PythonSide& python,
+                   const Progress& progress) {
+  return ask_for(request, traced, out, Effort::kUsual, python, progress);
+}
+
+verify::Result compare(const ConvertRequest& request, const TracedModel& traced, const fs::path& reference,
+                       const json& answer, const fs::path& saved_model, const runtime::Runtime& runtime,
+                       PythonSide& python, const Progress& progress) {
+  verify::Result result =
+      compare_once(request, traced, reference_in(reference, answer), saved_model, runtime, progress);
+  tell_of_random_numbers(traced.program, result);
+  if (!may_be_noise(result)) return result;
+  const ScratchFolder scratch;
+  const json more = ask_for(request, traced, scratch.path(), Effort::kThorough, python, progress);
+  verify::Result closer =
+      compare_once(request, traced, reference_in(scratch.path(), more), saved_model, runtime, progress);
+  closer.stages = std::move(result.stages);
+  closer.notes = std::move(result.notes);  // those about differences are the same; those about stages come only here
+  closer.diagnosis = std::move(result.diagnosis);
+  return closer;
+}
+
+}  // namespace crossload::app

@@ -1,0 +1,81 @@
+#include "app/verify.h"
+
+#include "app/comparison.h"
+#include "app/earlier_output.h"
+#include "app/report_files.h"
+#include "app/traced_model.h"
+#include "base/error.h"
+#include "base/output_folder.h"
+#include "base/scratch_folder.h"
+#include "base/stopwatch.h"
+#include "runtime/runtime.h"
+
+namespace crossload::app {
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+report::Report verify_again(const ConvertRequest& request, const StageFiles& files,
+                            const PythonEnvironment& environment, PythonSide& python, const Progress& progress) {
+  const Stopwatch total;
+  report::Report report;
+  restore_set_aside(fs::absolute(request.out).lexically_normal());
+  std::error_code ignored;
+  const fs::path out = fs::weakly_canonical(request.out, ignored);
+  const fs::path saved_model = out / "saved_model" / "1";
+  if (!fs::is_regular_file(saved_model / "saved_model.pb")) {
+    bad_input("{}: no `saved_model/1/saved_model.pb` in it; give the folder that `crossload convert` made",
+              request.out.string());
+  }
+  const FolderLock lock(out);
+  const auto runtime = runtime::Runtime::load(environment.tensorflow());
+  report.versions["tensorflow"] = runtime->version();
+  const TracedModel traced = read_traced_model(request, environment, python, progress, report);
+  const ScratchFolder scratch;
+  Stopwatch watch;
+  const json answer = ask_reference(request, traced, scratch.path(), python, progress);
+  WantedStages wanted;
+  const ScratchFolder values;
+  const std::pair<const char*, const StageFile*> asked[] = {{"dump", &files.dump}, {"reproduce", &files.reproduce}};
+  for (const auto& [name, file] : asked) {
+    if (file->path.empty()) continue;
+    require_apart(file->path, request.model.model);
+    wanted.emplace_back(file->stage, values.path() / name);
+    fs::create_directory(wanted.back().second);
+  }
+  report.result = compare(request, traced, scratch.path(), answer, saved_model, *runtime, python, progress, wanted);
+  std::size_t next = 0;
+  for (const auto& [name, file] : asked) {
+    if (file->path.empty()) continue;
+    if (next == report.result.wanted.size()) {
+      bad_input("stage `{}`: no stage could be compared, see the report's notes", file->stage);
+    }
+    json ask = stage_request(request, traced, scratch.path() / answer.at("stages").get<std::string>(),
+                             report.result.wanted[next++]);
+    ask["do"] = name;
+    ask["out"] = fs::absolute(file->path).string();
+    ask["saved_model"] = saved_model.string();
+    ask["versions"] = report.versions;
+    python.ask(ask, progress);
+  }
+  report.timings.verify = watch.seconds();
+  report.weights.unused = traced.trace->meta.value("unused", std::vector<std::string>{});
+  report.weights.missing = traced.trace->meta.value("missing", std::vector<std::string>{});
+  for (const auto& input : traced.program.inputs) {
+    if (input.kind != program::InputKind::kParameter && input.kind != program::InputKind::kBuffer) continue;
+    const auto dims = constant_dims(traced.program.type_of(input.value).dims);
+    if (!dims) continue;
+    ++report.weights.count;
+    report.weights.bytes +=
+        element_count(*dims) * static_cast<int64_t>(size_of(traced.program.type_of(input.value).dtype));
+  }
+  report.files = listed_files(out);
+  report.peak_rss_mib = peak_rss_mib();
+  report.timings.total = total.seconds();
+  if (!lock.holds_for(out)) {
+    bad_input("{}: was replaced while it was compared; verify again", request.out.string());
+  }
+  write_report(report, out);
+  return report;
+}
+
+}  // namespace crossload::app

@@ -1,0 +1,358 @@
+#include "verify/against.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <set>
+#include <utility>
+
+#include "base/error.h"
+#include "base/permutation.h"
+#include "checkpoint/checkpoint.h"
+#include "program/program.h"
+#include "verify/compare.h"
+#include "verify/outputs.h"
+#include "verify/visibility.h"
+
+namespace crossload::verify {
+namespace {
+
+constexpr std::size_t kMostAxes = 4;  // of which every order is tried
+
+/// The shapes of inputs and outputs, in the form in which masks and outputs are looked up.
+program::Program shapes_of(const AgainstRequest& request) {
+  program::Program program;
+  const auto add = [&](const std::string& value, const SymDims& dims) {
+    program.main.tensors[value] = {DType::kFloat32, dims};
+  };
+  for (const auto& [name, dims] : request.inputs) {
+    program.inputs.push_back({program::InputKind::kUser, "input/" + name, name, true, {}});
+    add("input/" + name, dims);
+  }
+  for (const std::string& name : request.output_names) {
+    program.outputs.push_back({name, program::TensorRef{"output/" + name}, false});
+    if (const auto found = request.outputs.find(name); found != request.outputs.end()) {
+      add("output/" + name, found->second);
+    }
+  }
+  return program;
+}
+
+/// The sizes at which joined axes end: two shapes of which one's are among the other's have the same row-major order.
+std::set<int64_t> ends_of(const Dims& dims) {
+  std::set<int64_t> ends;
+  int64_t total = 1;
+  for (const int64_t size : dims) ends.insert(total *= size);
+  ends.erase(1);
+  return ends;
+}
+
+bool same_groups(const Dims& a, const Dims& b) {
+  if (element_count(a) != element_count(b) || element_count(a) == 0) return false;
+  const std::set<int64_t> x = ends_of(a), y = ends_of(b);
+  return std::ranges::includes(x, y) || std::ranges::includes(y, x);
+}
+
+Tensor with_dims(const Tensor& tensor, const Dims& dims) {
+  return Tensor(tensor.dtype(), dims, tensor.bytes(), tensor.owner());
+}
+
+std::vector<int> channels_last(std::size_t rank) {
+  if (rank < 2) return std::vector<int>(rank, 0);
+  std::vector<int> perm = {0};
+  for (std::size_t axis = 2; axis < rank; ++axis) perm.push_back(static_cast<int>(axis));
+  perm.push_back(1);
+  return perm;
+}
+
+Dims moved_by(const std::vector<int>& perm, const Dims& dims) {
+  Dims moved;
+  for (const int axis : perm) moved.push_back(dims[static_cast<std::size_t>(axis)]);
+  return moved;
+}
+
+/// The layouts in which a TensorFlow value can be the PyTorch value of these dims, each put into PyTorch's: as it is,
+/// channels last, neighbouring axes joined or split, any other order of the axes; the first of these that fits.
+std::vector<Tensor> in_pt_layouts(const Tensor& tf, const Dims& pt) {
+  std::vector<Tensor> found;
+  const std::vector<int> last = channels_last(pt.size());
+  const Dims moved = moved_by(last, pt);
+  const auto back = [&](const std::vector<int>& perm) {
+    found.push_back(transposed(with_dims(tf, moved_by(perm, pt)), inverse(perm)));
+  };
+  if (tf.dims() == pt) found.push_back(tf);
+  if (pt.size() > 2 && tf.dims() == moved) back(last);
+  if (found.empty() && same_groups(tf.dims(), pt)) found.push_back(with_dims(tf, pt));
+  if (found.empty() && pt.size() > 2 && same_groups(tf.dims(), moved)) back(last);
+  if (found.empty() && pt.size() == tf.dims().size() && pt.size() <= kMostAxes) {
+    std::vector<int> perm(pt.size());
+    std::iota(perm.begin(), perm.end(), 0);
+    do {
+      if (moved_by(perm, pt) == tf.dims()) back(perm);
+    } while (std::ranges::next_permutation(perm).found);
+  }
+  return found;
+}
+
+/// Floats in PyTorch's width, integers in its integer type; nothing for another kind of value.
+std::optional<Tensor> in_pt_dtype(const Tensor& tf, DType dtype) {
+  if (tf.dtype() == dtype) return tf;
+  if (is_floating(tf.dtype()) != is_floating(dtype)) return std::nullopt;
+  try {
+    return converted(tf, dtype, "");
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+/// A leaf of a module's result with that of the layer's.
+struct LeafPair {
+  std::string pt_value;
+  std::string tf_name;
+};
+
+class AgainstRun {
+ public:
+  explicit AgainstRun(const AgainstRequest& request) : request_(request), program_(shapes_of(request)) {}
+
+  Result run() {
+    result_.limit = request_.limit;
+    compare_all_cases();
+    if (request_.pt_stages) compare_layers();
+    return std::move(result_);
+  }
+
+ private:
+  void compare_all_cases() {
+    for (std::size_t i = 0; i < request_.cases.size(); ++i) compare_case(request_.cases[i], request_.tf_cases.at(i));
+    settle_verdict(result_, request_.strict);
+  }
+
+  void compare_case(const Case& one, const TfCase& tf_case) {
+    ShapeResult shape;
+    shape.label = one.label;
+    shape.traced = one.traced;
+    if (one.skipped) {
+      shape.max_error = shape.padded_error = kUnknown;
+      shape.skipped = one.skipped;
+      result_.shapes.push_back(std::move(shape));
+      return;
+    }
+    const CaseValues pytorch = read_case(one.file);
+    std::vector<std::string> notes;
+    const Masks masks = masks_of(program_, pytorch, notes);
+    if (one.traced) masks_ = masks;
+    for (const auto& [name, tensor] : pytorch.inputs) shape.inputs.emplace_back(name, tensor.dims());
+    std::map<std::string, Tensor> tf;
+    std::vector<std::string> differences;
+    const bool has_run = tf_case.file || tf_case.is_in_memory;
+    if (has_run) {
+      tf = in_pt_widths(tf_case, pytorch);
+    } else {
+      notes.push_back("TensorFlow fails: " + tf_case.error);
+    }
+    std::vector<OutputResult> outputs = compare_outputs(program_, pytorch, masks, tf, differences);
+    if (has_run) notes.insert(notes.end(), differences.begin(), differences.end());
+    for (OutputResult& output : outputs) {
+      output.verdict = judge(output, request_.limit);
+      shape.max_error = std::max(shape.max_error, output.max_error);
+      shape.padded_error = std::max(shape.padded_error, output.padded_error);
+    }
+    merge(result_.outputs, outputs);
+    result_.shapes.push_back(std::move(shape));
+    for (const std::string& note : notes) result_.notes.push_back(fmt::format("{}: {}", one.label, note));
+  }
+
+  /// TensorFlow's outputs; integers in PyTorch's width, since TensorFlow's models count in int32.
+  static std::map<std::string, Tensor> in_pt_widths(const TfCase& tf_case, const CaseValues& pytorch) {
+    std::map<std::string, Tensor> found = tf_case.outputs;
+    if (tf_case.file) {
+      const Checkpoint tensors = open_safetensors(*tf_case.file);
+      for (const Checkpoint::Entry& entry : tensors.entries()) {
+        if (entry.name.starts_with("output/")) found[entry.name.substr(7)] = tensors.tensor(entry.name);
+      }
+    }
+    for (auto& [name, value] : found) {
+      const auto runs = pytorch.runs.find(name);
+      if (runs == pytorch.runs.end() || !is_integer(value.dtype())) continue;
+      value = in_pt_dtype(value, runs->second.front().dtype()).value_or(value);
+    }
+    return found;
+  }
+
+  // --- Layers ---
+
+  void compare_layers() {
+    pt_ = open_safetensors(*request_.pt_stages);
+    tf_ = open_safetensors(*request_.tf_stages);
+    LayerReport& layers = result_.layers.emplace();
+    layers.without_module = request_.pairing.alone;
+    std::map<std::pair<std::string, int>, std::size_t> run_of;
+    for (std::size_t i = 0; i < request_.runs.size(); ++i) {
+      run_of.try_emplace({request_.runs[i].module, request_.runs[i].call}, i);
+    }
+    std::set<std::string> paired, told;
+    for (const auto& [layer, module] : request_.pairing.module_of) paired.insert(module);
+    for (const ModuleRun& one : request_.modules) {
+      StageResult& stage = result_.stages.emplace_back();
+      stage.module = one.module;
+      stage.module_class = one.module_class;
+      stage.call = one.call;
+      stage.depth = one.depth;
+      const auto found = run_of.find({one.module, one.call});
+      if (found != run_of.end()) {
+        measure(one, found->second, stage, layers);
+      } else if (!told.insert(one.module).second) {
+        continue;
+      } else if (!paired.contains(one.module)) {
+        const bool is_around = std::ranges::any_of(
+            paired, [&](const std::string& module) { return module.starts_with(one.module + "."); });
+        if (!is_around) layers.without_layer.push_back(one.module);
+      } else {
+        const int layer = layer_of(one.module);
+        const auto count = request_.counts.find(layer);
+        const int calls = count == request_.counts.end() ? 0 : count->second;
+        layers.other_structure.push_back(
+            {one.module, path_of(layer),
+             fmt::format("call {} has no partner: the layer is called {} times", one.call, calls)});
+      }
+    }
+    mark_first();
+  }
+
+  int layer_of(const std::string& module) const {
+    for (const auto& [layer, name] : request_.pairing.module_of) {
+      if (name == module) return layer;
+    }
+    return -1;
+  }
+
+  std::string path_of(int id) const {
+    const auto found = std::ranges::find(request_.layers, id, &Layer::id);
+    return found == request_.layers.end() ? "" : found->path;
+  }
+
+  void measure(const ModuleRun& one, std::size_t index, StageResult& stage, LayerReport& layers) {
+    const LayerRun& run = request_.runs[index];
+    stage.layer = path_of(run.layer);
+    const std::string prefix = fmt::format("accumulated/{}/", index);
+    std::string differs;
+    const std::vector<LeafPair> pairs = leaf_pairs(one, prefix, run.accumulated, differs);
+    if (!differs.empty()) layers.other_structure.push_back({one.module, stage.layer, differs});
+    for (const LeafPair& pair : pairs) {
+      raise(stage.accumulated, error_of(pair, prefix));
+      raise(stage.noise, noise_of(pair.pt_value));
+    }
+    if (!pairs.empty() && !run.isolated) {
+      layers.not_isolated.push_back({one.module, stage.layer, run.reason});
+    }
+    if (pairs.empty() || !run.isolated) return;
+    for (const LeafPair& pair : pairs) {
+      if (std::ranges::find(*run.isolated, pair.tf_name) == run.isolated->end()) continue;
+      raise(stage.isolated, error_of(pair, fmt::format("isolated/{}/", index)));
+    }
+  }
+
+  static void raise(double& to, double value) {
+    if (!std::isnan(value) && !(to >= value)) to = value;
+  }
+
+  /// Each of PyTorch's tensors with TensorFlow's at the same place of the result, else with the next one that can be
+  /// it. `differs`: what has no partner; TensorFlow may give more.
+  std::vector<LeafPair> leaf_pairs(const ModuleRun& one, const std::string& prefix,
+                                   const std::vector<std::string>& tf_names, std::string& differs) const {
+    const auto fits = [&](const std::string& value, const std::string& name) {
+      const Checkpoint::Entry* entry = pt_.find("value/" + value);
+      const Tensor tf = tf_.tensor(prefix + name);
+      return in_pt_dtype(tf, entry->dtype) && !in_pt_layouts(tf, entry->dims).empty();
+    };
+    std::vector<LeafPair> pairs;
+    std::set<std::string> taken;
+    for (const auto& [leaf, value] : one.outputs) {
+      if (std::ranges::find(tf_names, leaf) == tf_names.end() || !fits(value, leaf)) continue;
+      pairs.push_back({value, leaf});
+      taken.insert(leaf);
+    }
+    for (const auto& [leaf, value] : one.outputs) {
+      if (std::ranges::find(pairs, value, &LeafPair::pt_value) != pairs.end()) continue;
+      const auto next = std::ranges::find_if(
+          tf_names, [&](const std::string& name) { return !taken.contains(name) && fits(value, name); });
+      if (next == tf_names.end()) continue;
+      pairs.push_back({value, *next});
+      taken.insert(*next);
+    }
+    std::set<std::string> values;
+    for (const auto& [leaf, value] : one.outputs) values.insert(value);
+    if (pairs.size() >= values.size()) return pairs;
+    std::string pt_shapes, tf_shapes;
+    for (const auto& [leaf, value] : one.outputs) {
+      pt_shapes += (pt_shapes.empty() ? "" : ", ") + to_string(pt_.find("value/" + value)->dims);
+    }
+    for (const std::string& name : tf_names) {
+      tf_shapes += (tf_shapes.empty() ? "" : ", ") + to_string(tf_.find(prefix + name)->dims);
+    }
+    differs = fmt::format("PyTorch gives {}, TensorFlow {}", pt_shapes, tf_shapes.empty() ? "nothing" : tf_shapes);
+    return pairs;
+  }
+
+  double error_of(const LeafPair& pair, const std::string& prefix) const {
+    const Tensor pt = pt_.tensor("value/" + pair.pt_value);
+    const auto tf = in_pt_dtype(tf_.tensor(prefix + pair.tf_name), pt.dtype());
+    double least = std::numeric_limits<double>::infinity();
+    if (!tf) return least;
+    const Visibility visible = visibility(pair.pt_value, pt.dims());
+    // Several layouts only where axes are of one size: then the nearer one is meant.
+    for (const Tensor& value : in_pt_layouts(*tf, pt.dims())) least = std::min(least, compare(pt, value, visible).max);
+    return least;
+  }
+
+  double noise_of(const std::string& value) const {
+    double sum = 0;
+    for (const char* kind : {"offset/", "noise/"}) {
+      if (pt_.find(kind + value) == nullptr) return kUnknown;
+      const Tensor distances = pt_.tensor(kind + value);
+      sum += largest_noise(distances, visibility(value, distances.dims()));
+    }
+    return sum;
+  }
+
+  Visibility visibility(const std::string& value, const Dims& dims) const {
+    const auto found = request_.axes.find(value);
+    return !masks_ || masks_->empty() || found == request_.axes.end() ? Visibility() : masks_->of(found->second, dims);
+  }
+
+  /// Innermost first, in the order in which the modules end.
+  void mark_first() {
+    std::vector<std::size_t> order(request_.modules.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::ranges::sort(order, {}, [&](std::size_t i) { return request_.modules[i].end; });
+    const auto over = [&](double error, const StageResult& stage) {
+      return is_over(error, request_.limit, stage.noise);
+    };
+    const auto mark = [&](const auto& is_first) {
+      for (const std::size_t i : order) {
+        StageResult& stage = result_.stages[i];
+        if (!is_first(stage)) continue;
+        stage.first_over_limit = true;
+        return true;
+      }
+      return false;
+    };
+    if (mark([&](const StageResult& s) { return over(s.accumulated, s) && over(s.isolated, s); })) return;
+    mark([&](const StageResult& s) { return over(s.accumulated, s); });
+  }
+
+  const AgainstRequest& request_;
+  const program::Program program_;
+  Result result_;
+  std::optional<Masks> masks_;
+  Checkpoint pt_, tf_;
+};
+
+}  // namespace
+
+Result compare_against(const AgainstRequest& request) { return AgainstRun(request).run(); }
+
+}  // namespace crossload::verify
