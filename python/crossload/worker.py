@@ -136,6 +136,18 @@ def _judge_port(request, progress, session):
     return judge(request, progress)
 
 
+def _port_test(request, progress, session):
+    from .port.test_file import port_test
+
+    return port_test(request, progress)
+
+
+def _port_register(request, progress, session):
+    from .port.register import port_register
+
+    return port_register(request, progress)
+
+
 def _against_pytorch(request, progress, session):
     from .against.pytorch import against_pytorch
 
@@ -175,6 +187,8 @@ HANDLERS = {
     "plain_hdf5": _plain_hdf5,
     "port_source": _port_source,
     "judge_port": _judge_port,
+    "port_test": _port_test,
+    "port_register": _port_register,
     "against_pytorch": _against_pytorch,
     "against_open": _against_open,
     "against_run": _against_run,
@@ -194,7 +208,9 @@ NEEDED = {
     "judge_tf4": ("model", "weights", "max_error"),
     "plain_hdf5": ("file", "out"),
     "port_source": ("model",),
-    "judge_port": ("file", "model", "class", "tf_class"),
+    "judge_port": ("file", "model", "base", "classes"),
+    "port_test": ("model", "base", "classes", "generating"),
+    "port_register": ("checkout", "folder", "module", "model_type", "base", "classes", "file_text"),
     "against_pytorch": ("model", "out"),
     "against_run": ("out",),
 }

@@ -22,9 +22,6 @@ void refuse_what_is_not_there(const PortRequest& request) {
     fail(ErrorKind::kUnsupported, "port: `{}` is not there yet: {}; see docs/port.md for what is", flag, what);
   };
   if (request.home != "transformers") refuse("--for keras", "source without Transformers");
-  if (!request.checkout.empty()) refuse("--into", "registration in a checkout");
-  if (request.weights_merged) refuse("--weights-merged", "test files");
-  if (!request.model_class.empty()) refuse("--class", "other classes than that of AutoModel");
 }
 
 std::string read_text(const fs::path& path) {
@@ -77,25 +74,25 @@ json port_model(const PortRequest& request, const PythonEnvironment& given, cons
   }
   const auto python = start(*environment);
   const std::string model = fs::absolute(request.model).string();
-  const json source = python->ask({{"do", "port_source"}, {"model", model}}, progress);
+  const json source = python->ask({{"do", "port_source"}, {"model", model}, {"class", request.model_class}}, progress);
   progress("translate", "translating", -1);
-  const port::PortedFile ported = port::translate(source);
+  port::PortedFile ported = port::translate(source);
+  for (const json& note : source.at("left_out")) ported.notes.push_back(note.get<std::string>());
 
   const std::string model_type = source.at("model_type");
   std::string stem = model_type;
   std::ranges::replace(stem, '-', '_');
   const fs::path path = request.folder / ("modeling_tf_" + stem + ".py");
-  const bool is_there = fs::exists(path, ignored);
-  const bool is_same = is_there && read_text(path) == ported.text;
   json result = {{"model", request.model},
-                 {"class", source.at("base")},
-                 {"tf_class", "TF" + source.at("base").get<std::string>()},
+                 {"class", source.at("wanted")},
+                 {"tf_class", "TF" + source.at("wanted").get<std::string>()},
                  {"model_type", model_type},
                  {"file", path.string()},
                  {"written", !request.dry_run},
                  {"classes", ported.classes},
                  {"lines", std::ranges::count(ported.text, '\n')},
                  {"notes", ported.notes},
+                 {"heads", json::array()},
                  {"limit", request.max_error},
                  {"verdict", "unverified"},
                  {"max_error", nullptr},
@@ -103,12 +100,56 @@ json port_model(const PortRequest& request, const PythonEnvironment& given, cons
                  {"missing", json::array()},
                  {"unexpected", json::array()},
                  {"versions", {{"transformers", source.at("version")}}}};
+  // What is compared: the base class and each task class that was written.
+  std::vector<std::string> compared = {source.at("base").get<std::string>()};
+  json generating = json::array();
+  if (std::ranges::find(ported.classes, result["tf_class"].get<std::string>()) == ported.classes.end()) {
+    result["class"] = source.at("base");
+    result["tf_class"] = "TF" + compared.front();
+  }
+  for (const json& head : source.at("heads")) {
+    const std::string name = head.at("name");
+    if (std::ranges::find(ported.classes, "TF" + name) == ported.classes.end()) continue;
+    compared.push_back(name);
+    if (head.at("generates").get<bool>()) generating.push_back(name);
+  }
+  std::string test = python
+                         ->ask({{"do", "port_test"},
+                                {"model", model},
+                                {"base", source.at("base")},
+                                {"classes", ported.classes},
+                                {"generating", generating},
+                                {"weights_merged", request.weights_merged}},
+                               progress)
+                         .at("text");
+  const fs::path test_path = request.folder / ("test_modeling_tf_" + stem + ".py");
+  result["test"] = test_path.string();
+  const auto registered = [&] {
+    const std::string package = source.at("package");
+    return python->ask({{"do", "port_register"},
+                        {"checkout", fs::absolute(request.checkout).string()},
+                        {"folder", package.substr(package.rfind('.') + 1)},
+                        {"module", path.stem().string()},
+                        {"model_type", model_type},
+                        {"base", source.at("base")},
+                        {"classes", ported.classes},
+                        {"file_text", ported.text},
+                        {"test_text", test},
+                        {"verdict", result.at("verdict")},
+                        {"max_error", result.at("max_error")},
+                        {"dry_run", request.dry_run},
+                        {"force", request.force}},
+                       progress);
+  };
   if (request.dry_run) {
     result["text"] = ported.text;
+    if (!request.checkout.empty()) result["into"] = registered();
     return result;
   }
-  if (is_there && !is_same && !request.force) {
-    bad_input("{}: is there already and differs; move it away, or replace it with --force", path.string());
+  for (const auto& [there, text] : {std::pair{path, ported.text}, std::pair{test_path, test}}) {
+    if (fs::exists(there, ignored) && read_text(there) != text && !request.force) {
+      bad_input("{}: is there already and differs; move it away, or replace it with --force", there.string());
+    }
   }
   const ScratchFolder scratch;
   const fs::path written = scratch.path() / path.filename();
@@ -117,20 +158,39 @@ json port_model(const PortRequest& request, const PythonEnvironment& given, cons
     json judged = python->ask({{"do", "judge_port"},
                                {"file", written.string()},
                                {"model", model},
-                               {"class", result["class"]},
-                               {"tf_class", result["tf_class"]},
+                               {"base", source.at("base")},
+                               {"classes", compared},
+                               {"generating", generating},
                                {"max_error", request.max_error}},
                               progress);
     result.update(verdict_of(judged, request.max_error));
+    for (const std::string& name : compared) {
+      if (name == compared.front()) continue;
+      json of_class = {{"rows", json::array()}, {"missing", json::array()}, {"unexpected", json::array()}};
+      for (const json& row : judged.at("rows")) {
+        if (row.at("class") == name) of_class["rows"].push_back(row);
+      }
+      for (const char* key : {"missing", "unexpected"}) {
+        for (const json& weight : judged.at(key)) {
+          if (weight.get<std::string>().starts_with(name + ": ")) of_class[key].push_back(weight);
+        }
+      }
+      json head = verdict_of(of_class, request.max_error);
+      head["class"] = name;
+      result["heads"].push_back(head);
+    }
     for (const char* key : {"rows", "missing", "unexpected", "versions"}) result[key] = judged.at(key);
   }
-  if (!is_same) {
-    fs::create_directories(request.folder, ignored);
-    const fs::path partial = path.string() + ".partial";
+  fs::create_directories(request.folder, ignored);
+  for (const auto& [there, text] : {std::pair{path, ported.text}, std::pair{test_path, test}}) {
+    if (fs::exists(there, ignored) && read_text(there) == text) continue;
+    const fs::path partial = there.string() + ".partial";
     fs::remove(partial, ignored);
-    write_text(partial, ported.text);
-    fs::rename(partial, path);
+    write_text(partial, text);
+    fs::rename(partial, there);
   }
+  // A file that differs from PyTorch is registered nowhere.
+  if (!request.checkout.empty() && result["verdict"] != "mismatch") result["into"] = registered();
   return result;
 }
 

@@ -79,7 +79,7 @@ void add_port_flags(CLI::App& command, app::PortRequest& p) {
   command.add_option("--for", p.home, "home of the source: transformers")
       ->check(CLI::IsMember({"transformers", "keras"}))
       ->capture_default_str();
-  command.add_option("--class", p.model_class, "model class; default: the one of AutoModel");
+  command.add_option("--class", p.model_class, "class that must be among those written; default: whichever have rules");
   command.add_option("--into", p.checkout, "register there: a Transformers 4 checkout");
   command.add_flag("--dry-run", p.dry_run, "show what would be written; write nothing");
   command.add_flag("--weights-merged", p.weights_merged, "tests load TensorFlow weights instead of `from_pt=True`");

@@ -114,6 +114,9 @@ std::string port_text(const json& result, bool color, bool verbose) {
   std::string text;
   if (!result.at("written").get<bool>()) {
     text += result.at("text").get<std::string>();
+    if (result.contains("into")) {
+      for (const json& file : result.at("into").at("files")) text += "\n" + text_of(file, "diff");
+    }
     return text + fmt::format("# would be written to {}\n", plain_text(text_of(result, "file")));
   }
   text += fmt::format("{}{}{} {}", color ? (is_good ? "\x1b[32m" : "\x1b[33m") : "", is_good ? "✓" : "·",
@@ -131,17 +134,27 @@ std::string port_text(const json& result, bool color, bool verbose) {
   for (const char* key : {"missing", "unexpected"}) {
     for (const json& one : result.at(key)) text += fmt::format("  {:<9}{}\n", key, plain_text(one.get<std::string>()));
   }
+  for (const json& head : result.at("heads")) {
+    text += fmt::format("  {:<9}{}, {:.3e}\n", text_of(head, "verdict"), text_of(head, "class"),
+                        head.at("max_error").get<double>());
+  }
   const double limit = result.at("limit").get<double>();
   for (const json& row : result.at("rows")) {
     const bool is_over = !row.at("error").is_number() || row.at("error").get<double>() > limit;
     if (!is_over && !verbose) continue;
     const std::string error =
         row.at("error").is_number() ? fmt::format("{:.3e}", row.at("error").get<double>()) : "not the same shapes";
-    text += fmt::format("  {:<9}{} at {} ({}): {}\n", is_over ? "over" : "output", text_of(row, "name"),
-                        row.at("shape").dump(), text_of(row, "case"), error);
+    text += fmt::format("  {:<9}{} {} at {} ({}): {}\n", is_over ? "over" : "output", text_of(row, "class"),
+                        text_of(row, "name"), row.at("shape").dump(), text_of(row, "case"), error);
   }
   for (const json& note : result.at("notes"))
     text += fmt::format("  note     {}\n", plain_text(note.get<std::string>()));
+  if (result.contains("into")) {
+    for (const json& file : result.at("into").at("files"))
+      text += fmt::format("  changed  {}\n", plain_text(text_of(file, "path")));
+    for (const json& entry : result.at("into").at("skipped"))
+      text += fmt::format("  skipped  {}\n", plain_text(entry.get<std::string>()));
+  }
   return text;
 }
 

@@ -155,10 +155,11 @@ Node full(const Bindings& bound, const TorchCall&, std::string&) {
 
 Node flatten(const Bindings& bound, const TorchCall&, std::string& problem) {
   const auto start = integer(bound.at("start_dim")), end = integer(bound.at("end_dim"));
-  if (!start || end != -1 || *start < 0) {
-    problem = "flattens other axes than the last ones";
+  if (!start || !end || *start < 0) {
+    problem = "flattens axes that are not written as numbers";
     return {};
   }
+  if (*end != -1) return filled("flatten($self, $start_dim, $end_dim)", bound);
   return *start == 0 ? filled("tf.reshape($self, [-1])", bound) : filled("flatten($self, $start_dim)", bound);
 }
 

@@ -16,6 +16,11 @@ Facts::Facts(const Node& module) {
     for (const Node& base : s[1].children) {
       const std::string name = dotted(base);
       if (name == "nn.Module" || name == "torch.nn.Module") facts.is_module = true;
+      if (name == "nn.Linear") {
+        facts.leaf = name.substr(3);
+        facts.is_module = true;
+      }
+      if (name == "torch.autograd.Function") facts.is_function = true;
       if (name == "PreTrainedModel") facts.is_module = facts.is_model = true;
       const auto known = classes_.find(name);
       if (known == classes_.end()) continue;

@@ -14,6 +14,8 @@ namespace crossload::port {
 struct ClassFacts {
   const Node* node = nullptr;
   std::string base;                                      // of this file, or empty
+  std::string leaf;                                      // of torch.nn that it is derived from: `Linear`
+  bool is_function = false;                              // derived from torch.autograd.Function
   bool is_module = false;                                // derived from nn.Module
   bool is_model = false;                                 // derived from PreTrainedModel
   std::map<std::string, std::set<std::string>> modules;  // attribute: classes of this file, or `nn.<leaf>`

@@ -68,6 +68,7 @@ void for_each(const Node& node, const Visit& visit) {
 class Kinds {
  public:
   explicit Kinds(const std::vector<std::string>& types) : types_(types) {}
+  const std::vector<std::string>& all() const { return types_; }
   bool is_known() const { return !types_.empty(); }
   bool is_tensor() const;                    // each time, or None
   bool is(std::string_view kind) const;      // each time, or None: `size`, `int`, `device`

@@ -31,10 +31,14 @@ constexpr CallRule kCallRules[] = {
      "$beta * $input + $alpha * tf.matmul($batch1, $batch2)"},
     {"Tensor.baddbmm(self, batch1, batch2, beta=1.0, alpha=1.0)",
      "$beta * $self + $alpha * tf.matmul($batch1, $batch2)"},
+    {"torch.nn.functional.linear(input, weight)", "tf.matmul($input, $weight, transpose_b=True)"},
+    {"torch.nn.functional.linear(input, weight, bias)", "tf.matmul($input, $weight, transpose_b=True) + $bias"},
+    {"torch.rsub(input, other)", "$other - $input"},
     {"torch.outer(input, vec2)", "tf.tensordot($input, $vec2, axes=0)"},
     // Shapes
     {"Tensor.unsqueeze(self, dim)", "tf.expand_dims($self, axis=$dim)"},
     {"torch.unsqueeze(input, dim)", "tf.expand_dims($input, axis=$dim)"},
+    {"Tensor.squeeze(self)", "tf.squeeze($self)"},
     {"Tensor.squeeze(self, dim)", "tf.squeeze($self, axis=$dim)"},
     {"Tensor.view(self, *shape)", "tf.reshape($self, $shape)"},
     {"Tensor.reshape(self, *shape)", "tf.reshape($self, $shape)"},
@@ -69,7 +73,6 @@ constexpr CallRule kCallRules[] = {
     {"Tensor.floor(self)", "tf.floor($self)"},
     {"Tensor.round(self)", "tf.round($self)"},
     {"Tensor.relu(self)", "tf.nn.relu($self)"},
-    {"Tensor.rsub(self, other)", "$other - $self"},
     {"Tensor.bitwise_or(self, other)", "tf.logical_or($self, $other)"},
     {"Tensor.bitwise_and(self, other)", "tf.logical_and($self, $other)"},
     {"Tensor.logical_or(self, other)", "tf.logical_or($self, $other)"},
@@ -133,6 +136,8 @@ constexpr CallRule kCallRules[] = {
     {"Tensor.argmax(self, dim)", "tf.argmax($self, axis=$dim, output_type=tf.int32)"},
     {"Tensor.any(self)", "tf.reduce_any($self)"},
     {"Tensor.all(self)", "tf.reduce_all($self)"},
+    {"torch.nn.functional.interpolate(input, size=None, scale_factor=None, mode=\"nearest\", align_corners=None)",
+     "interpolate($input, size=$size, scale_factor=$scale_factor, mode=$mode, align_corners=$align_corners)"},
     // Softmax and activations
     {"torch.nn.functional.gelu(input, approximate=\"none\")",
      "tf.nn.gelu($input, approximate=$approximate == \"tanh\")"},
@@ -173,10 +178,158 @@ constexpr ModuleRule kModuleRules[] = {
     {"ReLU()", "keras.layers.Activation(\"relu\")", ""},
     {"GELU()", "keras.layers.Activation(\"gelu\")", ""},
     {"SiLU()", "keras.layers.Activation(\"swish\")", ""},
+    {"CrossEntropyLoss(ignore_index=None, reduction=None)",
+     "TFCrossEntropyLoss(ignore_index=$ignore_index, reduction=$reduction)", ""},
+    {"MSELoss()", "TFMSELoss()", ""},
+    {"BCEWithLogitsLoss()", "TFBCEWithLogitsLoss()", ""},
     {"Softmax(dim)", "keras.layers.Softmax(axis=$dim)", ""},
 };
 
 constexpr Helper kHelpers[] = {
+    {"TFOutputEmbeddings", R"(class TFOutputEmbeddings(keras.layers.Dense):
+    """Logits over the vocabulary, with a kernel of its own or that of the input embeddings."""
+
+    embeddings_of = None
+
+    def tie_to(self, embeddings):
+        # A function, so that Keras does not count the weights twice.
+        self.embeddings_of = lambda: embeddings.embeddings
+
+    def build(self, input_shape):
+        if self.embeddings_of is None:
+            return super().build(input_shape)
+        self.built = True
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=[self.units], initializer="zeros")
+
+    def call(self, inputs):
+        if self.embeddings_of is None:
+            return super().call(inputs)
+        logits = tf.matmul(inputs, self.embeddings_of(), transpose_b=True)
+        return logits + self.bias if self.use_bias else logits)"},
+    {"interpolate",
+     R"(def interpolate(inputs, size=None, scale_factor=None, mode="nearest", align_corners=None):
+    """Pictures (batch, channels, height, width) of another size, as PyTorch computes them."""
+    old = shape_list(inputs)[2:]
+    if size is None:
+        factors = scale_factor if isinstance(scale_factor, (list, tuple)) else [scale_factor] * len(old)
+        size = [tf.cast(tf.floor(tf.cast(n, tf.float32) * factor), tf.int32) for n, factor in zip(old, factors)]
+    else:
+        size = list(size) if isinstance(size, (list, tuple)) else [size] * len(old)
+        factors = [None] * len(old)
+    rows, columns = (
+        interpolation_matrix(before, after, factor, mode, align_corners)
+        for before, after, factor in zip(old, size, factors)
+    )
+    return tf.einsum("bchw,ih,jw->bcij", inputs, tf.cast(rows, inputs.dtype), tf.cast(columns, inputs.dtype))
+
+
+def interpolation_matrix(before, after, factor, mode, align_corners):
+    """The weights (after, before) of old positions in new ones, along one axis."""
+    old, new = tf.cast(before, tf.float32), tf.cast(after, tf.float32)
+    positions = tf.range(new)
+    scale = old / new if factor is None else 1.0 / factor
+    if mode == "nearest":
+        nearest = tf.minimum(tf.cast(tf.floor(positions * scale), tf.int32), before - 1)
+        return tf.one_hot(nearest, before)
+    if align_corners:
+        source = positions * (old - 1) / tf.maximum(new - 1, 1)
+    else:
+        source = (positions + 0.5) * scale - 0.5
+    if mode != "bicubic":
+        source = tf.maximum(source, 0.0)
+    first = tf.floor(source)
+    rest = source - first
+    if mode == "bicubic":
+        a = -0.75
+
+        def near(x):
+            return ((a + 2) * x - (a + 3)) * x * x + 1
+
+        def far(x):
+            return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+
+        weights = {-1: far(rest + 1), 0: near(rest), 1: near(1 - rest), 2: far(2 - rest)}
+    else:
+        weights = {0: 1 - rest, 1: rest}
+    matrix = 0.0
+    for offset, weight in weights.items():
+        at = tf.clip_by_value(tf.cast(first, tf.int32) + offset, 0, before - 1)
+        matrix += weight[:, None] * tf.one_hot(at, before)
+    return matrix)"},
+    {"take_at", R"(def take_at(tensor, rows, columns):
+    """`tensor[rows, columns]`: one vector for each pair of indices, negative ones counted from the end."""
+    sizes = shape_list(tensor)
+    rows, columns = tf.cast(rows, tf.int32), tf.cast(columns, tf.int32)
+    rows, columns = rows + tf.zeros_like(columns), columns + tf.zeros_like(rows)
+    rows = tf.where(rows < 0, rows + sizes[0], rows)
+    columns = tf.where(columns < 0, columns + sizes[1], columns)
+    return tf.gather_nd(tensor, tf.stack([rows, columns], axis=-1)))"},
+    {"causal_lm_loss", R"(def causal_lm_loss(logits, labels, vocab_size: int, ignore_index: int = -100):
+    """The mean loss of predicting each token from those before it."""
+    shift_logits = tf.reshape(logits[..., :-1, :], [-1, vocab_size])
+    shift_labels = tf.reshape(labels[..., 1:], [-1])
+    return TFCrossEntropyLoss(ignore_index=ignore_index)(shift_logits, shift_labels))"},
+    {"sequence_classification_loss", R"(def sequence_classification_loss(labels, pooled_logits, config, logits=None):
+    """The loss of `config.problem_type`, which the first labels decide where it is not given."""
+    num_labels = config.num_labels
+    if config.problem_type is None:
+        if num_labels == 1:
+            config.problem_type = "regression"
+        elif num_labels > 1 and tf.as_dtype(labels.dtype).is_integer:
+            config.problem_type = "single_label_classification"
+        else:
+            config.problem_type = "multi_label_classification"
+    if config.problem_type == "regression":
+        if num_labels == 1:
+            return TFMSELoss()(tf.squeeze(pooled_logits), tf.squeeze(labels))
+        return TFMSELoss()(pooled_logits, labels)
+    if config.problem_type == "single_label_classification":
+        return TFCrossEntropyLoss()(tf.reshape(pooled_logits, [-1, num_labels]), tf.reshape(labels, [-1]))
+    return TFBCEWithLogitsLoss()(pooled_logits, labels))"},
+    {"question_answering_loss",
+     R"(def question_answering_loss(start_logits, end_logits, start_positions, end_positions):
+    """The mean of the losses of both ends; positions outside the text do not count."""
+    if start_positions is None or end_positions is None:
+        return None
+    ignored_index = shape_list(start_logits)[1]
+    loss_fct = TFCrossEntropyLoss(ignore_index=ignored_index)
+    start_positions = tf.clip_by_value(tf.reshape(start_positions, [-1]), 0, ignored_index)
+    end_positions = tf.clip_by_value(tf.reshape(end_positions, [-1]), 0, ignored_index)
+    return (loss_fct(start_logits, start_positions) + loss_fct(end_logits, end_positions)) / 2)"},
+    {"token_classification_loss", R"(def token_classification_loss(logits, labels, config):
+    """The mean loss over all tokens whose label counts."""
+    return TFCrossEntropyLoss()(tf.reshape(logits, [-1, config.num_labels]), tf.reshape(labels, [-1])))"},
+    {"TFCrossEntropyLoss", R"(class TFCrossEntropyLoss:
+    """The mean over the labels that are not `ignore_index`, of shape (1,); classes are the second axis."""
+
+    def __init__(self, ignore_index=-100, reduction="mean"):
+        self.ignore_index, self.reduction = ignore_index, reduction
+
+    def __call__(self, logits, labels):
+        labels = tf.cast(labels, tf.int32)
+        if len(logits.shape) > 2:
+            logits = tf.experimental.numpy.moveaxis(logits, 1, -1)
+        is_counted = labels != self.ignore_index
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            labels=tf.where(is_counted, labels, tf.zeros_like(labels)), logits=logits
+        )
+        counted = tf.cast(is_counted, losses.dtype)
+        if self.reduction == "none":
+            return losses * counted
+        total = tf.reduce_sum(losses * counted)
+        return tf.reshape(total if self.reduction == "sum" else total / tf.reduce_sum(counted), [1]))"},
+    {"TFMSELoss", R"(class TFMSELoss:
+    """The mean of squared differences, of shape (1,)."""
+
+    def __call__(self, logits, labels):
+        return tf.reshape(tf.reduce_mean(tf.square(logits - tf.cast(labels, logits.dtype))), [1]))"},
+    {"TFBCEWithLogitsLoss", R"(class TFBCEWithLogitsLoss:
+    """The mean binary cross entropy of each logit, of shape (1,)."""
+
+    def __call__(self, logits, labels):
+        losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=tf.cast(labels, logits.dtype), logits=logits)
+        return tf.reshape(tf.reduce_mean(losses), [1]))"},
     {"get_head_mask", R"(def get_head_mask(head_mask, num_hidden_layers: int):
     """One mask a layer, to be multiplied with attention probabilities."""
     if head_mask is None:
@@ -225,10 +378,11 @@ constexpr Helper kHelpers[] = {
         inputs = tf.pad(inputs, [[0, 0], [0, 0], [height, height], [width, width]])
         outputs = super().call(tf.transpose(inputs, perm=[0, 2, 3, 1]))
         return tf.transpose(outputs, perm=[0, 3, 1, 2]))"},
-    {"flatten", R"(def flatten(tensor, start_dim: int):
-    """The axes from `start_dim` on as one."""
+    {"flatten", R"(def flatten(tensor, start_dim: int, end_dim: int = -1):
+    """The axes from `start_dim` to `end_dim` as one."""
     sizes = shape_list(tensor)
-    return tf.reshape(tensor, sizes[:start_dim] + [math.prod(sizes[start_dim:])]))"},
+    end = end_dim % len(sizes) + 1
+    return tf.reshape(tensor, sizes[:start_dim] + [math.prod(sizes[start_dim:end])] + sizes[end:]))"},
     {"expand", R"(def expand(tensor, sizes):
     """Broadcast to `sizes`, where -1 keeps the size that is there."""
     own = shape_list(tensor)
@@ -374,9 +528,20 @@ const std::map<std::string, std::string>& attribute_rules() {
   return kRules;
 }
 
+const std::map<std::string, std::string>& loss_rules() {
+  static const std::map<std::string, std::string> kRules = {
+      {"ForCausalLMLoss", "causal_lm_loss"},
+      {"ForSequenceClassificationLoss", "sequence_classification_loss"},
+      {"ForQuestionAnsweringLoss", "question_answering_loss"},
+      {"ForTokenClassification", "token_classification_loss"},
+  };
+  return kRules;
+}
+
 const std::set<std::string>& dropped_methods() {
-  static const std::set<std::string> kNames = {"_prune_heads", "prune_heads",  "_init_weights",
-                                               "extra_repr",   "_tie_weights", "_set_gradient_checkpointing"};
+  static const std::set<std::string> kNames = {"_prune_heads",  "prune_heads",  "_init_weights",
+                                               "extra_repr",    "_tie_weights", "_set_gradient_checkpointing",
+                                               "_reorder_cache"};
   return kNames;
 }
 

@@ -46,6 +46,9 @@ const std::map<std::string, std::string>& import_rules();
 /// Attributes that Keras keeps for itself, and what they are called instead.
 const std::map<std::string, std::string>& attribute_rules();
 
+/// Losses by the names of Transformers' functions: `ForCausalLMLoss` → a helper.
+const std::map<std::string, std::string>& loss_rules();
+
 /// Methods of PyTorch's classes that have no counterpart, such as pruning.
 const std::set<std::string>& dropped_methods();
 

@@ -31,13 +31,25 @@ bool is_torch_origin(const std::string& module) {
          module.find(".modeling_") != std::string::npos;
 }
 
-Translator::Translator(const json& source)
+Translator::Translator(const json& source, const std::set<std::string>& heads)
     : source_(source), module_(node_from_json(source.at("tree"))), file_(source.at("file").get<std::string>()) {
   fold_module(module_);
+  read_imports();
+  // `LayerNorm` of `from torch.nn import LayerNorm` is `nn.LayerNorm`, as most files have it.
+  if (imports_.contains("nn")) {
+    for_each(module_, [&](Node& n) {
+      const auto found = n.is("Name") ? imports_.find(n.text) : imports_.end();
+      if (found == imports_.end() || found->second.first != "torch.nn" || found->second.second.empty()) return;
+      Node whole = attribute(name("nn"), found->second.second);
+      whole.types = n.types;
+      whole.line = n.line;
+      n = whole;
+    });
+  }
   facts_ = std::make_unique<Facts>(module_);
   base_ = source.at("base").get<std::string>();
-  read_imports();
   read_initializer();
+  read_heads(heads);
 }
 
 PortedFile Translator::run() {
@@ -93,12 +105,47 @@ void Translator::read_initializer() {
   }
 }
 
+void Translator::read_heads(const std::set<std::string>& names) {
+  for (const json& given : source_.at("heads")) {
+    const auto text = [&](const json& of, const char* key) {
+      const auto found = of.find(key);
+      return found != of.end() && found->is_string() ? found->get<std::string>() : std::string();
+    };
+    Head head;
+    head.name = text(given, "name");
+    if (!names.contains(head.name)) continue;
+    head.task = text(given, "task");
+    head.loss = text(given, "loss");
+    head.generates = given.at("generates").get<bool>();
+    head.takes_positions = given.at("positions").get<bool>();
+    head.tied = given.at("tied").get<std::vector<std::string>>();
+    if (const json& output = given.at("output"); output.is_object()) {
+      head.output_path = text(output, "path");
+      head.input_path = text(output, "input");
+      output_layers_.insert(text(output, "class") + "." + text(output, "attribute"));
+    }
+    heads_[head.name] = head;
+  }
+  // `self.decoder.bias = self.bias`: the layer has none of its own.
+  for (const auto& [class_name, facts] : facts_->classes()) {
+    const auto init = facts.methods.find("__init__");
+    if (init == facts.methods.end()) continue;
+    for_each(*init->second, [&](const Node& n) {
+      if (n.is("Assign") && n.size() == 2 && n[0].is("Attr", "bias") && n[0][0].is("Attr") &&
+          n[0][0][0].is("Name", "self") && dotted(n[1]) == "self.bias") {
+        shared_biases_.insert(class_name + "." + n[0][0].text);
+      }
+    });
+  }
+}
+
 void Translator::find_reachable() {
   std::vector<std::string> open = {base_};
   const auto reach = [&](const std::string& name) {
     if (reachable_.insert(name).second) open.push_back(name);
   };
   reachable_.insert(base_);
+  for (const auto& [head, facts] : heads_) reach(head);
   for (const auto& [class_name, facts] : facts_->classes()) {
     if (facts.is_model && facts.base.empty()) reach(class_name);
   }
@@ -207,6 +254,42 @@ void Translator::rename_texts(Node& tree) const {
   });
 }
 
-PortedFile translate(const json& source) { return Translator(source).run(); }
+namespace {
+
+// What a task class alone lacks: the first place, and how many more.
+std::string reason_of(const Error& error) {
+  if (error.details().empty()) return error.what();
+  const size_t more = error.details().size() - 1;
+  return more == 0 ? error.details()[0] : fmt::format("{} (and {} more places)", error.details()[0], more);
+}
+
+}  // namespace
+
+PortedFile translate(const json& source) {
+  std::set<std::string> heads;
+  for (const json& head : source.at("heads")) heads.insert(head.at("name").get<std::string>());
+  try {
+    return Translator(source, heads).run();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kUnsupported || heads.empty()) throw;
+  }
+  // One class without a rule does not take the others with it.
+  const std::string required = source.at("required").get<std::string>();
+  Translator(source, {}).run();
+  std::set<std::string> good;
+  std::vector<std::string> notes;
+  for (const std::string& head : heads) {
+    try {
+      Translator(source, {head}).run();
+      good.insert(head);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::kUnsupported || head == required) throw;
+      notes.push_back(fmt::format("{} is left out: {}", head, reason_of(error)));
+    }
+  }
+  PortedFile ported = Translator(source, good).run();
+  ported.notes.insert(ported.notes.begin(), notes.begin(), notes.end());
+  return ported;
+}
 
 }  // namespace crossload::port

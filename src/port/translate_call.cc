@@ -31,6 +31,7 @@ std::vector<Node> Translator::arguments_of(const Node& n) {
     const Node& argument = n[i];
     if (argument.is("Keyword", "device") || argument.is("Name", "device")) continue;
     if (argument.is("Attr", "device")) continue;
+    if (argument.is("Keyword", "") && !dropped_rest_.empty() && argument[0].is("Name", dropped_rest_)) continue;
     if (argument.is("Keyword")) {
       arguments.push_back(keyword(argument.text, expression(argument[0])));
     } else {
@@ -54,6 +55,14 @@ Node Translator::call_expression(const Node& n) {
     return call_expression(inner);
   }
   if (f.is("Attr") && f[0].is("Call") && f[0][0].is("Name", "super")) return super_call(n);
+  if (is_head_ && f.is("Attr", "loss_function") && f[0].is("Name", "self")) {
+    const auto rule = loss_rules().find(heads_.at(class_).loss);
+    if (rule != loss_rules().end()) return call(name(rule->second), arguments_of(n));
+  }
+  if (f.is("Attr") && f[0].is("Name", "self") && shared_biases_.contains(class_ + "." + f.text)) {
+    Node product = call(expression(f), arguments_of(n));
+    return make("Bin", "+", {product, attribute(name("self"), "bias")});
+  }
   if (f.is("Attr") && f[0].is("Name", "self")) {
     const std::string key = "self." + f.text;
     const bool is_own = !facts_->owner_of(class_, f.text).empty();
@@ -63,13 +72,18 @@ Node Translator::call_expression(const Node& n) {
       }
     }
   }
+  if (f.is("Attr", "apply") && f[0].is("Name") && facts_->find(f[0].text) != nullptr &&
+      facts_->find(f[0].text)->is_function) {
+    return call(attribute(name("TF" + f[0].text), "call"), arguments_of(n));
+  }
   const ClassFacts* made_class = f.is("Name") ? facts_->find(f.text) : nullptr;
   const std::string eager = facts_->eager_class(f);
   if (!eager.empty()) made_class = facts_->find(eager);
   if (made_class != nullptr) return class_call(n, eager.empty() ? f.text : eager, *made_class);
   if (f.is("Attr") && is_tensor_method(f.text)) {
     const Kinds of = kinds(f[0]);
-    const bool is_module_like = f[0].is("Name", "self") || !of.modules().empty();
+    const bool is_package = f[0].is("Name") && imports_.contains(f[0].text);
+    const bool is_module_like = is_package || f[0].is("Name", "self") || !of.modules().empty();
     if (!is_module_like && (of.is_tensor() || !of.is_known())) {
       const Node self = expression(f[0]);
       return *special("Tensor." + f.text, arguments_of(n), n, &self);
@@ -117,6 +131,7 @@ Node Translator::super_call(const Node& n) {
   const ClassFacts* facts = facts_->find(class_);
   if (n[0].text == "__init__" && facts != nullptr && facts->is_module) {
     if (is_main_layer_ || facts->base.empty()) made.children.resize(1);
+    if (is_head_) made.children.push_back(make("Starred", "", {name("inputs")}));
     const bool has_rest = std::ranges::any_of(made.children, [](const Node& a) { return a.is("Keyword", ""); });
     if (!has_rest) made.children.push_back(keyword("", name("kwargs")));
   }

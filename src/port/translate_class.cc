@@ -25,6 +25,11 @@ void Translator::class_statement(const Node& s, std::vector<Node>& body) {
     public_classes_.push_back("TF" + base_);
     return;
   }
+  if (const auto head = heads_.find(s.text); head != heads_.end()) {
+    body.push_back(head_class(s, head->second));
+    public_classes_.push_back("TF" + s.text);
+    return;
+  }
   body.push_back(layer_class(s, "TF" + s.text, facts));
 }
 
@@ -51,23 +56,32 @@ Node Translator::layer_class(const Node& s, const std::string& tf_class, const C
   std::vector<Node> bases;
   if (!facts.base.empty() && !facts.is_model)
     bases.push_back(name("TF" + facts.base));
+  else if (!facts.leaf.empty())
+    bases.push_back(parse_expression("keras.layers.Dense"));
   else if (facts.is_module)
     bases.push_back(name("keras.layers.Layer"));
   Node made = make("Class", tf_class, {make("Decorators"), make("Bases", "", bases), make("Block")});
   if (!facts.is_module) {
     for (const Node& d : s[0].children) made[0].children.push_back(d);
-    made[1] = s[1];
+    if (facts.is_function) {
+      notes_.push_back(
+          fmt::format("{}:{}: the gradient of {} is that of what it computes, not its own", file_, s.line, s.text));
+    } else {
+      made[1] = s[1];
+    }
     for (Node& base : made[1].children) annotation(base);
   }
   for (const Node& base : s[1].children) {
     const std::string torch = torch_name(base);
-    if (facts.is_module || torch.empty()) continue;
+    if (facts.is_module || facts.is_function || torch.empty()) continue;
     problem(s, fmt::format("a class derived from `{}` has no rule", torch));
   }
   std::vector<Node>& members = made[2].children;
   for (const Node& member : s[2].children) {
     if (member.is("Def")) {
       if (dropped_methods().contains(member.text)) continue;
+      if (facts.is_function && member.text != "forward") continue;
+      if (is_head_ && member.text == "prepare_inputs_for_generation") continue;
       members.push_back(function(member, s.text + "." + member.text));
     } else if (member.is("Space")) {
       if (!members.empty()) members.push_back(member);
@@ -162,6 +176,62 @@ Node Translator::base_model(const Node& s) {
                       "    with tf.name_scope(self.{0}.name):\n        self.{0}.build(None)",
                       prefix))})}));
   return made;
+}
+
+Node Translator::head_class(const Node& s, const Head& head) {
+  is_head_ = true;
+  Node made = layer_class(s, "TF" + s.text, *facts_->find(s.text));
+  is_head_ = false;
+  made[0] = s[0];
+  rename_texts(made[0]);
+  made[1].children = {name("TF" + facts_->find(s.text)->base)};
+  std::vector<Node>& members = made[2].children;
+  for (Node& member : members) {
+    if (member.is("Def", "call")) member[0].children.insert(member[0].children.begin(), name("unpack_inputs"));
+    if (member.is("Def", "__init__") && !head.output_path.empty()) {
+      member[3].children.push_back(
+          make("Source", fmt::format("if config.tie_word_embeddings:\n    self.{}.tie_to(self.{})",
+                                     renamed_path(head.output_path), renamed_path(head.input_path))));
+    }
+    if (member.is("Def", "set_input_embeddings")) {
+      for_each(member, [](Node& n) {
+        if (n.is("Assign")) n[0] = attribute(n[0], "embeddings");
+      });
+    }
+  }
+  for (const std::string& pattern : head.tied) unexpected_.insert(pattern);
+  if (head.generates) {
+    if (!members.empty() && members.back().is("Def", "build")) {
+      members.insert(members.end() - 1, prepare_inputs(head));
+    } else {
+      members.push_back(prepare_inputs(head));
+    }
+  }
+  return made;
+}
+
+Node Translator::prepare_inputs(const Head& head) {
+  std::string text =
+      "if past_key_values is not None:\n    input_ids = input_ids[:, -1:]\n"
+      "model_inputs = {\n    \"input_ids\": input_ids,\n    \"attention_mask\": attention_mask,\n"
+      "    \"past_key_values\": past_key_values,\n    \"use_cache\": use_cache,\n}\n";
+  if (head.takes_positions) {
+    text +=
+        "if attention_mask is not None:\n"
+        "    # Positions count what is not padding; padding has position 1.\n"
+        "    position_ids = tf.cumsum(attention_mask, axis=-1) - 1\n"
+        "    position_ids = tf.where(attention_mask == 0, tf.ones_like(position_ids), position_ids)\n"
+        "    model_inputs[\"position_ids\"] = position_ids if past_key_values is None else position_ids[:, -1:]\n";
+  }
+  text += "return model_inputs";
+  Node parameters = make("Params");
+  for (const char* one : {"self", "input_ids"})
+    parameters.children.push_back(make("Param", one, {make("Empty"), make("Empty")}));
+  for (const char* one : {"past_key_values", "attention_mask", "use_cache"})
+    parameters.children.push_back(make("Param", one, {make("Empty"), make("Const", "None")}));
+  parameters.children.push_back(make("KwParam", "kwargs", {make("Empty"), make("Empty")}));
+  return make("Def", "prepare_inputs_for_generation",
+              {make("Decorators"), parameters, make("Empty"), make("Block", "", {make("Source", text)})});
 }
 
 Node Translator::parse_parameters(const std::vector<std::string>& names) {

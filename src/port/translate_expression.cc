@@ -17,7 +17,9 @@ Kinds Translator::kinds(const Node& n) const {
   if (!n.types.empty()) return Kinds(n.types);
   if (n.is("Name")) {
     const auto found = types_.find(n.text);
-    if (found != types_.end()) return Kinds(found->second);
+    // None wherever a probe saw it says nothing of a branch where it is not None.
+    const auto is_none = [](const std::string& kind) { return kind == "none"; };
+    if (found != types_.end() && !std::ranges::all_of(found->second, is_none)) return Kinds(found->second);
   }
   return Kinds(n.types);
 }
@@ -43,6 +45,17 @@ Node Translator::bare_expression(const Node& n) {
   if (n.is("Bin")) return binary(n, n.line);
   if (n.is("Sub")) return subscript(n);
   if (n.is("Compare")) return comparison(n);
+  if (n.is("Bool")) {
+    Node made = make("Bool", n.text);
+    for (const Node& child : n.children) {
+      Node part = expression(child);
+      const bool is_there = std::ranges::any_of(made.children, [&](const Node& other) {
+        return other.is("Attr", "is_integer") && print_expression(other) == print_expression(part);
+      });
+      if (!is_there) made.children.push_back(std::move(part));
+    }
+    return made.size() == 1 ? Node(made[0]) : made;
+  }
   if (n.is("ListComp") && !layer_name_.empty()) return layer_list(n);
   if (n.is("List") && !layer_name_.empty() && makes_module(n)) return layer_items(n);
   if (n.is("Str") || n.is("Concat") || n.is("Raw")) {
@@ -107,6 +120,15 @@ Node Translator::attribute_expression(const Node& n) {
     Node weight = leaf_weight(n[0]);
     return attribute(weight.is("Call") ? Node(weight[1]) : weight, "dtype");
   }
+  const ClassFacts* own = facts_->find(class_);
+  if (n.text == "weight" && n[0].is("Name", "self") && own != nullptr && own->leaf == "Linear")
+    return call(parse_expression("tf.transpose"), {attribute(name("self"), "kernel")});
+  if ((n.text == "T" || n.text == "mT") && may_be_tensor) {
+    Node whole = expression(n[0]);
+    const bool is_transposed = whole.is("Call") && whole.size() == 2 && dotted(whole[0]) == "tf.transpose";
+    if (is_transposed) return Node(whole[1]);
+    return call(parse_expression(n.text == "T" ? "tf.transpose" : "tf.linalg.matrix_transpose"), {whole});
+  }
   if (n.text == "training" && n[0].is("Name", "self")) return name("training");
   if (n.text == "device") return name("device");
   if (n.text == "data" && may_be_tensor) return expression(n[0]);
@@ -137,6 +159,18 @@ Node Translator::leaf_weight(const Node& n) {
   return attribute(owner, n.text);
 }
 
+std::string Translator::renamed_path(const std::string& path) {
+  std::string made;
+  for (size_t at = 0; at <= path.size();) {
+    const size_t end = std::min(path.find('.', at), path.size());
+    const std::string part = path.substr(at, end - at);
+    const bool is_index = !part.empty() && std::isdigit(static_cast<unsigned char>(part[0])) != 0;
+    made += is_index ? "[" + part + "]" : (at == 0 ? "" : ".") + renamed_attribute(part);
+    at = end + 1;
+  }
+  return made;
+}
+
 std::string Translator::renamed_attribute(const std::string& text) {
   const auto found = attribute_rules().find(text);
   return found == attribute_rules().end() ? text : found->second;
@@ -157,9 +191,18 @@ Node Translator::subscript(const Node& n) {
     }
     if (index.is_tensor() && index.dtype() == "bool")
       return call(parse_expression("tf.boolean_mask"), {made[0], made[1]});
+    if (n[1].is("Tuple") && n[1].size() == 2 && index_of(n[1][0]) && index_of(n[1][1]))
+      return call(name("take_at"), {made[0], made[1][0], made[1][1]});
     problem(n, fmt::format("indexing by tensors, `{}`, has no rule", print_expression(n)));
   }
   return made;
+}
+
+bool Translator::index_of(const Node& n) const {
+  const Kinds of = kinds(n);
+  return of.is_known() && !n.is("Slice") && std::ranges::all_of(of.all(), [](const std::string& kind) {
+           return kind == "int" || kind.ends_with(":int64") || kind.ends_with(":int32");
+         });
 }
 
 bool Translator::index_is_tensor(const Node& index) const {
@@ -170,6 +213,12 @@ bool Translator::index_is_tensor(const Node& index) const {
 
 Node Translator::comparison(const Node& n) {
   Node made = n;
+  // The class of numbers: labels may have any width.
+  if (n.text == "==" && n.size() == 2 && n[0].is("Attr", "dtype")) {
+    static const std::set<std::string> kIntegers = {"torch.long", "torch.int", "torch.int64", "torch.int32"};
+    if (kIntegers.contains(torch_name(n[1])))
+      return attribute(call(parse_expression("tf.as_dtype"), {attribute(expression(n[0][0]), "dtype")}), "is_integer");
+  }
   const bool has_sizes = std::ranges::any_of(n.children, [&](const Node& c) { return is_sizes(c, kinds(c)); });
   for (Node& child : made.children) {
     child = expression(child);

@@ -44,18 +44,37 @@ Node Translator::function(const Node& s, const std::string& key) {
   }
   std::vector<Node> parameters;
   bool has_rest = false;
+  // `unpack_inputs` takes none but those that are named; what the body itself looks into stays.
+  const bool is_unpacked = (is_main_layer_ || is_head_) && s.text == "forward";
+  dropped_rest_.clear();
   for (const Node& p : s[1].children) {
     if (p.is("Param", "device")) continue;
+    if (p.is("Param", "ctx") && facts_->find(class_) != nullptr && facts_->find(class_)->is_function) continue;
+    if (p.is("KwParam") && is_unpacked) {
+      long named = 0, passed_on = 0;
+      for_each(s[3], [&](const Node& n) {
+        named += n.is("Name", p.text);
+        passed_on += n.is("Keyword", "") && n[0].is("Name", p.text);
+      });
+      if (named == passed_on) {
+        dropped_rest_ = p.text;
+        continue;
+      }
+    }
     Node kept = p;
     for (Node& part : kept.children) annotation(part);
     has_rest = has_rest || p.is("KwParam");
     parameters.push_back(kept);
   }
   const bool is_layer = !class_.empty() && facts_->find(class_)->is_module;
+  if (in_init_ && is_head_) {
+    const auto rest = std::ranges::find_if(parameters, [](const Node& p) { return p.is("KwParam"); });
+    parameters.insert(rest, make("VarParam", "inputs", {make("Empty"), make("Empty")}));
+  }
   if (in_init_ && is_layer && !has_rest)
     parameters.push_back(make("KwParam", "kwargs", {make("Empty"), make("Empty")}));
   // The main layer always takes it: `unpack_inputs` and Keras hand it over.
-  if (facts_->needs_training(key) || (is_main_layer_ && s.text == "forward")) {
+  if (facts_->needs_training(key) || is_unpacked) {
     Node training = make("Param", "training", {name("bool"), make("Const", "False")});
     const auto rest = std::ranges::find_if(parameters, [](const Node& p) { return p.is("KwParam"); });
     parameters.insert(rest, training);
@@ -128,6 +147,10 @@ Node Translator::block(const Node& s, const std::string& where) {
       // No probe came this far: the function had returned.
       made.children.push_back(not_ported(before));
       break;
+    }
+    if (translated.empty()) {
+      // What was said of it goes too.
+      while (!made.children.empty() && made.children.back().is("Comment")) made.children.pop_back();
     }
     for (Node& one : translated) made.children.push_back(std::move(one));
   }

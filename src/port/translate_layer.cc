@@ -95,9 +95,13 @@ std::vector<Node> Translator::parameter(const Node& s, const Node& value) {
     const bool is_local = std::ranges::any_of(conditions_, [&](const Node& condition) {
       return any_of(condition, [](const Node& n) { return n.is("Name") && n.text != "config" && n.text != "self"; });
     });
-    if (is_local) problem(s, "a parameter that is made under a condition on a local variable has no rule");
     Node all = conditions_.size() == 1 ? Node(conditions_[0]) : make("Bool", "and", conditions_);
     weight.guard = kept(expression(all));
+    if (is_local) {
+      // `build` asks the condition again: its variables are kept where both branches see it.
+      for (Node& one : before_) hoisted_.push_back(std::move(one));
+      before_.clear();
+    }
   }
   weights_.push_back(weight);
   return result;
@@ -110,6 +114,7 @@ Node Translator::initializer() {
 }
 
 void Translator::need_config() {
+  if (is_head_) return;  // a model has its configuration
   const auto init = facts_->find(class_)->methods.find("__init__");
   const bool has_it = any_of(*init->second, [](const Node& n) {
     return n.is("Assign") && n[0].is("Attr", "config") && n[0][0].is("Name", "self");
@@ -230,15 +235,20 @@ Node Translator::module_call(const Node& n, const std::string& leaf) {
     if (has_initializer_range_ && parameters_.contains("config"))
       bound["init"] = parse_expression("get_initializer(config.initializer_range)");
     bound["name"] = layer_name_.empty() ? make("Const", "None") : layer_name();
+    const std::string key = class_ + "." + attr;
+    if (leaf == "Linear" && shared_biases_.contains(key)) bound["bias"] = make("Const", "False");
     if (!rule.build.empty()) {
       Node shape = fill(parse_expression(rule.build), bound);
       if (leaf == "LayerNorm") {
         const int rank = rank_of_input(layer_name_);
+        if (rank == 2) shape.children.erase(shape.children.begin());
         for (int extra = 3; extra < rank; ++extra) shape.children.insert(shape.children.begin(), make("Const", "None"));
       }
       pending_.push_back(print_expression(kept(shape)));
     }
-    return fill(parse_expression(rule.keras), bound);
+    Node made = fill(parse_expression(rule.keras), bound);
+    if (leaf == "Linear" && output_layers_.contains(key)) made[0] = name("TFOutputEmbeddings");
+    return made;
   }
   problem(n, fmt::format("`nn.{}` has no rule", leaf));
   return n;
@@ -247,6 +257,15 @@ Node Translator::module_call(const Node& n, const std::string& leaf) {
 Node Translator::class_call(const Node& n, const std::string& class_name, const ClassFacts& facts) {
   const std::string written = class_name == base_ ? main_layer() : "TF" + class_name;
   if (!facts.is_module) return call(name(written), arguments_of(n));
+  if (!facts.leaf.empty()) {
+    if (facts.methods.contains("__init__")) {
+      problem(n, fmt::format("a class derived from `nn.{}` that has its own `__init__` has no rule", facts.leaf));
+      return n;
+    }
+    Node made = module_call(n, facts.leaf);
+    if (made.is("Call")) made[0] = name(written);
+    return made;
+  }
   const std::string attr = layer_name_;
   const Node index = list_index_;
   layer_name_.clear();

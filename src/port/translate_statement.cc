@@ -33,7 +33,11 @@ std::vector<Node> Translator::statement(const Node& s) {
       made[i] = block(s[i], "");
       conditions_.pop_back();
     }
-    return {made};
+    if (!conditions_.empty() || hoisted_.empty()) return {made};
+    std::vector<Node> result = std::move(hoisted_);
+    hoisted_.clear();
+    result.push_back(made);
+    return result;
   }
   if (s.is("For")) {
     Node made = s;
@@ -120,6 +124,10 @@ std::vector<Node> Translator::assign(const Node& s) {
   if (target.is("Sub") && (kinds(target[0]).is_tensor() || !kinds(target[0]).is_known())) {
     return {assign_slice(s)};
   }
+  if (in_init_ && target.is("Attr", "bias") && target[0].is("Attr") &&
+      shared_biases_.contains(class_ + "." + target[0].text)) {
+    return {};
+  }
   Node made = s;
   if (in_init_ && target.is("Attr") && target[0].is("Name", "self")) {
     if (std::optional<std::vector<Node>> replaced = attribute_of_module(s)) return *replaced;
@@ -127,6 +135,8 @@ std::vector<Node> Translator::assign(const Node& s) {
   for (size_t i = 0; i + 1 < s.size(); ++i) made[i] = target_of(s[i]);
   made.children.back() = expression(value);
   made.comment = text_with_tf_names(s.comment);
+  // `labels = labels.to(device)`
+  if (s.size() == 2 && target.is("Name") && made[1].is("Name", target.text) && !value.is("Name")) return {};
   return {made};
 }
 
@@ -190,6 +200,7 @@ std::vector<Node> Translator::expression_statement(const Node& s) {
     rename_texts(made);
     return {made};
   }
+  if (value.is("Call") && value[0].is("Attr", "save_for_backward")) return {};
   if (value.is("Call") && value[0].is("Attr") && value[0][0].is("Name", "self")) {
     if (dropped_calls().contains(value[0].text)) return {};
     if (value[0].text == "register_buffer") return {buffer(value)};

@@ -29,13 +29,23 @@ struct Weight {
   Node condition;  // else it is None; empty where it is always there
 };
 
+// A task class: its loss by the name that Transformers has for it, and the layer that may share the input embeddings.
+struct Head {
+  std::string name, task, loss;
+  bool generates = false;        // `generate()` of a language model
+  bool takes_positions = false;  // position ids follow the mask while it generates
+  std::string output_path, input_path, output_class, output_attribute;
+  std::vector<std::string> tied;  // patterns of weight names that a checkpoint may hold twice
+};
+
 /// Whether a module of Transformers only works with PyTorch: what a file takes from it needs a rule.
 bool is_torch_origin(const std::string& module);
 
 /// One file from its tree to the written text. Each group of members below is a source file of its own.
 class Translator {
  public:
-  explicit Translator(const nlohmann::json& source);
+  /// `heads` are the task classes to write, besides the base class.
+  Translator(const nlohmann::json& source, const std::set<std::string>& heads);
   PortedFile run();
 
  private:
@@ -43,6 +53,7 @@ class Translator {
   void read_imports();
   // `_init_weights` says with which deviation kernels begin.
   void read_initializer();
+  void read_heads(const std::set<std::string>& names);
   void find_reachable();
   void problem(const Node& at, const std::string& what);
   void module_statement(const Node& s, std::vector<Node>& body);
@@ -62,6 +73,9 @@ class Translator {
   Node layer_class(const Node& s, const std::string& tf_class, const ClassFacts& facts);
   Node main_layer_class(const Node& s);
   Node base_model(const Node& s);
+  Node head_class(const Node& s, const Head& head);
+  // What `generate()` calls before each step.
+  static Node prepare_inputs(const Head& head);
   static Node parse_parameters(const std::vector<std::string>& names);
   Node build_method(bool has_base);
 
@@ -121,8 +135,11 @@ class Translator {
   std::string torch_name(const Node& n) const;
   Node attribute_expression(const Node& n);
   Node leaf_weight(const Node& n);
+  static std::string renamed_path(const std::string& path);
   static std::string renamed_attribute(const std::string& text);
   Node subscript(const Node& n);
+  // Whether a part of a subscript is a number or a tensor of numbers.
+  bool index_of(const Node& n) const;
   bool index_is_tensor(const Node& index) const;
   Node comparison(const Node& n);
   static int width(const std::string& dtype);
@@ -159,6 +176,9 @@ class Translator {
   std::unique_ptr<Facts> facts_;
   std::map<std::string, std::pair<std::string, std::string>> imports_;  // name here: module, name there
   bool has_initializer_range_ = false;
+  std::map<std::string, Head> heads_;
+  std::set<std::string> output_layers_;  // `Class.attribute` of layers that may be tied to the input embeddings
+  std::set<std::string> shared_biases_;  // `Class.attribute` of layers whose bias is `self.bias` of their owner
   std::set<std::string> reachable_;
   std::vector<std::string> errors_, notes_, public_classes_;
   std::set<std::string> unexpected_, missing_outputs_;
@@ -166,7 +186,8 @@ class Translator {
 
   // The class and function at hand.
   std::string class_, function_;
-  bool in_init_ = false, is_main_layer_ = false, needs_config_ = false;
+  bool in_init_ = false, is_main_layer_ = false, is_head_ = false, needs_config_ = false;
+  std::string dropped_rest_;  // `**loss_kwargs` of a function whose written form takes no such arguments
   int line_ = 0;
   std::map<std::string, std::set<std::string>> locals_;
   std::map<std::string, std::vector<std::string>> types_;
@@ -174,6 +195,7 @@ class Translator {
   std::vector<Built> built_;
   std::vector<Weight> weights_;
   std::vector<Node> conditions_;      // that hold where the statement at hand stands, of `if` statements
+  std::vector<Node> hoisted_;         // statements that go before the outermost `if` at hand
   std::vector<Node> before_;          // statements that go before the one at hand
   std::set<std::string> kept_;        // `Class.attribute` that was added for `build`
   std::vector<std::string> pending_;  // build shapes of the layers in the statement at hand

@@ -25,8 +25,15 @@ void Translator::finish(std::vector<Node>& body) {
   std::string text = print_module(make("Block", "", body));
   // Helpers come after the constants, before the first class.
   std::vector<Node> brought;
+  std::string uses = text;  // with what the helpers use themselves
+  for (size_t before = 0; before != uses.size();) {
+    before = uses.size();
+    for (const Helper& helper : helpers()) {
+      if (has_word(uses, helper.name) && uses.find(helper.source) == std::string::npos) uses += helper.source;
+    }
+  }
   for (const Helper& helper : helpers()) {
-    if (has_word(text, helper.name)) brought.push_back(make("Source", std::string(helper.source)));
+    if (has_word(uses, helper.name)) brought.push_back(make("Source", std::string(helper.source)));
   }
   size_t first = 0;
   while (first < body.size() && !body[first].is("Class") && !body[first].is("Def")) ++first;

@@ -1,7 +1,7 @@
 """`judge_port`: a written TensorFlow file against its PyTorch classes, in a process that knows nothing else.
 
-`python -m crossload.port.judge` reads {file, model, class, tf_class, max_error} from standard input and answers with one
-JSON line: rows of differences, and the names of weights that were missing or unexpected.
+`python -m crossload.port.judge` reads {file, model, base, classes, generating, max_error} from standard input and answers
+with one JSON line: rows of differences, and the names of weights that were missing or unexpected.
 """
 
 import copy
@@ -12,6 +12,7 @@ import sys
 import tempfile
 
 from ..errors import WorkerError
+from .heads import configuration_changes, head_inputs, labels_for, task_of
 from .observe import SHRUNK, main_inputs
 
 # Batch and length of the compared calls.
@@ -50,40 +51,53 @@ def compare(request):
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
-    tf_class = getattr(module, request["tf_class"])
-    pt_class = getattr(transformers, request["class"])
 
     limit = request.get("max_error") or 1e-5
     rows, missing, unexpected = [], [], []
-    with tempfile.TemporaryDirectory() as folder:
-        for label, pt_model in subjects(request, pt_class):
-            path = os.path.join(folder, label.replace(" ", "-"))
-            pt_model.save_pretrained(path)
-            tf_model, info = tf_class.from_pretrained(path, from_pt=True, output_loading_info=True)
-            missing += info["missing_keys"]
-            unexpected += info["unexpected_keys"]
-            for batch, length in SHAPES:
-                rows += differences(label, pt_model, tf_model, inputs_for(pt_model, batch, length), limit)
-            saved = os.path.join(path, "tf")
-            tf_model.save_pretrained(saved)
-            again = tf_class.from_pretrained(saved)
-            inputs = inputs_for(pt_model, *SHAPES[0])
-            rows += differences(label + ", saved and loaded", pt_model, again, inputs, limit)
-            rows.append(in_graph(label, pt_model, tf_model, inputs))
+    for name in request["classes"]:
+        tf_class, pt_class = getattr(module, "TF" + name), getattr(transformers, name)
+        is_base = name == request["base"]
+        with tempfile.TemporaryDirectory() as folder:
+            for label, pt_model in subjects(request, pt_class, is_base):
+                path = os.path.join(folder, label.replace(" ", "-"))
+                pt_model.save_pretrained(path)
+                tf_model, info = tf_class.from_pretrained(path, from_pt=True, output_loading_info=True)
+                missing += [f"{name}: {key}" for key in info["missing_keys"]]
+                unexpected += [f"{name}: {key}" for key in info["unexpected_keys"]]
+                found = []
+                for batch, length in SHAPES:
+                    inputs = inputs_for(pt_model, batch, length)
+                    found += differences(label, pt_model, tf_model, inputs, limit)
+                    found += losses(label, pt_model, tf_model, inputs)
+                saved = os.path.join(path, "tf")
+                tf_model.save_pretrained(saved)
+                again = tf_class.from_pretrained(saved)
+                inputs = inputs_for(pt_model, *SHAPES[0])
+                found += differences(label + ", saved and loaded", pt_model, again, inputs, limit)
+                found.append(in_graph(label, pt_model, tf_model, inputs))
+                if name in request.get("generating", []):
+                    found += generated(label, pt_model, tf_model)
+                rows += [{"class": name, **row} for row in found]
     versions = {"transformers": transformers.__version__, "tensorflow": tf.__version__, "torch": torch.__version__}
     return {"rows": rows, "missing": sorted(set(missing)), "unexpected": sorted(set(unexpected)), "versions": versions}
 
 
-def subjects(request, pt_class):
-    """Small models at trained scale from two configurations, and the model itself where its folder has weights."""
+def subjects(request, pt_class, is_base):
+    """Small models at trained scale: of two configurations for the base class, of each kind of labels for a task class;
+    and the model itself where its folder has weights for the class."""
     import torch
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(request["model"], local_files_only=True)
-    for label, changes in (("small", {}), ("other layers", {"num_hidden_layers": 3, "n_layer": 3, "num_layers": 3})):
+    if is_base:
+        kinds = [("small", {}), ("other layers", {"num_hidden_layers": 3, "n_layer": 3, "num_layers": 3})]
+    else:
+        changes = list(configuration_changes(pt_class.__name__, config))
+        kinds = [("small" if n == 0 else "one label", change) for n, change in enumerate(changes)]
+    for label, changes in kinds:
         tiny = copy.deepcopy(config)
         for name, value in {**SHRUNK, **changes}.items():
-            if getattr(tiny, name, None) is not None:
+            if getattr(tiny, name, None) is not None or (name in changes and hasattr(tiny, name)):
                 setattr(tiny, name, value)
         tiny._attn_implementation = "eager"
         torch.manual_seed(0)
@@ -95,7 +109,8 @@ def subjects(request, pt_class):
                 else:
                     parameter.normal_(1.0 if name.endswith("weight") else 0.0, 0.2)
         yield label, model
-    if any(name.endswith((".safetensors", ".bin")) for name in os.listdir(request["model"])):
+    is_its_class = is_base or pt_class.__name__ in (config.architectures or [])
+    if is_its_class and any(name.endswith((".safetensors", ".bin")) for name in os.listdir(request["model"])):
         yield (
             "the model",
             pt_class.from_pretrained(request["model"], attn_implementation="eager", local_files_only=True).eval(),
@@ -112,7 +127,9 @@ def inputs_for(model, batch, length):
         mask = torch.ones(batch, length, dtype=torch.long)
         mask[1, length // 2 :] = 0
         inputs["attention_mask"] = mask
-    return inputs
+        if task_of(type(model).__name__) == "sequence-classification" and model.config.pad_token_id is not None:
+            inputs["input_ids"][mask == 0] = model.config.pad_token_id
+    return head_inputs(type(model).__name__, model, model.config, inputs)
 
 
 def differences(label, pt_model, tf_model, inputs, max_error):
@@ -138,6 +155,80 @@ def differences(label, pt_model, tf_model, inputs, max_error):
             if is_inner(name) and row["error"] is not None and row["error"] > max_error:
                 row["noise"], row["tf_truth"] = noise(pt_model, inputs, flags, name, a, b)
         rows.append(row)
+    return rows
+
+
+def losses(label, pt_model, tf_model, inputs):
+    """The loss for each set of labels, and the gradient of each weight."""
+    import numpy as np
+    import tensorflow as tf
+
+    rows = []
+    shape = list(inputs[pt_model.main_input_name].shape)
+    for labels in labels_for(type(pt_model).__name__, pt_model, pt_model.config, inputs):
+        kind = "" if next(iter(labels.values())).is_floating_point() is False else " of float labels"
+        pt_model.config.problem_type = tf_model.config.problem_type = None
+        pt_model.zero_grad()
+        expected = pt_model(**inputs, **labels).loss
+        with tf.GradientTape() as tape:
+            found = tf_model({k: v.numpy() for k, v in {**inputs, **labels}.items()}).loss
+        rows.append({"case": label, "name": "loss" + kind, "shape": shape, "error": None})
+        # A loss has the shape (1,) in Transformers' TensorFlow classes.
+        if expected is None or found is None or expected.dim() != 0 or tuple(found.shape) != (1,):
+            continue
+        rows[-1]["error"] = distance(expected.detach().numpy()[None], found.numpy(), None)
+        expected.backward()
+        worst, where = 0.0, ""
+        for variable, gradient in zip(
+            tf_model.trainable_weights, tape.gradient(found, tf_model.trainable_weights), strict=True
+        ):
+            name, value = pytorch_gradient(pt_model, tf_model, variable)
+            if value is None and gradient is None:
+                continue
+            gradient = np.zeros(variable.shape, "float32") if gradient is None else tf.convert_to_tensor(gradient)
+            value = np.zeros(variable.shape, "float32") if value is None else value
+            error = distance(value, np.asarray(gradient), None) if value.shape == tuple(variable.shape) else None
+            worst, where = (None, name) if error is None or worst is None else max((worst, where), (error, name))
+        name = f"gradient{kind}" + (f" of {where}" if worst is None else "")
+        rows.append({"case": label, "name": name, "shape": shape, "error": worst})
+    return rows
+
+
+def pytorch_gradient(pt_model, tf_model, variable):
+    """The name and the gradient of PyTorch's parameter for a variable, laid out as the variable is."""
+    from transformers.modeling_tf_pytorch_utils import convert_tf_weight_name_to_pt_weight_name
+
+    name, transposed = convert_tf_weight_name_to_pt_weight_name(
+        variable.name, start_prefix_to_remove="", name_scope=None, tf_weight_shape=variable.shape
+    )
+    parameter = dict(pt_model.named_parameters()).get(name)
+    if parameter is None or parameter.grad is None:
+        return name, None
+    value = parameter.grad.numpy()
+    kind = transposed.value
+    if kind == "simple":
+        value = value.T
+    elif kind == "conv2d":
+        value = value.transpose(2, 3, 1, 0)
+    elif kind == "conv1d":
+        value = value.transpose(2, 1, 0)
+    return name, value.reshape(variable.shape) if value.size == int(variable.shape.num_elements()) else value
+
+
+def generated(label, pt_model, tf_model):
+    """The number of tokens in which greedy generation differs, with and without padding on the left."""
+    import torch
+
+    rows = []
+    ids = main_inputs(pt_model, pt_model.config, 2, 6)["input_ids"]
+    mask = torch.ones_like(ids)
+    mask[1, :2] = 0
+    for case, given in (("", torch.ones_like(ids)), (", padded on the left", mask)):
+        flags = {"max_new_tokens": 8, "do_sample": False, "num_beams": 1, "eos_token_id": None, "pad_token_id": 0}
+        expected = pt_model.generate(input_ids=ids, attention_mask=given, **flags).numpy()
+        found = tf_model.generate(input_ids=ids.numpy(), attention_mask=given.numpy(), **flags).numpy()
+        error = float((expected != found).sum()) if expected.shape == found.shape else None
+        rows.append({"case": label + case, "name": "generate", "shape": list(expected.shape), "error": error})
     return rows
 
 

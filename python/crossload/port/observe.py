@@ -10,6 +10,8 @@ import inspect
 import sys
 import types
 
+from .heads import configuration_changes, head_calls
+
 SHRUNK = {
     # Sizes that are made small to save time, which does not change the architecture.
     "num_hidden_layers": 2, "n_layer": 2, "num_layers": 2, "encoder_layers": 2, "decoder_layers": 2, "n_layers": 2,
@@ -94,16 +96,31 @@ def kind_of(value):
 
 def run_probes(observed, base, config, progress):
     """Run the class `base` (its name) of an Observation in every way that its signature allows; returns what failed."""
+    ran, failures, _ = run_class(observed, base, config, list(variants(config)), calls, progress)
+    return ran, failures
+
+
+def run_head(observed, name, config, progress):
+    """The same for a task class, with its labels; the last model that could be built comes third, or None."""
+
+    def made(model, tiny, changes):
+        return head_calls(name, model, tiny, main_inputs(model, tiny, 2, 7))
+
+    return run_class(observed, name, config, list(configuration_changes(name, config)), made, progress)
+
+
+def run_class(observed, name, config, changes_to_try, calls_of, progress):
     import torch
 
-    cls = getattr(observed.module, base)
+    cls = getattr(observed.module, name)
     failures = []
     ran = 0
-    for number, changes in enumerate(variants(config)):
+    model = None
+    for number, changes in enumerate(changes_to_try):
         tiny = copy.deepcopy(config)
-        for name, value in {**SHRUNK, **changes}.items():
-            if hasattr(tiny, name) and getattr(tiny, name) is not None:
-                setattr(tiny, name, value)
+        for field, value in {**SHRUNK, **changes}.items():
+            if hasattr(tiny, field) and (getattr(tiny, field) is not None or field in changes):
+                setattr(tiny, field, value)
         tiny._attn_implementation = "eager"
         torch.manual_seed(0)
         try:
@@ -111,15 +128,23 @@ def run_probes(observed, base, config, progress):
         except Exception as error:  # noqa: BLE001 (a configuration that the class does not take)
             failures.append(f"{changes}: {type(error).__name__}: {error}")
             continue
-        for inputs in calls(model, tiny, changes):
+        for inputs in calls_of(model, tiny, changes):
+            tiny.problem_type = config.problem_type  # a class sets it at its first labels
             try:
                 with torch.no_grad():
                     model(**inputs)
                 ran += 1
             except Exception as error:  # noqa: BLE001 (an input form that the class does not take)
                 failures.append(f"{sorted(inputs)}: {type(error).__name__}: {error}")
-        progress("observe", f"{base}: {ran} calls", (number + 1) / 4)
-    return ran, failures
+        model.train()
+        with torch.no_grad():
+            try:
+                model(**next(iter(calls_of(model, tiny, changes))))
+            except Exception as error:  # noqa: BLE001 (training asks for more, as labels)
+                failures.append(f"training: {type(error).__name__}: {error}")
+        model.eval()
+        progress("observe", f"{name}: {ran} calls", (number + 1) / len(changes_to_try))
+    return ran, failures, model
 
 
 def variants(config):

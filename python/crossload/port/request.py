@@ -6,7 +6,8 @@ import inspect
 import os
 
 from ..errors import WorkerError, first_line
-from .observe import Observation, run_probes
+from .heads import head_facts, head_names
+from .observe import Observation, run_head, run_probes
 from .source import Reader
 
 
@@ -47,6 +48,14 @@ def port_source(request, progress):
         ) from error
     if ran == 0:
         raise WorkerError("unsupported", f"{base}: no probe ran; the first one failed with {failures[0]}", failures)
+    heads, left_out = [], []
+    for name in head_names(module, base, transformers):
+        head_ran, head_failures, model = run_head(observed, name, config, progress)
+        if head_ran:
+            heads.append(head_facts(name, model))
+        else:
+            left_out.append(f"{name}: no probe ran: {first_line(Exception(head_failures[0]))}")
+    wanted = wanted_class(request, config, [base] + [head["name"] for head in heads], module)
     fill(tree, observed)
     return {
         "tree": tree,
@@ -55,6 +64,10 @@ def port_source(request, progress):
         "package": module.__package__,
         "model_type": model_type,
         "base": base,
+        "wanted": wanted,
+        "required": request.get("class") or "",
+        "heads": heads,
+        "left_out": left_out,
         "prefix": cls.base_model_prefix,
         "config_class": type(config).__name__,
         "main_input": cls.main_input_name,
@@ -64,6 +77,18 @@ def port_source(request, progress):
         "lines": len(text.splitlines()),
         "version": transformers.__version__,
     }
+
+
+def wanted_class(request, config, known, module):
+    """The class that the caller means: the named one, else the first of the configuration that the file has."""
+    named = request.get("class")
+    if named and named not in known:
+        is_there = hasattr(module, named)
+        reason = "is no task class that can be ported yet" if is_there else "is not in the file"
+        raise WorkerError(
+            "unsupported" if is_there else "bad-input", f"{named}: {reason}; there are {', '.join(known)}"
+        )
+    return named or next((name for name in config.architectures or [] if name in known), known[0])
 
 
 def tf_outputs(module):
