@@ -43,7 +43,9 @@ class Conversion:
     def run(self, **inputs):
         """Compute the outputs with TensorFlow: arrays or tensors by input name in, `{name: numpy array}` out.
 
-        Integers of any width are taken; floats are cast to the signature's dtype. Raises CrossloadError (kind
+        Takes what the sample inputs of `convert` were: of nested ones each tensor by its dotted name, and None, flags
+        and numbers that are no inputs of the TensorFlow model are passed over. Integers of any width are taken; floats
+        are cast to the signature's dtype. Raises CrossloadError (kind
         bad-input) when names do not fit, (environment) when TensorFlow is not installed.
         """
         import numpy
@@ -51,6 +53,11 @@ class Conversion:
         if self._runner is None:
             self._runner = native.engine().Runner(str(self.saved_model), str(tensorflow_folder()))
         wanted = self._runner.inputs
+        inputs = {
+            name: value
+            for name, value in _named_leaves(inputs)
+            if name in wanted or not (value is None or isinstance(value, (bool, int, float, str)))
+        }
         if set(inputs) != set(wanted):
             raise CrossloadError(
                 "bad-input", f"run: inputs {sorted(inputs)} were given; the model takes {sorted(wanted)}"
@@ -66,6 +73,19 @@ class Conversion:
         return f"Conversion({str(self.out)!r}, verdict={self.report_dict.get('verdict')!r})"
 
 
+def _named_leaves(value, name=""):
+    """(dotted name, leaf) of nested dicts, lists and tuples."""
+    if isinstance(value, dict):
+        parts = value.items()
+    elif isinstance(value, (list, tuple)) and any(hasattr(part, "shape") for part in value):
+        parts = enumerate(value)
+    else:
+        yield name, value
+        return
+    for key, part in parts:
+        yield from _named_leaves(part, f"{name}.{key}" if name else str(key))
+
+
 def convert(
     model,
     out: str | os.PathLike,
@@ -77,6 +97,7 @@ def convert(
     max_error: float = 1e-5,
     force: bool = False,
     model_class: str | None = None,
+    dtype: str | None = None,
     text: str | None = None,
     hidden_states: bool | None = None,
     attentions: bool | None = None,
@@ -104,6 +125,7 @@ def convert(
     max_error: largest difference that an output may show, absolute.
     force: replace an `out` that holds something else.
     model_class: name of the model class; default: the configuration's first architecture.
+    dtype: dtype of a folder's weights, float32, float16 or bfloat16; default: the checkpoint's.
     text: text for the sample inputs, through the model's own tokenizer.
     hidden_states, attentions: return these as outputs, too.
     cache: take the key and value cache as inputs and return it as outputs.
@@ -123,6 +145,7 @@ def convert(
     """
     fields = {
         "class": model_class,
+        "dtype": dtype,
         "text": text,
         "hidden_states": hidden_states,
         "attentions": attentions,
@@ -164,6 +187,7 @@ def verify(
     max_error: float = 1e-5,
     dynamic_shapes: dict | tuple | list | None = None,
     model_class: str | None = None,
+    dtype: str | None = None,
     text: str | None = None,
     hidden_states: bool | None = None,
     attentions: bool | None = None,
@@ -180,8 +204,8 @@ def verify(
     """Compare a TensorFlow model with its PyTorch model; returns the report as attributes, asserts nothing.
 
     pt_model: as `model` of `convert`.
-    tf_model: the folder that `convert` wrote, or its Conversion: then hidden_states, attentions and cache must be what it
-        was converted with. Or a Keras model (Keras 2 or 3) that somebody wrote, with its weights: its outputs are compared
+    tf_model: the folder that `convert` wrote, or its Conversion: then dtype, hidden_states, attentions and cache must be
+        what it was converted with. Or a Keras model (Keras 2 or 3) that somebody wrote, with its weights: its outputs are compared
         at several shapes, and each layer with the PyTorch module of its name (`report.stages`, `report.layers`).
     names: of a Keras model: {path of a layer: path of a module} for layers of other names.
     The others are those of `convert`. Nothing of the two models is changed.
@@ -195,6 +219,7 @@ def verify(
         )  # fmt: skip
     fields = {
         "class": model_class,
+        "dtype": dtype,
         "text": text,
         "hidden_states": hidden_states,
         "attentions": attentions,

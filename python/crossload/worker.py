@@ -9,7 +9,7 @@ import sys
 import threading
 import traceback
 
-from .errors import WorkerError, first_line, keep_secret, without_secrets
+from .errors import WorkerError, first_line, keep_secret, last_lines, without_secrets
 from .hub import client
 from .session import Session
 
@@ -35,6 +35,20 @@ def handle(request, progress, session):
         raise WorkerError("environment", f"{do}: {first_line(error)}; check disk space and permissions") from error
     except MemoryError as error:
         raise WorkerError("environment", f"{do}: out of memory; use a smaller model or more memory") from error
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        if "/torch/" not in frames[-1].filename:
+            raise  # a defect of ours
+        callers = [frame for frame in frames if "/torch/" not in frame.filename][-4:]
+        details = [f"{os.path.basename(f.filename)}:{f.lineno}: {f.line}" for f in callers]
+        raise WorkerError(
+            "unsupported",
+            without_secrets(
+                f"{do}: PyTorch fails on the model ({first_line(error)}); see the details, and report it to PyTorch or "
+                "Transformers with them"
+            ),
+            [without_secrets(line) for line in (*details, *last_lines(error))],
+        ) from error
 
 
 def _trace(request, progress, session):
@@ -86,6 +100,12 @@ def _judge_tf4(request, progress, session):
     return judge(request, progress)
 
 
+def _plain_hdf5(request, progress, session):
+    from .plain_hdf5 import plain_hdf5
+
+    return plain_hdf5(request, progress)
+
+
 def _port_source(request, progress, session):
     from .port.request import port_source
 
@@ -131,6 +151,7 @@ HANDLERS = {
     "example_inputs": _example_inputs,
     "class_of": _class_of,
     "judge_tf4": _judge_tf4,
+    "plain_hdf5": _plain_hdf5,
     "port_source": _port_source,
     "judge_port": _judge_port,
     "against_pytorch": _against_pytorch,
@@ -147,6 +168,7 @@ NEEDED = {
     "example_inputs": ("model", "out"),
     "class_of": ("model", "class"),
     "judge_tf4": ("model", "weights", "max_error"),
+    "plain_hdf5": ("file", "out"),
     "port_source": ("model",),
     "judge_port": ("file", "model", "class", "tf_class"),
     "against_pytorch": ("model", "out"),

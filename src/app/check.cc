@@ -73,13 +73,25 @@ json check_model(const ModelRequest& request, const PythonEnvironment& environme
     found["route"] = "convert";
     found["why"] = "no TensorFlow architecture in Transformers 4.x; `port` writes its source";
   }
-  const Trace trace = TraceCache().get(request, files, checkpoint, environment, python, true, progress);
+  const Trace trace = [&] {
+    try {
+      return TraceCache().get(request, files, checkpoint, environment, python, true, progress);
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::kInterrupted || model_type.empty()) throw;
+      // The way is known without a trace.
+      std::vector<std::string> details = error.details();
+      details.push_back(
+          fmt::format("route: {}: {}", found["route"].get<std::string>(), found["why"].get<std::string>()));
+      throw Error(error.kind(), error.what(), std::move(details));
+    }
+  }();
   const program::Program program = program::read_pt2(trace.program_file(files).string());
   found["class"] = trace.meta.value("class", "");
   found["dynamic"] = trace.meta.value("dynamic", true);
   found["missing_ops"] = json::array();
   for (const auto& [op, uses] : lower::missing_ops(program))
     found["missing_ops"].push_back({{"op", op}, {"uses", uses}});
+  found["missing_weights"] = trace.meta.value("missing", std::vector<std::string>{});
   int64_t bytes = 0;
   if (checkpoint) {
     for (const auto& entry : checkpoint->entries())

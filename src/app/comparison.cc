@@ -7,6 +7,7 @@
 #include "base/interrupt.h"
 #include "base/scratch_folder.h"
 #include "lower/lower.h"
+#include "verify/choices.h"
 
 namespace crossload::app {
 namespace fs = std::filesystem;
@@ -14,7 +15,9 @@ using nlohmann::json;
 
 namespace {
 
-enum class Effort { kUsual, kThorough };  // float32 runs that say how large PyTorch's own noise is
+// Float32 runs that say how large PyTorch's own noise is; kChoices: the thorough ones, and values around discrete
+// choices.
+enum class Effort { kUsual, kThorough, kChoices };
 
 json ask_for(const ConvertRequest& request, const TracedModel& traced, const fs::path& out, Effort effort,
              PythonSide& python, const Progress& progress) {
@@ -23,7 +26,8 @@ json ask_for(const ConvertRequest& request, const TracedModel& traced, const fs:
   ask["model"] = or_null(traced.files.path.string());
   ask["trace"] = or_null(traced.trace->folder.string());
   ask["stages"] = request.stages && effort == Effort::kUsual;
-  ask["thorough"] = effort == Effort::kThorough;
+  ask["thorough"] = effort != Effort::kUsual;
+  ask["choices"] = effort == Effort::kChoices;
   ask["out"] = out.string();
   return python.ask(ask, progress);
 }
@@ -36,6 +40,8 @@ verify::Reference reference_in(const fs::path& folder, const json& answer) {
     a_case.label = item.value("label", "");
     a_case.traced = item.value("traced", false);
     if (item.contains("skipped") && item["skipped"].is_string()) a_case.skipped = item["skipped"];
+    if (item.contains("choices") && item["choices"].is_string())
+      a_case.choices = folder / item["choices"].get<std::string>();
     reference.cases.push_back(std::move(a_case));
   }
   for (const json& item : answer.value("dropped", json::array())) {
@@ -101,15 +107,31 @@ verify::Result compare(const ConvertRequest& request, const TracedModel& traced,
   verify::Result result =
       compare_once(request, traced, reference_in(reference, answer), saved_model, runtime, progress);
   tell_of_random_numbers(traced.program, result);
-  if (!may_be_noise(result)) return result;
-  const ScratchFolder scratch;
-  const json more = ask_for(request, traced, scratch.path(), Effort::kThorough, python, progress);
-  verify::Result closer =
-      compare_once(request, traced, reference_in(scratch.path(), more), saved_model, runtime, progress);
-  closer.stages = std::move(result.stages);
-  closer.notes = std::move(result.notes);  // those about differences are the same; those about stages come only here
-  closer.diagnosis = std::move(result.diagnosis);
-  return closer;
+  const auto again = [&](Effort effort) {
+    const ScratchFolder scratch;
+    const json more = ask_for(request, traced, scratch.path(), effort, python, progress);
+    verify::Result closer =
+        compare_once(request, traced, reference_in(scratch.path(), more), saved_model, runtime, progress);
+    closer.stages = result.stages;
+    // Those about differences are the same, and those about stages come only the first time; those about choices are
+    // new.
+    std::vector<std::string> notes = result.notes;
+    for (std::string& note : closer.notes) {
+      const bool is_new = std::find(notes.begin(), notes.end(), note) == notes.end();
+      if (effort == Effort::kChoices && is_new) notes.push_back(std::move(note));
+    }
+    closer.notes = std::move(notes);
+    closer.diagnosis = result.diagnosis;
+    return closer;
+  };
+  if (may_be_noise(result)) result = again(Effort::kThorough);
+  if (result.verdict == verify::Verdict::kMismatch && !request.strict && verify::has_choices(traced.program)) {
+    verify::Result given = again(Effort::kChoices);
+    if (given.verdict != verify::Verdict::kMismatch) return given;
+    result.choices = std::move(given.choices);
+    result.notes = std::move(given.notes);
+  }
+  return result;
 }
 
 }  // namespace crossload::app

@@ -50,12 +50,6 @@ void require_apart_from_inputs(const ConvertRequest& request) {
 
 constexpr uint64_t kRoomForReport = 16 << 20;
 
-uint64_t bytes_of(const graph::Graph& graph) {
-  uint64_t bytes = 0;
-  for (const auto& v : graph.variables) bytes += static_cast<uint64_t>(element_count(v.dims)) * size_of(v.dtype);
-  return bytes;
-}
-
 }  // namespace
 
 report::Report convert(const ConvertRequest& request, const PythonEnvironment& environment, PythonSide& python,

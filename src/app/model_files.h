@@ -20,13 +20,15 @@ struct ModelRequest {
   std::string text;
   std::string revision;
   std::string token;
+  std::string dtype;  // of the weights; empty: as they are
   bool dynamic = true;
   bool hidden_states = false;
   bool attentions = false;
   bool cache = false;
   bool trust_remote_code = false;
   bool offline = false;
-  std::vector<std::string> decompose;  // targets that PyTorch shall take apart into others
+  std::vector<std::string> decompose;   // targets that PyTorch shall take apart into others
+  std::vector<std::string> fixed_axes;  // `input/axis`: not dynamic, since an operation needs the size beforehand
 
   /// The fields that every request to Python has.
   nlohmann::json to_json() const;
@@ -43,6 +45,7 @@ void for_each_field(Request& request, const Use& use) {
   use("text", request.text);
   use("revision", request.revision);
   use("token", request.token);
+  use("dtype", request.dtype);
   use("dynamic", request.dynamic);
   use("hidden_states", request.hidden_states);
   use("attentions", request.attentions);
@@ -50,6 +53,7 @@ void for_each_field(Request& request, const Use& use) {
   use("trust_remote_code", request.trust_remote_code);
   use("offline", request.offline);
   use("decompose", request.decompose);
+  use("fixed_axes", request.fixed_axes);
 }
 
 /// Where a model's files are once it is resolved.

@@ -145,7 +145,7 @@ SourceModel find_source(const PtToTfRequest& request, const fs::path& local_dir,
 
 std::string number(double value) { return std::isinf(value) ? "infinite" : fmt::format("{:.3e}", value); }
 
-json in_json(double value) { return std::isinf(value) ? json("infinity") : json(value); }
+json in_json(double value) { return std::isinf(value) ? json("inf") : json(value); }
 
 struct Figures {
   double crossload_output = 0, crossload_hidden = 0, conversion_output = 0, conversion_hidden = 0, padded = 0;

@@ -10,7 +10,7 @@
 
 namespace crossload::app {
 
-/// Where Python and its packages lie. Finding out starts no interpreter.
+/// Where Python and its packages lie. The interpreter is asked only for what does not lie in its own site-packages.
 struct PythonEnvironment {
   std::filesystem::path interpreter;    // may be empty: none found
   std::filesystem::path site_packages;  // may be empty
@@ -18,8 +18,8 @@ struct PythonEnvironment {
   std::filesystem::path package_elsewhere;
   /// The installed version by the name of its `.dist-info` folder, empty when there is none.
   std::string version_of(const std::string& package) const;
-  /// The folder of the tensorflow package: that of `CROSSLOAD_TENSORFLOW`, else the one in site-packages; may not
-  /// exist.
+  /// The folder of the tensorflow package: that of `CROSSLOAD_TENSORFLOW`, else the one that the interpreter would
+  /// import; may not exist.
   std::filesystem::path tensorflow() const;
 };
 

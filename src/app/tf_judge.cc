@@ -116,6 +116,13 @@ class SavedModelJudge : public TfJudge {
       ask.out = scratch.path() / "crossload-with-cache";
       first = convert(ask, environment_, python_, progress);
     }
+    if (const auto& missing = first.weights.missing; !missing.empty()) {
+      throw Error(ErrorKind::kBadInput,
+                  fmt::format("{}: {} weights of {} are not in its files, `{}` first, and would be made up; there is "
+                              "nothing to compare",
+                              request.model.model, missing.size(), first.model_class, missing.front()),
+                  missing);
+    }
     judgement.class_name = first.model_class;
     judgement.versions = first.versions;
 
@@ -125,6 +132,7 @@ class SavedModelJudge : public TfJudge {
     back.format = "safetensors";
     back.class_name = request.model.model_class;
     back.dtype = "float32";
+    back.python = [&]() -> PythonSide& { return python_; };
     const WeightsResult read = convert_weights(back, {});
     for (const auto& note : read.unused) {
       if (note.is_reported()) judgement.unused.push_back(note.name);

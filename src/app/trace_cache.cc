@@ -168,7 +168,7 @@ Trace TraceCache::get(const ModelRequest& request, const ModelFiles& files, cons
     }
   }
   // The temporary root is the cache itself, so that keeping the trace is one rename.
-  ScratchFolder fresh(traces, ".new");
+  ScratchFolder fresh = use_cache ? ScratchFolder(traces, ".new") : ScratchFolder();
   json ask = request.to_json();
   ask["do"] = "trace";
   ask["model"] = files.path.string();

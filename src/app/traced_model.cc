@@ -73,6 +73,21 @@ bool has_dynamic_inputs(const program::Program& program) {
   });
 }
 
+// `input/axis` of the inputs' axes whose sizes depend on one of the symbols.
+std::vector<std::string> axes_with(const program::Program& program, const std::set<std::string>& symbols) {
+  std::vector<std::string> axes;
+  for (const program::ProgramInput& input : program.inputs) {
+    const auto type = program.main.tensors.find(input.value);
+    if (input.kind != program::InputKind::kUser || type == program.main.tensors.end()) continue;
+    for (std::size_t axis = 0; axis < type->second.dims.size(); ++axis) {
+      const std::set<std::string> own = type->second.dims[axis].symbols();
+      const bool is_needed = std::any_of(own.begin(), own.end(), [&](const auto& s) { return symbols.contains(s); });
+      if (is_needed) axes.push_back(fmt::format("{}/{}", input.name, axis));
+    }
+  }
+  return axes;
+}
+
 }  // namespace
 
 TracedModel read_traced_model(const ConvertRequest& request, const PythonEnvironment& environment, PythonSide& python,
@@ -101,10 +116,18 @@ TracedModel read_traced_model(const ConvertRequest& request, const PythonEnviron
     std::set<std::string> taken_apart;
     for (int round = 0; round < kMostDecompositions; ++round) {
       bool is_new = false;
-      for (const std::string& target : lower::unlowered_ops(traced.program)) {
+      const std::set<std::string> unlowered = lower::unlowered_ops(traced.program);
+      for (const std::string& target : unlowered) {
         if (!taken_apart.insert(target).second) continue;
         asked.decompose.push_back(target);
         is_new = true;
+      }
+      // What only lacks a size that is known beforehand gets it: those axes of the inputs are fixed.
+      if (!is_new && !unlowered.empty() && asked.dynamic) {
+        for (const std::string& axis : axes_with(traced.program, lower::needed_constants(traced.program))) {
+          asked.fixed_axes.push_back(axis);
+          is_new = true;
+        }
       }
       if (!is_new) break;
       // Where PyTorch fails, the last trace is kept: the user reads which operations have no lowering, and PyTorch's
@@ -140,6 +163,12 @@ TracedModel read_traced_model(const ConvertRequest& request, const PythonEnviron
   add_versions(report, environment, meta);
   report.timings.trace = watch.seconds();
   return traced;
+}
+
+uint64_t bytes_of(const graph::Graph& graph) {
+  uint64_t bytes = 0;
+  for (const auto& v : graph.variables) bytes += static_cast<uint64_t>(element_count(v.dims)) * size_of(v.dtype);
+  return bytes;
 }
 
 }  // namespace crossload::app

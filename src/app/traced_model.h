@@ -9,6 +9,7 @@
 #include "app/python_side.h"
 #include "app/trace_cache.h"
 #include "checkpoint/checkpoint.h"
+#include "graph/graph.h"
 #include "program/program.h"
 #include "report/report.h"
 
@@ -26,5 +27,8 @@ struct TracedModel {
 /// checkpoint lacks weights of the class that its configuration names.
 TracedModel read_traced_model(const ConvertRequest& request, const PythonEnvironment& environment, PythonSide& python,
                               const Progress& progress, report::Report& report);
+
+/// Bytes of all variables of a graph.
+uint64_t bytes_of(const graph::Graph& graph);
 
 }  // namespace crossload::app

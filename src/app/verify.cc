@@ -1,5 +1,7 @@
 #include "app/verify.h"
 
+#include <unistd.h>
+
 #include "app/comparison.h"
 #include "app/earlier_output.h"
 #include "app/report_files.h"
@@ -8,6 +10,8 @@
 #include "base/output_folder.h"
 #include "base/scratch_folder.h"
 #include "base/stopwatch.h"
+#include "lower/lower.h"
+#include "lower/passes/passes.h"
 #include "runtime/runtime.h"
 
 namespace crossload::app {
@@ -26,6 +30,9 @@ report::Report verify_again(const ConvertRequest& request, const PythonEnvironme
     bad_input("{}: no `saved_model/1/saved_model.pb` in it; give the folder that `crossload convert` made",
               request.out.string());
   }
+  if (access(out.c_str(), W_OK) != 0) {
+    fail(ErrorKind::kEnvironment, "{}: is read-only, and verify writes its report there; copy it first", out.string());
+  }
   const FolderLock lock(out);
   const auto runtime = runtime::Runtime::load(environment.tensorflow());
   report.versions["tensorflow"] = runtime->version();
@@ -37,14 +44,11 @@ report::Report verify_again(const ConvertRequest& request, const PythonEnvironme
   report.timings.verify = watch.seconds();
   report.weights.unused = traced.trace->meta.value("unused", std::vector<std::string>{});
   report.weights.missing = traced.trace->meta.value("missing", std::vector<std::string>{});
-  for (const auto& input : traced.program.inputs) {
-    if (input.kind != program::InputKind::kParameter && input.kind != program::InputKind::kBuffer) continue;
-    const auto dims = constant_dims(traced.program.type_of(input.value).dims);
-    if (!dims) continue;
-    ++report.weights.count;
-    report.weights.bytes +=
-        element_count(*dims) * static_cast<int64_t>(size_of(traced.program.type_of(input.value).dtype));
-  }
+  // As `convert` counts them: what the graph reads.
+  graph::Graph graph = lower::lower(traced.program);
+  lower::run_passes(graph);
+  report.weights.count = static_cast<int64_t>(graph.variables.size());
+  report.weights.bytes = static_cast<int64_t>(bytes_of(graph));
   report.files = listed_files(out);
   report.peak_rss_mib = peak_rss_mib();
   report.timings.total = total.seconds();

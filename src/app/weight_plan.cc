@@ -43,9 +43,17 @@ names::Model model_of(const fs::path& folder) {
   }
   const auto tied = config.find("tie_word_embeddings");
   if (tied != config.end() && tied->is_boolean()) model.tie_word_embeddings = tied->get<bool>();
+  // Transformers writes the labels and not their number.
+  if (const auto labels = config.find("id2label"); labels != config.end() && labels->is_object()) {
+    model.numbers["num_labels"] = static_cast<int64_t>(labels->size());
+  }
   for (const auto& [key, part] : config.items()) {
     if (part.is_number_integer()) model.numbers[key] = part.get<int64_t>();
-    if (part.is_object() && !text_at(part, "model_type").empty()) model.parts[key] = text_at(part, "model_type");
+    if (!part.is_object() || text_at(part, "model_type").empty()) continue;
+    model.parts[key] = text_at(part, "model_type");
+    if (const auto size = part.find("vocab_size"); size != part.end() && size->is_number_integer()) {
+      model.numbers[key + ".vocab_size"] = size->get<int64_t>();
+    }
   }
   return model;
 }

@@ -13,7 +13,9 @@
 #include "base/error.h"
 #include "base/output_files.h"
 #include "base/output_folder.h"
+#include "base/scratch_folder.h"
 #include "base/stopwatch.h"
+#include "checkpoint/other_form.h"
 
 namespace crossload::app {
 namespace fs = std::filesystem;
@@ -22,13 +24,29 @@ using Direction = WeightsResult::Direction;
 
 namespace {
 
+/// A checkpoint that is read here, or else by h5py, where there is one, and then here.
+Checkpoint open_any_form(const fs::path& path, const WeightsRequest& request) try {
+  return open_checkpoint(path);
+} catch (const OtherForm& refused) {
+  if (!request.python) throw;
+  try {
+    const ScratchFolder scratch;
+    const json ask = {{"do", "plain_hdf5"}, {"file", fs::absolute(path).string()}, {"out", scratch.path().string()}};
+    const json answer = request.python().ask(ask, [](auto&&...) {});
+    return open_checkpoint(answer.at("file").get<std::string>());
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::kInterrupted) throw;
+    throw Error(refused.kind(), fmt::format("{}, or have h5py read it", refused.what()), {error.what()});
+  }
+}
+
 SourceWeights open_source(const WeightsRequest& request) {
   const fs::path path = request.source;
   std::error_code ignored;
   if (!fs::exists(path, ignored)) {
     bad_input("{}: no such file or folder; give a model folder, a weight file or a Hub id", request.source);
   }
-  if (!fs::is_directory(path)) return {path, fs::absolute(path).parent_path(), open_checkpoint(path)};
+  if (!fs::is_directory(path)) return {path, fs::absolute(path).parent_path(), open_any_form(path, request)};
   const auto pt = find_weights(path, Framework::kPyTorch);
   const auto tf = find_weights(path, Framework::kTensorFlow);
   if (pt && tf && request.format.empty()) {
@@ -36,32 +54,61 @@ SourceWeights open_source(const WeightsRequest& request) {
               path.string(), pt->filename().string(), tf->filename().string());
   }
   const bool wants_tf_source = request.format.empty() ? !pt : request.format == "safetensors";
-  if (wants_tf_source && tf) return {*tf, path, open_checkpoint(*tf)};
+  if (wants_tf_source && tf) return {*tf, path, open_any_form(*tf, request)};
   if (pt) return {*pt, path, open_checkpoint(*pt)};
   return {path, path, open_checkpoint(path)};  // says what is wrong
 }
 
-/// Refuses weights that are not a whole model: one shard of several, adapters that are not merged.
-void require_whole(const SourceWeights& source) {
-  const std::string file = source.file.filename().string();
+/// Refuses one shard of several.
+void require_all_shards(const fs::path& path) {
+  const std::string file = path.filename().string();
   const std::size_t of = file.rfind("-of-");
-  if (of != file.npos && of >= 5 && of + 9 <= file.size()) {
-    const std::string part = file.substr(of - 5, 5), all = file.substr(of + 4, 5);
-    constexpr const char* kDigits = "0123456789";
-    if ((part + all).find_first_not_of(kDigits) == std::string::npos && all != "00001") {
-      bad_input("{}: is shard {} of {}; give the folder or the index, so that no weights are missing",
-                source.file.string(), part, all);
-    }
-  }
+  if (of == file.npos || of < 5 || of + 9 > file.size()) return;
+  const std::string part = file.substr(of - 5, 5), all = file.substr(of + 4, 5);
+  if ((part + all).find_first_not_of("0123456789") != std::string::npos || all == "00001") return;
+  bad_input("{}: is shard {} of {}; give the folder or the index, so that no weights are missing", path.string(), part,
+            all);
+}
+
+/// What peft puts beside a weight, or in its place.
+constexpr std::array<std::string_view, 10> kAdapterMarks = {".lora_",
+                                                            ".base_layer.",
+                                                            ".ia3_l",
+                                                            ".hada_w",
+                                                            ".oft_",
+                                                            ".boft_",
+                                                            ".vera_lambda_",
+                                                            ".modules_to_save.",
+                                                            ".original_module.",
+                                                            ".ln_tuning_layers."};
+
+/// Refuses weights that cannot be meant: one shard of several, adapters that are not merged, integers in the place of
+/// matrices, names of the other framework.
+void require_whole(const SourceWeights& source, Direction direction) {
+  require_all_shards(source.file);
+  const bool is_tf = source.checkpoint.is_tensorflow();
+  const Checkpoint::Entry *of_pt = nullptr, *of_tf = nullptr;
   for (const auto& entry : source.checkpoint.entries()) {
-    for (const std::string_view mark : {".lora_A.", ".lora_B.", ".base_layer."}) {
-      if (entry.name.find(mark) == std::string::npos) continue;
+    if (std::ranges::any_of(kAdapterMarks, [&](auto mark) { return entry.name.find(mark) != std::string::npos; })) {
       bad_input(
           "{}: `{}` is of an adapter that is not merged; merge it with peft's `merge_and_unload`, save, and "
           "convert that",
           source.file.string(), entry.name);
     }
+    const bool is_byte = entry.dtype == DType::kInt8 || entry.dtype == DType::kUInt8;
+    if (direction != Direction::kPtToPt && is_byte && entry.dims.size() > 1 && entry.name.ends_with(".weight")) {
+      bad_input("{}: `{}` holds {}, as quantized weights do, and no scale; take the model before it was quantized",
+                source.file.string(), entry.name, name_of(entry.dtype));
+    }
+    const std::string_view name = entry.name;
+    if (name.ends_with(".weight")) of_pt = &entry;
+    if (name.find('/') != name.npos) of_tf = &entry;
   }
+  const auto* other = is_tf ? of_pt : of_tf;
+  if (other == nullptr || (is_tf ? of_tf : of_pt) != nullptr) return;
+  bad_input("{}: is said to be {}'s, but `{}` is a name of {}'s; save it with `format: {}` in its metadata",
+            source.file.string(), is_tf ? "TensorFlow" : "PyTorch", other->name, is_tf ? "PyTorch" : "TensorFlow",
+            is_tf ? "pt" : "tf");
 }
 
 Direction direction_of(const SourceWeights& source, const WeightsRequest& request) {
@@ -201,9 +248,9 @@ WeightsResult convert_weights(const WeightsRequest& request,
   const SourceWeights source = open_source(request);
   result.dtype = request.dtype;
   result.has_infinities = request.allow_overflow;
-  require_whole(source);
   result.source = source.file;
   result.direction = direction_of(source, request);
+  require_whole(source, result.direction);
   const bool is_h5 = result.direction == Direction::kPtToTf;
   const bool to_file = is_file_name(request.target);
   if (to_file && (request.target.extension() == ".h5") != is_h5) {

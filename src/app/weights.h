@@ -24,6 +24,8 @@ struct WeightsRequest {
   bool force = false;           // replace weights that are there already, also beside another model's config.json
   std::string revision, token;  // of a Hub id
   bool offline = false;
+  /// Where h5py is, for the forms of HDF5 that are not read here. Called only for those; empty: they are refused.
+  std::function<PythonSide&()> python;
 };
 
 struct WeightsResult {

@@ -8,6 +8,16 @@ namespace crossload {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+bool are_same(const StridedTensor& a, const StridedTensor& b) {
+  if (a.dtype() != b.dtype() || a.dims() != b.dims()) return false;
+  const Tensor x = a.to_tensor(), y = b.to_tensor();
+  return std::ranges::equal(x.bytes(), y.bytes());
+}
+
+}  // namespace
+
 Checkpoint::Checkpoint(std::vector<std::pair<std::string, StridedTensor>> tensors, const fs::path& file,
                        Metadata metadata, const std::map<std::string, std::string>& layers)
     : metadata_(std::move(metadata)) {
@@ -39,10 +49,7 @@ const StridedTensor& Checkpoint::strided(std::string_view name) const {
 
 bool Checkpoint::have_same_bytes(std::string_view a, std::string_view b) const {
   if (find(a) == nullptr || find(b) == nullptr) return false;
-  const StridedTensor &first = strided(a), &second = strided(b);
-  if (first.dtype() != second.dtype() || first.dims() != second.dims()) return false;
-  const Tensor x = first.to_tensor(), y = second.to_tensor();
-  return std::ranges::equal(x.bytes(), y.bytes());
+  return are_same(strided(a), strided(b));
 }
 
 bool Checkpoint::is_tensorflow() const {
@@ -58,7 +65,16 @@ Checkpoint Checkpoint::united(const std::vector<Checkpoint>& parts) {
   std::map<std::string_view, Source> sources;
   Checkpoint result;
   for (const Checkpoint& part : parts) {
-    for (std::size_t i = 0; i < part.entries_.size(); ++i) sources[part.entries_[i].name] = {&part, i};
+    for (std::size_t i = 0; i < part.entries_.size(); ++i) {
+      const Entry& entry = part.entries_[i];
+      const auto [at, is_new] = sources.try_emplace(entry.name, Source{&part, i});
+      if (is_new) continue;
+      const auto& [other, index] = at->second;
+      if (!are_same(other->tensors_[index], part.tensors_[i])) {
+        bad_input("{}: holds `{}` with other values than `{}` does; download both again", entry.file.string(),
+                  entry.name, other->entries_[index].file.filename().string());
+      }
+    }
     for (const auto& [key, value] : part.metadata_) result.metadata_[key] = value;
   }
   for (const auto& [name, source] : sources) {

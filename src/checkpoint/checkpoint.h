@@ -51,7 +51,7 @@ class Checkpoint {
   const Metadata& metadata() const { return metadata_; }
   bool is_tensorflow() const;
 
-  /// All tensors of all parts, and their metadata; what stands in several is taken from the last.
+  /// All tensors of all parts, and their metadata. Throws `kBadInput` when one stands in several with other values.
   static Checkpoint united(const std::vector<Checkpoint>& parts);
 
  private:

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "checkpoint/other_form.h"
 
 namespace crossload {
 
@@ -25,8 +26,6 @@ constexpr std::size_t kMaxText = std::size_t{64} << 10;
 constexpr std::size_t kMaxTexts = std::size_t{256} << 20;  // all that were asked for, in bytes
 constexpr std::size_t kMaxDepth = 256;
 constexpr uint8_t kSharedFlag = 2;
-
-constexpr const char* kSaveAgain = "save it again with h5py's default `libver`";
 
 uint64_t round_up_8(uint64_t size) { return (size + 7) & ~uint64_t{7}; }
 
@@ -54,6 +53,12 @@ const Reader::Body* Reader::Header::find(uint16_t type) const {
 template <typename... Args>
 void Reader::bad(std::size_t at, std::string_view format, const Args&... args) const {
   bad_input("{} @ {:#06x}: {}", file_->path().string(), at, fmt::format(fmt::runtime(format), args...));
+}
+
+template <typename... Args>
+void Reader::other_form(std::size_t at, std::string_view format, const Args&... args) const {
+  throw OtherForm(fmt::format("{} @ {:#06x}: {}; save it again with h5py's default `libver`, in one piece",
+                              file_->path().string(), at, fmt::format(fmt::runtime(format), args...)));
 }
 
 std::span<const std::byte> Reader::slice(uint64_t at, uint64_t size, std::string_view what) const {
@@ -88,15 +93,15 @@ void Reader::read_superblock() {
   if (!looks_like_hdf5(*file_)) bad(0, "does not begin as an HDF5 file does; download it again");
   const auto bytes = slice(0, kSuperblockSize, "the superblock");
   const auto version = number<uint8_t>(bytes, 8, 0);
-  if (version != 0) bad(8, "version {} of the superblock, 0 is read; {}", version, kSaveAgain);
+  if (version != 0) other_form(8, "version {} of the superblock, 0 is read", version);
   const auto address_size = number<uint8_t>(bytes, 13, 0), length_size = number<uint8_t>(bytes, 14, 0);
   if (address_size != 8 || length_size != 8) {
-    bad(13, "addresses of {} bytes and lengths of {}, 8 and 8 are read; {}", address_size, length_size, kSaveAgain);
+    other_form(13, "addresses of {} bytes and lengths of {}, 8 and 8 are read", address_size, length_size);
   }
   symbols_k_ = number<uint16_t>(bytes, 16, 0);
   tree_k_ = number<uint16_t>(bytes, 18, 0);
   const auto base = number<Address>(bytes, 24, 0);
-  if (base != 0) bad(24, "addresses count from {}, 0 is read; {}", base, kSaveAgain);
+  if (base != 0) other_form(24, "addresses count from {}, 0 is read", base);
   const auto end = number<Address>(bytes, 40, 0);
   if (end > bytes_.size()) bad(40, "the file has {} bytes, {} are expected; download it again", bytes_.size(), end);
   root_ = number<Address>(bytes, 64, 0);
@@ -108,7 +113,7 @@ const Reader::Header& Reader::header(const Object& object) {
   if (known != headers_.end()) return known->second;
   const Address at = object.address;
   const auto prefix = slice(at, kObjectHeaderSize, "an object");
-  if (number<uint8_t>(prefix, 0, at) != 1) bad(at, "`{}` has no header of version 1; {}", object.path, kSaveAgain);
+  if (number<uint8_t>(prefix, 0, at) != 1) other_form(at, "`{}` has no header of version 1", object.path);
   Header result;
   std::vector<std::pair<Address, uint64_t>> blocks = {{at + kObjectHeaderSize, number<uint32_t>(prefix, 8, at)}};
   for (std::size_t i = 0; i < blocks.size(); ++i) {
@@ -132,7 +137,7 @@ void Reader::read_messages(Address at, uint64_t size, Header& result, std::vecto
     const auto body = block.subspan(begin, length);
     const bool is_shared = (flags & kSharedFlag) != 0;
     if (is_shared && (type == kDatatype || type == kDataspace || type == kAttribute || type == kLayout)) {
-      bad(at + i, "a message that stands elsewhere (type {:#x}), which is not read; {}", type, kSaveAgain);
+      other_form(at + i, "a message that stands elsewhere (type {:#x}), which is not read", type);
     }
     if (type == kContinuation) more.emplace_back(number<Address>(body, 0, at + i), number<uint64_t>(body, 8, at + i));
     result.messages.push_back({type, at + begin, body});
@@ -151,10 +156,10 @@ const Reader::Links& Reader::links(const Object& group) {
   const Header& messages = header(group);
   const Body* const table = messages.find(kSymbolTable);
   if (table == nullptr) {
-    const bool is_newer = messages.find(kLinkInfo) != nullptr || messages.find(kLink) != nullptr;
-    bad(group.address, "`{}` {}", group.path,
-        is_newer ? fmt::format("keeps its links in the newer form; {}", kSaveAgain)
-                 : "is no group, which it should be; the file is damaged");
+    if (messages.find(kLinkInfo) != nullptr || messages.find(kLink) != nullptr) {
+      other_form(group.address, "`{}` keeps its links in the newer form", group.path);
+    }
+    bad(group.address, "`{}` is no group, which it should be; the file is damaged", group.path);
   }
   const auto tree = number<Address>(table->bytes, 0, table->at);
   const auto heap_at = number<Address>(table->bytes, 8, table->at);
@@ -296,7 +301,7 @@ std::optional<std::vector<std::string>> Reader::texts(const Object& object, std:
     if (message.type == kAttributeInfo) {
       const auto flags = number<uint8_t>(message.bytes, 1, message.at);
       if (number<Address>(message.bytes, (flags & 1) != 0 ? 4 : 2, message.at) != kUndefined) {
-        bad(message.at, "`{}` keeps its attributes in the newer form; {}", object.path, kSaveAgain);
+        other_form(message.at, "`{}` keeps its attributes in the newer form", object.path);
       }
     }
     if (message.type != kAttribute) continue;
@@ -318,8 +323,7 @@ std::optional<std::vector<std::string>> Reader::texts(const Object& object, std:
     name = name.substr(0, name.find('\0'));
     if (name != attribute) continue;
     if (version > 1 && (number<uint8_t>(message.bytes, 1, message.at) & 3) != 0) {
-      bad(message.at, "attribute `{}` of `{}` has a type that stands elsewhere; {}", attribute, object.path,
-          kSaveAgain);
+      other_form(message.at, "attribute `{}` of `{}` has a type that stands elsewhere", attribute, object.path);
     }
     const Type type = read_type(message.bytes.subspan(begin + sizes[0], sizes[1]), message.at, object);
     const Space space = read_space(message.bytes.subspan(begin + sizes[0] + sizes[1], sizes[2]), message.at, object);
@@ -431,7 +435,7 @@ DType Reader::read_dtype(const Type& type, const Object& object) const {
   };
   switch (type.type_class) {
     case kFixedPoint: {
-      if ((type.flags & 1) != 0) refuse("big-endian numbers");
+      if ((type.flags & 1) != 0) other_form(type.at, "`{}` holds big-endian numbers", object.path);
       if (number<uint16_t>(p, 0, type.at) != 0 || number<uint16_t>(p, 2, type.at) != 8 * type.size) {
         refuse("integers with unused bits");
       }
@@ -439,7 +443,7 @@ DType Reader::read_dtype(const Type& type, const Object& object) const {
       return by_size(DType::kUInt8, DType::kUInt16, DType::kUInt32, DType::kUInt64);
     }
     case kFloatingPoint: {
-      if ((type.flags & 0x41) != 0) refuse("big-endian numbers");
+      if ((type.flags & 0x41) != 0) other_form(type.at, "`{}` holds big-endian numbers", object.path);
       constexpr std::pair<DType, FloatFormat> kKnown[] = {{DType::kFloat16, kFloat16Format},
                                                           {DType::kBFloat16, kBFloat16Format},
                                                           {DType::kFloat32, kFloat32Format},
@@ -509,7 +513,7 @@ std::span<const std::byte> Reader::stored_bytes(const Body& layout, const Object
   const auto version = number<uint8_t>(layout.bytes, 0, layout.at);
   const auto layout_class = number<uint8_t>(layout.bytes, 1, layout.at);
   if (version != 3) {
-    bad(layout.at, "`{}` has a layout of version {}, 3 is read; {}", dataset.path, version, kSaveAgain);
+    other_form(layout.at, "`{}` has a layout of version {}, 3 is read", dataset.path, version);
   }
   if (layout_class == 0) {
     const auto size = number<uint16_t>(layout.bytes, 2, layout.at);
@@ -520,8 +524,8 @@ std::span<const std::byte> Reader::stored_bytes(const Body& layout, const Object
     return layout.bytes.subspan(4, size);
   }
   if (layout_class != 1) {
-    bad(layout.at, "`{}` is stored in chunks or otherwise (class {}), only data in one piece is read; save it again so",
-        dataset.path, layout_class);
+    other_form(layout.at, "`{}` is stored in chunks or otherwise (class {}), only data in one piece is read",
+               dataset.path, layout_class);
   }
   const auto address = number<Address>(layout.bytes, 2, layout.at);
   const auto size = number<uint64_t>(layout.bytes, 10, layout.at);

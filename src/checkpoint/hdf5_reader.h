@@ -59,6 +59,9 @@ class Reader {
 
   template <typename... Args>
   [[noreturn]] void bad(std::size_t at, std::string_view format, const Args&... args) const;
+  /// What h5py may read.
+  template <typename... Args>
+  [[noreturn]] void other_form(std::size_t at, std::string_view format, const Args&... args) const;
   std::span<const std::byte> slice(uint64_t at, uint64_t size, std::string_view what) const;
   template <typename T>
   T number(std::span<const std::byte> bytes, std::size_t at, std::size_t body_at) const;

@@ -33,6 +33,10 @@ class KerasReader {
         layers = list(root, "layer_names");
       }
     }
+    if (!layers && hdf5_.find(root, "layers")) {
+      bad("was saved by Keras 3 (`layers`, without `layer_names`); Transformers' weights are Keras 2's: save them with "
+          "`TF_USE_LEGACY_KERAS=1` set");
+    }
     if (!layers) bad("has no attribute `layer_names`; give weights that Keras or Transformers saved");
     std::set<std::string_view> seen;
     for (const std::string& layer : *layers) {

@@ -103,6 +103,7 @@ class StateDict {
   Checkpoint read(const Value& root) {
     if (!root.is(Kind::kDict))
       bad("holds {}, a state dict is a dict of tensors; save the state dict", root.description());
+    refuse_training_checkpoint(root);
     std::vector<std::pair<std::string, StridedTensor>> tensors;
     for (std::size_t i = 0; i + 1 < root.size(); i += 2) {
       const Value key = root[i];
@@ -152,6 +153,18 @@ class StateDict {
  private:
   // The bytes of the storage, views already cut out; the tensor's name is for messages.
   virtual std::span<const std::byte> bytes_of(const Storage& storage) = 0;
+
+  // What training runs save: the state dict beside the optimizer's and the epoch.
+  void refuse_training_checkpoint(const Value& root) const {
+    for (std::size_t i = 0; i + 1 < root.size(); i += 2) {
+      const Value key = root[i], value = root[i + 1];
+      if (!key.is(Kind::kText) || !value.is(Kind::kDict) || value.size() < 2) continue;
+      if (!value[0].is(Kind::kText) || !value[1].is(Kind::kCall)) continue;
+      bad("`{}` is a dict of {} entries, such as `{}`, as training runs save; save that one alone: "
+          "`torch.save(torch.load(file)[\"{}\"], \"pytorch_model.bin\")`",
+          key.text(), value.size() / 2, value[0].text(), key.text());
+    }
+  }
 
   StridedTensor tensor_of(const Value& value, int depth) {
     if (!value.is(Kind::kCall)) {

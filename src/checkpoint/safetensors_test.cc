@@ -212,10 +212,13 @@ TEST_CASE("tensors in memory, and several checkpoints as one") {
   CHECK(first.entries()[0].name == "a");
   CHECK(first.entries()[0].file.empty());
   CHECK_THROWS_AS(Checkpoint({{"x", one}, {"x", two}}), Error);
-  const Checkpoint both = Checkpoint::united({first, Checkpoint({{"x", two}, {"y", one}})});
+  const Checkpoint both = Checkpoint::united({first, Checkpoint({{"x", one}, {"y", two}})});
   CHECK(both.entries().size() == 3);
-  CHECK(both.tensor("x").at<int32_t>(0) == 2);
+  CHECK(both.tensor("x").at<int32_t>(0) == 1);
   CHECK(both.tensor("a").at<int32_t>(0) == 2);
+  const Checkpoint other({{"x", two}});
+  CHECK_THROWS_WITH_AS(Checkpoint::united({first, other}),
+                       ": holds `x` with other values than `` does; download both again", Error);
 }
 
 }  // namespace

@@ -22,12 +22,43 @@ constexpr std::string_view kPickledIndex = "pytorch_model.bin.index.json";
 constexpr std::string_view kHdf5 = "tf_model.h5";
 constexpr std::string_view kHdf5Index = "tf_model.h5.index.json";
 
+// Weights in forms and under names that Transformers does not load: what they are, and what to do.
+struct ForeignForm {
+  std::string_view ending;  // of the file's name
+  std::string_view what;
+  std::string_view advice;
+};
+constexpr ForeignForm kForeignForms[] = {
+    {".gguf", "GGUF of llama.cpp", "take the model that it was made from"},
+    {".msgpack", "Flax's weights", "load it in Transformers 4 with `from_flax=True` and save it"},
+    {".ckpt.index", "a checkpoint of TensorFlow 1", "load it in Transformers 4 with `from_tf=True` and save it"},
+    {".ckpt.meta", "a checkpoint of TensorFlow 1", "load it in Transformers 4 with `from_tf=True` and save it"},
+    {".onnx", "an ONNX graph", "take the PyTorch model that it was made from"},
+    {".ot", "weights for Rust", "take the PyTorch model that they were made from"},
+    {".keras", "a model of Keras 3", "take the PyTorch model that it was made from"},
+    {".weights.h5", "weights of Keras 3", "take the PyTorch model that they were made from"},
+    {".safetensors", "weights under another name", "rename it to `model.safetensors` if its names are Transformers'"},
+    {".pth", "weights under another name", "rename it to `pytorch_model.bin` if its names are Transformers'"},
+    {"model.pt", "weights under another name", "rename it to `pytorch_model.bin` if its names are Transformers'"},
+    {".ckpt", "weights of a training run", "save its `state_dict` as `pytorch_model.bin`"},
+};
+
 using WeightMap = std::map<std::string, std::string, std::less<>>;
+
+// The file's bytes, unless it is a pointer that Git leaves where the file itself was not fetched.
+WeightFile open_mapped(const fs::path& path) {
+  auto file = MappedFile::open(path);
+  const std::string_view text(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
+  if (text.starts_with("version https://git-lfs")) {
+    bad_input("{}: is a Git LFS pointer of {} bytes, not the weights; run `git lfs pull`", path.string(), text.size());
+  }
+  return file;
+}
 
 // The text of a JSON file as an object, which lives as long as the parser.
 std::optional<simdjson::dom::object> read_object(const fs::path& file, simdjson::dom::parser& parser,
                                                  std::string& problem) {
-  const auto mapped = MappedFile::open(file);
+  const auto mapped = open_mapped(file);
   const auto bytes = mapped->bytes();
   simdjson::dom::object root;
   const simdjson::padded_string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -66,11 +97,7 @@ WeightMap read_weight_map(const fs::path& index) {
 }
 
 Checkpoint open_file(const fs::path& path) {
-  const auto file = MappedFile::open(path);
-  const std::string_view text(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
-  if (text.starts_with("version https://git-lfs")) {
-    bad_input("{}: is a Git LFS pointer of {} bytes, not the weights; run `git lfs pull`", path.string(), text.size());
-  }
+  const WeightFile file = open_mapped(path);
   const fs::path extension = path.extension();
   if (extension == ".safetensors") return read_safetensors(file);
   if (extension == ".h5" || looks_like_hdf5(*file)) return read_keras_hdf5(file);
@@ -134,6 +161,19 @@ void refuse_lone_adapter(const fs::path& folder) {
   }
   bad_input("{}: holds only an adapter ({}) of the model `{}`; merge it into that model with peft's `merge_and_unload`",
             folder.string(), kind.empty() ? "of unknown kind" : kind, base);
+}
+
+// The folder has no weights where Transformers looks for them, but some in another form.
+void refuse_foreign_weights(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  for (const ForeignForm& form : kForeignForms) {
+    const auto found = std::ranges::find_if(names, [&](const auto& name) { return name.ends_with(form.ending); });
+    if (found == names.end()) continue;
+    bad_input("{}: holds no `{}` or `{}`, but `{}`, {}; {}", folder.string(), kSafetensors, kPickled, *found, form.what,
+              form.advice);
+  }
 }
 
 struct QuantizedForm {
@@ -214,6 +254,7 @@ Checkpoint open_checkpoint(const fs::path& path) {
             "safetensors",
             path.string(), other->filename().string(), path.string());
       }
+      refuse_foreign_weights(path);
       bad_input("{}: holds no weights, looked for `{}`, `{}`, `{}`, `{}`; download the model again", path.string(),
                 kSafetensors, kSafetensorsIndex, kPickled, kPickledIndex);
     }
@@ -223,7 +264,7 @@ Checkpoint open_checkpoint(const fs::path& path) {
   return result;
 }
 
-Checkpoint open_safetensors(const fs::path& file) { return read_safetensors(MappedFile::open(file)); }
+Checkpoint open_safetensors(const fs::path& file) { return read_safetensors(open_mapped(file)); }
 
 std::string tf_name_in_shards(std::string_view tf_name) {
   const std::size_t slash = tf_name.find('/');

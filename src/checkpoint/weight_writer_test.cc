@@ -79,7 +79,7 @@ TEST_CASE("bad: names that a file cannot hold") {
   CHECK(has(refusal({numbers("x", {1}, 0, {"a"}), numbers("x/y", {1}, 0, {"a"})}), "is a weight and holds others"));
   CHECK(has(refusal({numbers("x/y", {1}, 0, {"a"}), numbers("x", {1}, 0, {"a"})}), "or is taken"));
   CHECK(has(refusal({numbers("x//y", {1}, 0, {"a"})}), "cannot be a path in an HDF5 file"));
-  CHECK(has(refusal({numbers("", {1}, 0, {"a"})}), "cannot be the file of a weight"));
+  CHECK(has(refusal({numbers("", {1}, 0, {"a"})}), "cannot be the place of a weight"));
   NewTensor complex = numbers("x", {1}, 0, {"a"});
   complex.dtype = DType::kComplex64;
   CHECK(has(refusal({complex}), "HDF5 has no common form for complex64"));

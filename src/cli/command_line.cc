@@ -46,6 +46,16 @@ int report_error(const Error& error, bool as_json) {
   return exit_code_of(error.kind());
 }
 
+// The exit code, unless what was printed did not reach its place.
+int written(int exit_code) {
+  std::cout.flush();
+  if (std::cout) return exit_code;
+  std::cerr
+      << "error: standard output: cannot be written, the device is full or closed; what the command made is there, "
+         "its answer is not\n";
+  return exit_code_of(ErrorKind::kEnvironment);
+}
+
 // CLI11's words in our form: lower case, no full stop, one line.
 Error bad_command_line(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   std::string seen = error.what();
@@ -85,6 +95,11 @@ int run_command_line(int argc, char** shown) {
 
   const std::vector<Command> commands = add_commands(app, o);
 
+  if (argc == 1) {
+    std::cout << app.help();
+    return exit_code_of(ErrorKind::kBadInput);
+  }
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {
@@ -98,7 +113,7 @@ int run_command_line(int argc, char** shown) {
   try {
     catch_interrupts();
     for (const Command& command : commands) {
-      if (*command.parsed) return command.run(o);
+      if (*command.parsed) return written(command.run(o));
     }
     internal_error("command line: no command was found in {} arguments", argc);
   } catch (const Error& error) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "app/check.h"
 #include "app/tf_judge.h"
@@ -34,7 +35,10 @@ int finish(const report::Report& report, const Options& o) {
   if (o.as_json) {
     std::cout << report::to_json(report).dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
   } else {
-    std::cout << report::to_terminal(report, {wants_color(STDOUT_FILENO), terminal_width(STDOUT_FILENO), o.verbose});
+    const std::string text =
+        report::to_terminal(report, {wants_color(STDOUT_FILENO), terminal_width(STDOUT_FILENO), o.verbose});
+    // Quiet: the verdict with its numbers, and where the result lies.
+    std::cout << (o.quiet ? fmt::format("{}  {}\n", text.substr(0, text.find('\n')), o.request.out.string()) : text);
     std::cout.flush();
   }
   // A comparison was asked for, and there was nothing to compare: not a success.
@@ -58,7 +62,7 @@ int run_convert(Options& o) {
   const report::Report report = app::convert(o.request, environment, python, line.reporter());
   line.clear();
   const int code = finish(report, o);
-  if (!o.as_json) std::cout << o.request.out.string() << "/report.html\n";
+  if (!o.as_json && !o.quiet) std::cout << o.request.out.string() << "/report.html\n";
   return code;
 }
 
@@ -130,6 +134,8 @@ int run_weights(Options& o) {
     WorkerProcess python(find_python(o.python));
     request.source = app::fetch_weights(request, python, line.reporter());
   }
+  std::optional<WorkerProcess> python;
+  request.python = [&]() -> app::PythonSide& { return python ? *python : python.emplace(find_python(o.python)); };
   const app::WeightsResult result = app::convert_weights(request, [&](uint64_t done, uint64_t all) {
     throw_if_interrupted();
     line.show_growth(

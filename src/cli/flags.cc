@@ -112,6 +112,8 @@ void add_sample_flags(CLI::App& command, Options& o) {
 
 void add_trace_flags(CLI::App& command, Options& o) {
   app::ModelRequest& m = o.request.model;
+  command.add_option("--dtype", m.dtype, "dtype of the weights: float32, float16, bfloat16; default: the checkpoint's")
+      ->check(CLI::IsMember({"float32", "float16", "bfloat16"}));
   command.add_flag("--hidden-states", m.hidden_states, "give the hidden states as outputs, too");
   command.add_flag("--attentions", m.attentions, "give the attention weights as outputs, too");
   command.add_flag("--cache", m.cache, "give and take the key and value cache");

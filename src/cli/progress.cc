@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 
 #include "cli/plain_text.h"
 
@@ -70,8 +71,11 @@ bool wants_color(int fd) {
 
 int terminal_width(int fd) {
   winsize size{};
+  if (const char* columns = std::getenv("COLUMNS"); columns != nullptr && std::atoi(columns) > 0) {
+    return std::atoi(columns);
+  }
   if (::ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
-  return 100;
+  return ::isatty(fd) != 0 ? 100 : std::numeric_limits<int>::max() / 2;
 }
 
 }  // namespace crossload::cli

@@ -38,7 +38,7 @@ class ProgressLine {
 
 /// Whether to print colours to `fd`: a terminal, and `NO_COLOR` is not set.
 bool wants_color(int fd);
-/// Columns of the terminal behind `fd`, 100 when it is none.
+/// `COLUMNS` where it is set, else the columns of the terminal behind `fd`; where there is none, no limit.
 int terminal_width(int fd);
 
 }  // namespace crossload::cli

@@ -36,6 +36,11 @@ std::string check_text(const json& found) {
                           ? "none"
                           : fmt::format("{}", fmt::join(found.value("tf_weights", std::vector<std::string>{}), ", ")));
   print("size", fmt::format("{:.1f} MB of weights", found.value("weight_bytes", 0.0) / 1e6));
+  const auto lacking = found.value("missing_weights", std::vector<std::string>{});
+  if (!lacking.empty()) {
+    print("weights", fmt::format("{} missing, such as `{}`; they would be random numbers", lacking.size(),
+                                 plain_text(lacking.front())));
+  }
   const auto missing = found.value("missing_ops", json::array());
   print("operations", missing.empty() ? "all supported" : fmt::format("{} missing", missing.size()));
   for (const auto& op : missing)

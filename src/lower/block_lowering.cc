@@ -171,6 +171,7 @@ void BlockLowering::lower_node(const Node& node) {
   } catch (const BodyFailed&) {
     poison(node);
   } catch (const Unsupported& why) {
+    if (const auto* size = dynamic_cast<const NeedsConstant*>(&why)) failures_.add_needed(size->symbols());
     fail(node, fmt::format("cannot be lowered: {}:", why.what()));
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::kInterrupted) throw;

@@ -17,11 +17,14 @@ class Failures {
   void add(const program::Node& node, const program::CallSite& site, const std::string& what);
   std::size_t count() const { return details_.size(); }
   const std::set<std::string>& targets() const { return targets_; }
+  /// Symbols of sizes that would have to be constants.
+  void add_needed(const std::set<std::string>& symbols) { needed_.insert(symbols.begin(), symbols.end()); }
+  const std::set<std::string>& needed() const { return needed_; }
   /// Throws `kUnsupported` with all of them, if there are any.
   void throw_all() const;
 
  private:
-  std::set<std::string> targets_;
+  std::set<std::string> targets_, needed_;
   std::vector<std::string> details_;
 };
 

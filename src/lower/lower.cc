@@ -34,9 +34,9 @@ class Driver {
     return std::move(builder_.graph());
   }
 
-  std::set<std::string> failed_targets() {
+  Failures failures() {
     lower_nodes();
-    return failures_.targets();
+    return failures_;
   }
 
  private:
@@ -131,11 +131,13 @@ std::vector<std::pair<std::string, int>> missing_ops(const Program& program) {
 }
 
 std::set<std::string> unlowered_ops(const Program& program) {
-  std::set<std::string> targets = Driver(program).failed_targets();
+  std::set<std::string> targets = Driver(program).failures().targets();
   // What reads a failed call's result is not tried, but may have no lowering either.
   for (const auto& [target, count] : missing_ops(program)) targets.insert(target);
   return targets;
 }
+
+std::set<std::string> needed_constants(const Program& program) { return Driver(program).failures().needed(); }
 
 std::vector<std::pair<std::string, int>> random_ops(const Program& program) {
   return targets_of(program, [](const Node& node) {

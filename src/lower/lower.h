@@ -22,6 +22,9 @@ std::vector<std::pair<std::string, int>> missing_ops(const program::Program& pro
 /// the calls.
 std::set<std::string> unlowered_ops(const program::Program& program);
 
+/// The symbols of the program whose sizes a lowering says that it must know beforehand.
+std::set<std::string> needed_constants(const program::Program& program);
+
 /// The targets of the program that draw random numbers, with the number of their uses.
 std::vector<std::pair<std::string, int>> random_ops(const program::Program& program);
 

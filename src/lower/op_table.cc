@@ -20,6 +20,9 @@ Sym resolved(const Sym& value, const program::Block& block) {
 
 }  // namespace
 
+NeedsConstant::NeedsConstant(std::string_view what, const Sym& size)
+    : Unsupported(fmt::format("{} is `{}`, not a constant", what, size.text())), symbols_(size.symbols()) {}
+
 const OpTable& OpTable::all() {
   static const OpTable table = [] {
     OpTable t;
@@ -144,10 +147,11 @@ std::vector<Sym> Call::syms(std::string_view name) const {
   return out;
 }
 
-int64_t Call::integer(std::string_view name) const {
-  const Sym value = sym(name);
-  if (!value.is_constant()) unsupported(fmt::format("argument `{}` is `{}`, not a constant", name, value.text()));
-  return value.constant();
+int64_t Call::integer(std::string_view name) const { return constant(fmt::format("argument `{}`", name), sym(name)); }
+
+int64_t Call::constant(std::string_view what, const Sym& size) const {
+  if (!size.is_constant()) throw NeedsConstant(what, size);
+  return size.constant();
 }
 
 std::optional<int64_t> Call::integer_or_null(std::string_view name) const {
@@ -157,18 +161,14 @@ std::optional<int64_t> Call::integer_or_null(std::string_view name) const {
 
 std::vector<int64_t> Call::integers(std::string_view name) const {
   std::vector<int64_t> out;
-  for (const Sym& s : syms(name)) {
-    if (!s.is_constant()) unsupported(fmt::format("argument `{}` holds `{}`, not a constant", name, s.text()));
-    out.push_back(s.constant());
-  }
+  for (const Sym& s : syms(name)) out.push_back(constant(fmt::format("an element of argument `{}`", name), s));
   return out;
 }
 
 double Call::number(std::string_view name) const {
   const Sym value = sym(name);
   if (value.op() == Sym::Op::kFloat) return value.real_value();
-  if (!value.is_constant()) unsupported(fmt::format("argument `{}` is `{}`, not a constant", name, value.text()));
-  return static_cast<double>(value.constant());
+  return static_cast<double>(constant(fmt::format("argument `{}`", name), value));
 }
 
 std::vector<double> Call::numbers(std::string_view name) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -19,6 +20,18 @@ using Exprs = std::vector<Expr>;
 class Unsupported : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
+};
+
+/// The same where a size would have to be a constant.
+class NeedsConstant : public Unsupported {
+ public:
+  /// what: what the size is of, such as "argument `groups`".
+  NeedsConstant(std::string_view what, const Sym& size);
+  /// The symbols that the size depends on.
+  const std::set<std::string>& symbols() const { return symbols_; }
+
+ private:
+  std::set<std::string> symbols_;
 };
 
 /// Lowers the bodies that a higher-order operation holds.
@@ -86,6 +99,8 @@ class Call {
   Expr tf_widened(std::string_view op, const std::vector<Expr>& inputs, graph::Attrs attrs = {}) const {
     return builder_.tf_widened(op, inputs, std::move(attrs));
   }
+  /// The value of a size that must be known beforehand; throws NeedsConstant where only a run knows it.
+  int64_t constant(std::string_view what, const Sym& size) const;
   [[noreturn]] void unsupported(const std::string& why) const { throw Unsupported(why); }
 
  private:

@@ -92,8 +92,11 @@ const ClassRow& class_of(const Model& model) {
   const auto* found = std::ranges::find(kClasses, name, &ClassRow::pt_class);
   if (found != std::end(kClasses)) return *found;
   if (base == nullptr) {
-    fail(ErrorKind::kUnsupported, "config.json: model type `{}` has no TensorFlow class in Transformers 4.46; {}",
-         model.model_type, "convert it to a SavedModel with `crossload convert`");
+    const char* seen = has_tf_class(model.model_type)
+                           ? "has TensorFlow classes in Transformers 4.46 whose weights' names are not known here"
+                           : "has no TensorFlow class in Transformers 4.46";
+    fail(ErrorKind::kUnsupported, "config.json: model type `{}` {}; {}", model.model_type, seen,
+         "convert it to a SavedModel with `crossload convert`");
   }
   std::vector<std::string> others;
   for (const auto& row : kClasses) {

@@ -19,7 +19,7 @@ struct Model {
   std::string class_name;  // `architectures[0]`, of PyTorch or TensorFlow; empty: the class that AutoModel takes
   bool tie_word_embeddings = true;
   std::map<std::string, std::string> parts;  // `model_type` of nested configurations: {`encoder`: `bert`, …}
-  std::map<std::string, int64_t> numbers;    // whole numbers at its top, as `d_model`; few types need some
+  std::map<std::string, int64_t> numbers;    // whole numbers at its top, as `d_model`; of parts `encoder.vocab_size`
 };
 
 /// A weight of a PyTorch checkpoint.

@@ -207,6 +207,10 @@ TEST_CASE("weights of another architecture are refused") {
             .starts_with("none of 2 weights, such as `bert.pooler.dense.weight`, belongs to GPT2LMHeadModel; "));
   CHECK(error_to_pt({"gpt2", "GPT2LMHeadModel", true, {}, {}}, {variable("x/bert/pooler/dense/kernel:0")})
             .starts_with("none of 1 weights, such as `x/bert/pooler/dense/kernel:0`, belongs to TFGPT2LMHeadModel; "));
+  CHECK(error_to_tf({"bert", "BertForMaskedLM", true, {}, {}},
+                    {weight("module.bert.pooler.dense.weight"), weight("module.cls.predictions.bias", {4})})
+            .find("belongs to BertForMaskedLM; all have the prefix `module.`, and without it they do") !=
+        std::string::npos);
   // With one of its own among them, the others are reported as unused.
   const auto plan =
       to_tf({"gpt2", "GPT2LMHeadModel", true, {}, {}}, std::vector{weight("transformer.wte.weight"), weight("cls.x")});

@@ -11,15 +11,31 @@
 namespace crossload::names {
 namespace {
 
+/// Whether a variable's name begins with the model's, which is no part of its path. Its first component is then not the
+/// layer's own, unless a whole model is a layer of a functional one.
+bool has_scope(const TfTensor& tensor, std::string_view name, const std::vector<Layer>& layers) {
+  // Flat names have lost their scope already, but for those that hold `model.`, see flat_name.
+  if (tensor.group.empty()) return name.find("model.") != name.npos;
+  const Path path = split(name, '/');
+  if (path[0] != tensor.group) return true;
+  return path.size() > 2 && std::ranges::find(layers, path[0], &Layer::name) == layers.end() &&
+         std::ranges::find(layers, path[1], &Layer::name) != layers.end();
+}
+
 /// A variable's name without the model's scope, as Namer wants it.
-std::string path_of(const TfTensor& tensor, const Namer& namer) {
+std::string path_of(const TfTensor& tensor, const Namer& namer, const std::vector<Layer>& layers) {
   std::string_view name = tensor.name;
   if (name.ends_with(":0")) name.remove_suffix(2);
   if (namer.is_outside_scope(name)) return "/" + std::string(name);
-  // Flat names have lost their scope already, but for those that hold `model.`, see flat_name.
   const std::size_t slash = name.find('/');
-  const bool has_scope = !tensor.group.empty() || name.find("model.") != name.npos;
-  return std::string(slash != name.npos && has_scope ? name.substr(slash + 1) : name);
+  return std::string(slash != name.npos && has_scope(tensor, name, layers) ? name.substr(slash + 1) : name);
+}
+
+/// Whether a variable is one that the layer holds or shares. Shared embeddings were called `weight` in older files.
+bool has_place(const Layer& layer, const std::string& path) {
+  if (path.substr(0, path.find('/')) == layer.name || layer.shares(path)) return true;
+  constexpr std::string_view kOlder = "/weight";
+  return path.ends_with(kOlder) && layer.shares(path.substr(0, path.size() - kOlder.size()) + "/embeddings");
 }
 
 bool pt_has_none(const ClassRow& row, const std::string& path) {
@@ -76,7 +92,7 @@ PtPlan to_pt(const Model& model, std::span<const TfTensor> tensors) {
   for (const auto& tensor : tensors) {
     check_name(tensor.name);
     if (!seen.insert(tensor.name).second) continue;  // shared by several layers
-    const std::string path = path_of(tensor, namer);
+    const std::string path = path_of(tensor, namer, layers);
     if (pt_has_none(row, path)) {
       plan.unused.push_back({tensor.name, Reason::kPtHasNone, {}});
       continue;
@@ -89,10 +105,7 @@ PtPlan to_pt(const Model& model, std::span<const TfTensor> tensors) {
       bad_input("`{}` becomes PyTorch's `{}`{}", tensor.name, name.path,
                 name.path.empty() ? ", which is no name" : " as another weight does; the file must hold one of them");
     }
-    const auto has_place = [&](const Layer& layer) {
-      return layer.shares(path) || path.substr(0, path.find('/')) == layer.name;
-    };
-    const auto layer = std::ranges::find_if(layers, has_place);
+    const auto layer = std::ranges::find_if(layers, [&](const Layer& one) { return has_place(one, path); });
     if (layer == layers.end()) {
       plan.unused.push_back({tensor.name, Reason::kNoPlace, {}});
     } else {

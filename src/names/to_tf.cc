@@ -181,8 +181,33 @@ class Planner {
 
   [[noreturn]] void fail_for_nothing_known() const {
     if (tensors_.empty()) bad_input("the checkpoint holds no weights; {} needs some", row_.pt_class);
+    if (const std::string prefix = foreign_prefix(); !prefix.empty()) {
+      bad_input(
+          "none of {} weights, such as `{}`, belongs to {}; all have the prefix `{}`, and without it they do: save "
+          "them as "
+          "`{{k.removeprefix(\"{}\"): v for k, v in weights.items()}}`",
+          tensors_.size(), tensors_[0].name, row_.pt_class, prefix, prefix);
+    }
     bad_input("none of {} weights, such as `{}`, belongs to {}; check `architectures` in config.json", tensors_.size(),
               tensors_[0].name, row_.pt_class);
+  }
+
+  // What wrappers (DataParallel, torch.compile, a trainer's own module) put before all names: without it the weights
+  // are this class's.
+  std::string foreign_prefix() const {
+    const std::string& first = tensors_[0].name;
+    const std::string prefix = first.substr(0, first.find('.') + 1);
+    std::vector<PtTensor> stripped(tensors_.begin(), tensors_.end());
+    for (PtTensor& tensor : stripped) {
+      if (prefix.empty() || !tensor.name.starts_with(prefix)) return {};
+      tensor.name.erase(0, prefix.size());
+    }
+    try {
+      (void)Planner(model_, stripped, are_equal_).plan();
+    } catch (const Error&) {
+      return {};
+    }
+    return prefix;
   }
 
   void list_layers() {

@@ -22,8 +22,8 @@ constexpr std::array<std::string_view, 4> kCounts = {"num_hidden_layers", "n_lay
 constexpr std::array<std::string_view, 3> kEncoderCounts = {"encoder_layers", "num_encoder_layers", "num_layers"};
 constexpr std::array<std::string_view, 3> kDecoderCounts = {"decoder_layers", "num_decoder_layers", "num_layers"};
 /// Modules that embed a vocabulary of `vocab_size`.
-constexpr std::array<std::string_view, 5> kVocabularies = {"word_embeddings", "wte", "embed_tokens", "shared",
-                                                           "tokens_embed"};
+constexpr std::array<std::string_view, 8> kVocabularies = {
+    "word_embeddings", "word_embedding", "token_embedding", "wte", "w", "embed_tokens", "shared", "tokens_embed"};
 constexpr int64_t kMostLayers = 10'000;  // more are no model's, but a broken file's
 
 bool is_number(std::string_view text) {
@@ -99,17 +99,48 @@ void find_weights_of_biases(const std::vector<PtTensor>& parameters, const Lists
   }
 }
 
+/// The configuration's key of the vocabulary that a module embeds; of a model made of parts, that of the part which the
+/// path leads through: `text_model` has `text_config`, `encoder` has `encoder`. Empty when it does not say.
+std::string vocabulary_key(const Model& model, const Path& path) {
+  const std::string& module = path[path.size() - 2];
+  const bool is_word = std::ranges::find(kVocabularies, module) != kVocabularies.end();
+  if (model.parts.empty()) return is_word ? "vocab_size" : module == "embeddings" ? "n_words" : "";
+  if (!is_word) return {};
+  for (const std::string& part : path) {
+    const std::string stem = part.ends_with("_model") ? part.substr(0, part.size() - 6) : part;
+    for (const std::string& config : {part, stem + "_config"}) {
+      if (model.parts.contains(config)) return config + ".vocab_size";
+    }
+  }
+  return {};
+}
+
 /// Both frameworks build the embeddings as large as the configuration says.
 void require_vocabulary(const Model& model, const std::vector<PtTensor>& parameters) {
-  const auto size = model.numbers.find("vocab_size");
-  if (size == model.numbers.end() || !model.parts.empty() || model.numbers.contains("decoder_vocab_size")) return;
+  if (model.numbers.contains("decoder_vocab_size")) return;
   for (const PtTensor& parameter : parameters) {
     const Path path = split(parameter.name, '.');
     if (path.size() < 2 || path.back() != "weight" || parameter.dims.size() != 2) continue;
-    if (std::ranges::find(kVocabularies, path[path.size() - 2]) == kVocabularies.end()) continue;
-    if (parameter.dims[0] == size->second) continue;
-    bad_input("`{}` has {} rows, config.json says `vocab_size` {}; correct the number or resize the embeddings",
-              parameter.name, parameter.dims[0], size->second);
+    const std::string key = vocabulary_key(model, path);
+    const auto size = model.numbers.find(key);
+    if (key.empty() || size == model.numbers.end() || parameter.dims[0] == size->second) continue;
+    bad_input("`{}` has {} rows, config.json says `{}` {}; correct the number or resize the embeddings", parameter.name,
+              parameter.dims[0], key, size->second);
+  }
+}
+
+/// A classifier has as many rows as there are labels.
+void require_labels(const Model& model, const std::vector<PtTensor>& parameters) {
+  constexpr std::array<std::string_view, 3> kClassifiers = {"ForSequenceClassification", "ForTokenClassification",
+                                                            "ForImageClassification"};
+  const auto size = model.numbers.find("num_labels");
+  const auto is_class = [&](std::string_view task) { return model.class_name.ends_with(task); };
+  if (size == model.numbers.end() || std::ranges::none_of(kClassifiers, is_class)) return;
+  for (const PtTensor& parameter : parameters) {
+    if (parameter.name != "classifier.weight" && parameter.name != "classifier.out_proj.weight") continue;
+    if (parameter.dims.size() != 2 || parameter.dims[0] == size->second) continue;
+    bad_input("`{}` has {} rows, config.json says {} labels (`id2label`, `num_labels`); correct them", parameter.name,
+              parameter.dims[0], size->second);
   }
 }
 
@@ -117,6 +148,7 @@ void require_vocabulary(const Model& model, const std::vector<PtTensor>& paramet
 
 Wholeness wholeness_of(const Model& model, const std::vector<PtTensor>& parameters) {
   require_vocabulary(model, parameters);
+  require_labels(model, parameters);
   Wholeness found;
   const Lists lists = lists_of(parameters);
   for (const auto& [list, layers] : lists) {

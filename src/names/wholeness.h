@@ -15,7 +15,8 @@ struct Wholeness {
 };
 
 /// parameters: PyTorch's, as the class names them.
-/// Throws `kBadInput` for embeddings of another vocabulary than the configuration's, with both sizes.
+/// Throws `kBadInput`, with both sizes, for embeddings of another vocabulary than the configuration's, and for a
+/// classifier of other labels.
 Wholeness wholeness_of(const Model& model, const std::vector<PtTensor>& parameters);
 
 }  // namespace crossload::names

@@ -70,5 +70,45 @@ TEST_CASE("a vocabulary of another size is refused with both sizes") {
       Error);
 }
 
+TEST_CASE("a classifier of another number of labels is refused with both numbers") {
+  Model model;
+  model.class_name = "BertForSequenceClassification";
+  model.numbers = {{"num_labels", 2}};
+  const auto refused = [&](int64_t rows) {
+    CHECK_THROWS_WITH_AS(wholeness_of(model, {{"classifier.weight", DType::kFloat32, {rows, 4}}}),
+                         "`classifier.weight` has 3 rows, config.json says 2 labels (`id2label`, `num_labels`); "
+                         "correct them",
+                         Error);
+  };
+  refused(3);
+  CHECK_NOTHROW(wholeness_of(model, {{"classifier.weight", DType::kFloat32, {2, 4}}}));
+  model.class_name = "BertForMultipleChoice";  // one number a choice
+  CHECK_NOTHROW(wholeness_of(model, {{"classifier.weight", DType::kFloat32, {1, 4}}}));
+}
+
+TEST_CASE("the vocabulary of a part is the one that its configuration says") {
+  Model model;
+  model.parts = {{"text_config", "clip_text_model"}, {"decoder", "gpt2"}};
+  model.numbers = {{"vocab_size", 5}, {"text_config.vocab_size", 11}, {"decoder.vocab_size", 7}};
+  const auto refusal = [&](const std::string& name, int64_t rows) -> std::string {
+    try {
+      wholeness_of(model, {{name, DType::kFloat32, {rows, 4}}});
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "none";
+  };
+  CHECK(refusal("text_model.embeddings.token_embedding.weight", 11) == "none");
+  CHECK(refusal("text_model.embeddings.token_embedding.weight", 12)
+            .find("12 rows, config.json says "
+                  "`text_config.vocab_size` 11") != std::string::npos);
+  CHECK(refusal("decoder.transformer.wte.weight", 7) == "none");
+  CHECK(refusal("decoder.transformer.wte.weight", 5).find("`decoder.vocab_size` 7") != std::string::npos);
+  CHECK(refusal("encoder.embeddings.word_embeddings.weight", 99) == "none");  // nothing says
+  model = {};
+  model.numbers = {{"n_words", 9}};
+  CHECK(refusal("transformer.embeddings.weight", 8).find("`n_words` 9") != std::string::npos);
+}
+
 }  // namespace
 }  // namespace crossload::names

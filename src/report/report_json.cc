@@ -95,6 +95,20 @@ nlohmann::ordered_json to_json(const Report& report) {
                       {"first_over_limit", stage.first_over_limit},
                       {"ops", std::move(ops)}});
   }
+  Json& choices = json["choices"] = Json::array();
+  for (const verify::ChoiceResult& choice : result.choices) {
+    choices.push_back({{"op", choice.op},
+                       {"module", choice.module},
+                       {"source", choice.source},
+                       {"node", choice.node},
+                       {"shape", choice.shape},
+                       {"count", choice.count},
+                       {"pt_scores", Json::array({number(choice.pt_scores[0]), number(choice.pt_scores[1])})},
+                       {"tf_scores", Json::array({number(choice.tf_scores[0]), number(choice.tf_scores[1])})},
+                       {"margin", number(choice.margin)},
+                       {"noise", number(choice.noise)},
+                       {"is_tie", choice.is_tie}});
+  }
   json["layers"] = result.layers ? layers_json(*result.layers) : Json(nullptr);
   Json& diagnosis = json["diagnosis"] = Json::array();
   for (const verify::Diagnosis& finding : result.diagnosis) {

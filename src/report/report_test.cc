@@ -210,7 +210,7 @@ TEST_CASE("json: the keys in the order of docs/report.md") {
   for (const auto& [key, value] : json.items()) keys.append(key).append(" ");
   CHECK(keys ==
         "model commit class model_type verdict verdict_note max_error limit dynamic shapes dropped_shapes fixed_axes "
-        "outputs stages diagnosis "
+        "outputs stages choices layers diagnosis "
         "weights files "
         "timings_s "
         "peak_rss_mib trace_cache versions notes ");

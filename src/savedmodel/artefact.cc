@@ -128,6 +128,12 @@ class Flattener {
     }
     flow_.body_begin = static_cast<int>(flow_.nodes.size());
     add_body(function);
+    for (const auto& [name, info] : signature.outputs()) {
+      const GraphInput output = parse_graph_input(info.name());
+      if (output.output >= 0 && output.output < static_cast<int>(results_.size())) {
+        flow_.outputs[name] = results_[static_cast<std::size_t>(output.output)];
+      }
+    }
     add_library();
     return std::move(flow_);
   }
@@ -261,6 +267,18 @@ class Flattener {
     if (static_cast<int>(flow_.nodes.size()) - flow_.body_begin != count) {
       bad_input("{}: function `{}` has a cycle", folder_.string(), function.signature().name());
     }
+    for (const auto& argument : function.signature().output_arg()) {
+      const auto found = function.ret().find(argument.name());
+      const std::string value = found == function.ret().end() ? "" : found->second;
+      if (const int from = node_of(value); from >= 0) {
+        results_.push_back(body_edge(function.node_def(from), place[static_cast<std::size_t>(from)], value));
+      } else if (const auto given = arguments_.find(value); given != arguments_.end()) {
+        results_.push_back(given->second);
+      } else {
+        bad_input("{}: function `{}` returns `{}`, which is no value there", folder_.string(),
+                  function.signature().name(), value);
+      }
+    }
   }
 
   static Edge body_edge(const tf::NodeDef& from, int place, std::string_view input) {
@@ -293,6 +311,7 @@ class Flattener {
   std::map<std::string, int> main_index_;
   std::map<std::string, int> added_;
   std::map<std::string, Edge> arguments_;
+  std::vector<Edge> results_;  // of the function
   Flow flow_;
 };
 

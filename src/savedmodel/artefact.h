@@ -52,10 +52,11 @@ struct Tag {
 struct Flow {
   std::vector<FlowNode> nodes;
   std::vector<Tag> tags;
-  std::map<std::string, Port> inputs;  // placeholders
-  std::string restore;                 // the operation that fills the variables; empty when there are none
-  int body_begin = 0;                  // nodes from here on are the function's, those before it the main graph's
-  tf::FunctionDefLibrary library;      // functions that nodes call: branches and loop bodies
+  std::map<std::string, Port> inputs;   // placeholders
+  std::map<std::string, Edge> outputs;  // by the signature's names
+  std::string restore;                  // the operation that fills the variables; empty when there are none
+  int body_begin = 0;                   // nodes from here on are the function's, those before it the main graph's
+  tf::FunctionDefLibrary library;       // functions that nodes call: branches and loop bodies
 };
 
 class Artefact {

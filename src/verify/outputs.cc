@@ -97,6 +97,14 @@ void tell_of_one_shape(Result& result) {
   result.verdict_note = fmt::format("compared at one shape, {}; another one: {}", *labels.begin(), reason);
 }
 
+/// A complex tensor as real and imaginary parts, on a last axis of 2; others as they are.
+Tensor in_parts(const Tensor& tensor) {
+  if (!is_complex(tensor.dtype())) return tensor;
+  Dims dims = tensor.dims();
+  dims.push_back(2);
+  return Tensor::copy_of(tensor.dtype() == DType::kComplex64 ? DType::kFloat32 : DType::kFloat64, dims, tensor.bytes());
+}
+
 }  // namespace
 
 std::string_view name_of(Verdict verdict) {
@@ -234,8 +242,13 @@ std::vector<OutputResult> compare_outputs(const program::Program& program, const
       continue;
     }
     const auto truth = pytorch.truth.find(name);
-    measure(result, runs, truth == pytorch.truth.end() ? nullptr : &truth->second, found->second,
-            masks.of(symbolic_dims(program, name), pt.dims()), notes);
+    const Tensor exact = truth == pytorch.truth.end() ? Tensor() : in_parts(truth->second);
+    std::vector<Tensor> parts;
+    for (const Tensor& run : runs) parts.push_back(in_parts(run));
+    SymDims dims = symbolic_dims(program, name);
+    if (is_complex(pt.dtype()) && dims.size() == pt.dims().size()) dims.emplace_back(2);
+    measure(result, parts, truth == pytorch.truth.end() ? nullptr : &exact, in_parts(found->second),
+            masks.of(dims, parts.front().dims()), notes);
   }
   for (const auto& [name, value] : tf) {
     if (!pytorch.runs.contains(name)) notes.push_back(fmt::format("output `{}`: PyTorch does not give it", name));

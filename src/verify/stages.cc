@@ -18,6 +18,7 @@
 #include "checkpoint/checkpoint.h"
 #include "graph/tf_dtypes.h"
 #include "verify/compare.h"
+#include "verify/layout.h"
 #include "verify/modules.h"
 #include "verify/outputs.h"
 #include "verify/visibility.h"
@@ -42,39 +43,6 @@ struct Origin {
   double tf_truth = kUnknown;  // of the accumulated value
   double isolated = kUnknown;
 };
-
-Tensor with_dims(const Tensor& tensor, const Dims& dims) {
-  return Tensor(tensor.dtype(), dims, tensor.bytes(), tensor.owner());
-}
-
-bool is_permutation_of(const std::vector<int>& perm, std::size_t rank) {
-  std::vector<bool> seen(rank, false);
-  for (const int axis : perm) {
-    if (axis < 0 || static_cast<std::size_t>(axis) >= rank || seen[static_cast<std::size_t>(axis)]) return false;
-    seen[static_cast<std::size_t>(axis)] = true;
-  }
-  return perm.size() == rank;
-}
-
-/// A TensorFlow value in the PyTorch value's layout.
-Tensor to_pt_layout(const Tensor& tf, const std::vector<int>& perm, const Dims& pt_dims) {
-  return perm.empty() ? with_dims(tf, pt_dims) : transposed(tf, inverse(perm));
-}
-
-/// A PyTorch value in the TensorFlow value's layout.
-Tensor to_tf_layout(const Tensor& pt, const std::vector<int>& perm, const Dims& tf_dims) {
-  return perm.empty() ? with_dims(pt, tf_dims) : transposed(pt, perm);
-}
-
-bool fits(const Tensor& tf, const Checkpoint::Entry& pt, const std::vector<int>& perm) {
-  if (tf.dtype() != pt.dtype || tf.count() != element_count(pt.dims)) return false;
-  if (perm.empty()) return true;
-  if (!is_permutation_of(perm, pt.dims.size()) || tf.dims().size() != perm.size()) return false;
-  for (std::size_t i = 0; i < perm.size(); ++i) {
-    if (tf.dims()[i] != pt.dims[static_cast<std::size_t>(perm[i])]) return false;
-  }
-  return true;
-}
 
 /// PyTorch's values of the traced case, and what is known about them.
 class PyTorchValues {

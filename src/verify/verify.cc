@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "savedmodel/artefact.h"
+#include "verify/choices.h"
 #include "verify/outputs.h"
 #include "verify/stages.h"
 
@@ -60,6 +61,10 @@ class Verification {
       compare_case(session, *cases[i]);
     }
     settle_verdict(result_, request_.strict);
+    if (!choices_note_.empty() && result_.verdict == Verdict::kWithinNoise) {
+      if (!result_.verdict_note.empty()) result_.verdict_note += "; ";
+      result_.verdict_note += choices_note_;
+    }
   }
 
   void compare_case(const runtime::Session& session, const Case& one) {
@@ -75,6 +80,7 @@ class Verification {
     std::vector<std::string> of_masks;
     const Masks masks = masks_of(*request_.program, pytorch, of_masks);
     for (const std::string& note : of_masks) result_.notes.push_back(fmt::format("{}: {}", one.label, note));
+    std::optional<GivenChoices> given;
     for (const std::string& name : signatures_for(one)) {
       const Signature signature = artefact_.signature(name);
       std::vector<std::string> fetches;
@@ -104,8 +110,12 @@ class Verification {
       std::vector<std::string> differences;
       std::vector<OutputResult> outputs = compare_outputs(*request_.program, pytorch, masks, tf, differences);
       if (has_run) notes = std::move(differences);
-      for (OutputResult& output : outputs) {
-        output.verdict = judge(output, request_.limit);
+      for (OutputResult& output : outputs) output.verdict = judge(output, request_.limit);
+      if (has_run && one.choices && std::ranges::any_of(outputs, is_mismatch)) {
+        if (!given) given = given_choices(one, pytorch, masks);
+        judge_given_choices(*given, outputs);
+      }
+      for (const OutputResult& output : outputs) {
         shape.max_error = std::max(shape.max_error, output.max_error);
         shape.padded_error = std::max(shape.padded_error, output.padded_error);
       }
@@ -113,6 +123,51 @@ class Verification {
       result_.shapes.push_back(std::move(shape));
       for (const std::string& note : notes) result_.notes.push_back(fmt::format("{} ({}): {}", one.label, name, note));
     }
+  }
+
+  static bool is_mismatch(const OutputResult& output) { return output.verdict == Verdict::kMismatch; }
+
+  /// What TensorFlow computes once it is given PyTorch's choices.
+  GivenChoices given_choices(const Case& one, const CaseValues& pytorch, const Masks& masks) {
+    GivenChoices given;
+    try {
+      const Flow flow = artefact_.flow(signatures_for(one).front());
+      given = compare_given_choices({*request_.program, *one.choices, pytorch, masks, request_.limit, one.label}, flow,
+                                    runtime_);
+    } catch (const Error& error) {
+      // The outputs are judged already; TensorFlow's refusal of a changed graph does not change that.
+      if (error.kind() != ErrorKind::kInternal) throw;
+      result_.notes.push_back(fmt::format("{}: choices were not compared: {}", one.label, error.what()));
+    }
+    result_.choices.insert(result_.choices.end(), given.choices.begin(), given.choices.end());
+    for (const ChoiceResult& choice : given.choices) {
+      if (choice.is_tie) continue;
+      result_.notes.push_back(fmt::format(
+          "{}: `{}` ({}) falls otherwise: scores {:.9g} and {:.9g} in PyTorch, a margin of {:.1e} where noise is "
+          "{:.1e}",
+          one.label, choice.node, choice.op, choice.pt_scores[0], choice.pt_scores[1], choice.margin, choice.noise));
+    }
+    return given;
+  }
+
+  /// Outputs over the limit are within noise where they are once the choices are the same, and these were ties.
+  void judge_given_choices(const GivenChoices& given, std::vector<OutputResult>& outputs) {
+    if (!given.is_settled || given.choices.empty()) return;
+    double largest = 0;
+    for (const OutputResult& output : given.outputs) {
+      const Verdict verdict = judge(output, request_.limit);
+      if (verdict == Verdict::kMismatch) return;
+      largest = std::max(largest, output.max_error);
+    }
+    for (OutputResult& output : outputs) {
+      if (is_mismatch(output)) output.verdict = Verdict::kWithinNoise;
+    }
+    const ChoiceResult& first = given.choices.front();
+    choices_note_ = fmt::format(
+        "equal given the same choices (max |pt - tf| is then {:.1e}): `{}` ({}) falls otherwise, between scores {:.9g} "
+        "and {:.9g}, a margin of {:.1e} where noise is {:.1e}",
+        largest, first.node, first.op, first.pt_scores[0], first.pt_scores[1], first.margin, first.noise);
+    if (result_.choices.size() > 1) choices_note_ += fmt::format("; {} choices in all", result_.choices.size());
   }
 
   void compare_stages() {
@@ -144,6 +199,7 @@ class Verification {
   const runtime::Runtime& runtime_;
   const Artefact artefact_;
   Result result_;
+  std::string choices_note_;
 };
 
 }  // namespace

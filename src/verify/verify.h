@@ -27,8 +27,9 @@ inline constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 struct Case {
   std::filesystem::path file;  // `input/<name>`, `run/<k>/<output>`, `truth/<output>`
   std::string label;
-  bool traced = false;                 // the sample that the program was traced with
-  std::optional<std::string> skipped;  // why PyTorch itself fails there
+  bool traced = false;                                // the sample that the program was traced with
+  std::optional<std::string> skipped;                 // why PyTorch itself fails there
+  std::optional<std::filesystem::path> choices = {};  // values around discrete choices: `value/<name>`, …
 };
 
 /// A shape that was not compared, and why.
@@ -124,6 +125,19 @@ struct StageResult {
 /// the other one is further from the truth than any of those.
 inline bool is_over(double error, double limit, double noise) { return error > limit && !(error <= noise); }
 
+/// A discrete choice (`topk`, `argmax`, a comparison, rounding, …) that fell otherwise in TensorFlow, once all before
+/// it were PyTorch's. The figures are those of the position at which the margin exceeds the noise by most.
+struct ChoiceResult {
+  std::string op, module, source, node;        // as in OpResult and StageResult
+  std::string shape;                           // the label of the case
+  int64_t count = 0;                           // positions that differ
+  double pt_scores[2] = {kUnknown, kUnknown};  // PyTorch's candidate (or left operand) and TensorFlow's (or right one)
+  double tf_scores[2] = {kUnknown, kUnknown};
+  double margin = kUnknown;  // |difference of PyTorch's two scores|
+  double noise = kUnknown;   // how far float32 runs may move that difference
+  bool is_tie = false;       // the margin is within the noise at every position that differs
+};
+
 struct Diagnosis {
   std::string module, cause, evidence;
   double counterfactual_error = kUnknown;
@@ -151,6 +165,7 @@ struct Result {
   std::vector<OutputResult> outputs;
   std::optional<LayerReport> layers;
   std::vector<StageResult> stages;  // the module tree in pre-order, siblings by first execution
+  std::vector<ChoiceResult> choices;
   std::vector<Diagnosis> diagnosis;
   std::vector<std::string> notes;
   std::string verdict_note;  // what the verdict does not cover, for the line that gives it; empty when it covers all

@@ -200,6 +200,27 @@ def test_config_that_does_not_fit_the_weights(place, model):
     assert any("pooler.dense.weight" in line for line in finished.details)
 
 
+def test_vocabulary_of_another_size(place, model):
+    rows = json.loads((model / "config.json").read_text())["vocab_size"]
+    edit_config(model, vocab_size=rows - 3)
+    name = "embeddings.word_embeddings.weight"
+    seen = [f"`{name}` is [{rows}, ", f"and not [{rows - 3}, ", "correct config.json (`vocab_size`)"]
+    place.refused_convert(model, code=2, seen=seen)
+    seen = [f"{name}` has {rows} rows", f"`vocab_size` {rows - 3}"]
+    place.refused("weights", model, place.out, "--quiet", code=2, seen=seen)
+
+
+def test_the_way_is_told_where_tracing_fails(place, model):
+    """Transformers 4.x has RAG in TensorFlow, as two models of other types beside a retriever."""
+    edit_config(model, model_type="rag", architectures=["RagModel"])
+    finished = place.run("check", model)
+    assert finished.code in (2, 3)
+    why = "Transformers 4.x has this architecture in TensorFlow, but the names of its weights are not known here"
+    assert finished.details[-1] == f"route: convert: {why}"
+    seen = "`rag` has TensorFlow classes in Transformers 4.46 whose weights' names are not known here"
+    place.refused("weights", model, place.out, "--quiet", code=3, seen=seen)
+
+
 def test_code_in_the_folder_does_not_run(place, model):
     """Without --trust-remote-code."""
     marker = model / "executed"

@@ -37,6 +37,25 @@ def test_interpreter_without_tensorflow(place, model, bare_python):
     )
 
 
+def test_packages_outside_of_the_environment(with_cache, model, bare_python, sources, tensorflow_folder):
+    """As with the user's or the system's site-packages: what the interpreter can import is there."""
+    environment = {"PYTHONPATH": f"{sources}:{tensorflow_folder.parent}", "CROSSLOAD_TENSORFLOW": ""}
+    done = with_cache.run("convert", model, with_cache.out, "--python", bare_python, "--json", environment=environment)
+    assert done.code == 0, done.err
+    assert done.document["verdict"] == "verified" and done.document["trace_cache"] == "hit"
+    assert done.document["versions"]["tensorflow"]
+
+
+def test_unwritable_cache(with_cache, model, tmp_path):
+    """Without the cache nothing is written where it would be."""
+    (tmp_path / "file").write_text("")
+    environment = {"CROSSLOAD_CACHE": str(tmp_path / "file")}
+    finished = with_cache.run("convert", model, with_cache.out, "--no-verify", environment=environment)
+    assert finished.code == 4 and str(tmp_path / "file") in finished.error
+    done = with_cache.run("convert", model, with_cache.out, "--no-verify", "--no-cache", environment=environment)
+    assert done.code == 0, done.err
+
+
 def test_interpreter_without_pytorch(place, model, bare_python, sources, tensorflow_folder):
     environment = {"PYTHONPATH": str(sources), "CROSSLOAD_TENSORFLOW": str(tensorflow_folder)}
     place.refused_convert(

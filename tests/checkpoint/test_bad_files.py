@@ -7,6 +7,7 @@ import pickle
 import shutil
 import signal
 import struct
+import subprocess
 import time
 import zipfile
 
@@ -15,6 +16,7 @@ import keras_files
 import numpy as np
 import pytest
 import torch
+from crossload_command import BINARY
 from safetensors.torch import save_file
 
 QUERY = "tf_bert_model/bert/encoder/layer_._0/attention/self/query/kernel:0"
@@ -93,9 +95,6 @@ HDF5 = {
     # h5py changes the form of the whole group for it
     "external link": (external_link, "keeps its links in the newer form"),
     "data in another file": (external_data, "keeps its data in another file, which is never opened"),
-    "chunks": (lambda f: replace_query(f, chunks=(8, 8)), "is stored in chunks"),
-    "compressed": (lambda f: replace_query(f, compression="gzip"), "is stored in chunks"),
-    "big-endian": (lambda f: replace_query(f, dtype=">f4"), "holds big-endian numbers, which is not read"),
     "texts": (lambda f: replace_query(f, data=np.array([b"a", b"bc"])), "which is not read; save it as floats"),
     "records": (lambda f: replace_query(f, data=np.zeros(2, [("a", "f4"), ("b", "i4")])), "which is not read"),
     "a group for a weight": (lambda f: (f["bert"].pop(QUERY), f["bert"].create_group(QUERY)), "is no dataset"),
@@ -124,10 +123,87 @@ def test_hdf5(place, tf_model, case):
     refused(place, tf_model, seen)
 
 
-def test_hdf5_of_newer_versions(place, tf_model):
+def never_written(file):
+    del file["bert"][QUERY]
+    file["bert"].create_dataset(QUERY, (1 << 20, 1 << 20), "f4", chunks=(1 << 10, 1 << 10))
+
+
+def virtual(file):
+    del file["bert"][QUERY]
+    layout = h5py.VirtualLayout((32, 32), "f4")
+    layout[:] = h5py.VirtualSource("other.h5", "x", (32, 32))
+    file["bert"].create_virtual_dataset(QUERY, layout)
+
+
+def unknown_filter(file):
+    """As of a plugin that is not there: h5py lets a chunk be stored as if it had gone through it."""
+    del file["bert"][QUERY]
+    settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    settings.set_chunk((32, 32))
+    settings.set_filter(305, h5py.h5z.FLAG_OPTIONAL, (1, 2))
+    name = h5py.h5s.create_simple((32, 32))
+    links = h5py.h5p.create(h5py.h5p.LINK_CREATE)
+    links.set_create_intermediate_group(True)
+    h5py.h5d.create(file["bert"].id, QUERY.encode(), h5py.h5t.IEEE_F32LE, name, settings, links)
+    file["bert"][QUERY].id.write_direct_chunk((0, 0), bytes(4096))
+
+
+HDF5_OF_NEWER_VERSIONS = {
+    "soft link": (soft_link, "is a link to another place, which is not followed"),
+    "external link": (external_link, "is a link to another place, which is not followed"),
+    "data in another file": (external_data, "keeps its data in another file, which is never opened"),
+    "data in other files": (virtual, "keeps its data in another file, which is never opened"),
+    "a plugin's filter": (unknown_filter, "is packed with filter 305, which is not run"),
+    "nothing stored": (never_written, "has 0 bytes; shape [1048576, 1048576] float32 needs 4398046511104"),
+    "texts": (lambda f: replace_query(f, data=np.array([b"a", b"bc"])), "which is not read; save it as floats"),
+    "a group for a weight": (lambda f: (f["bert"].pop(QUERY), f["bert"].create_group(QUERY)), "is no dataset"),
+    "no layer_names": (no_attribute("/", "layer_names"), "has no attribute `layer_names`"),
+    "a weight that is not there": (without("bert/" + QUERY), "is listed in `/bert` but not there"),
+    "a path upwards": (attribute("layer_names", [b"bert/../bert"]), "but not there"),
+    "a weight listed twice": (listed_twice, "is listed twice"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HDF5_OF_NEWER_VERSIONS)
+def test_hdf5_of_newer_versions(place, tf_model, case):
+    """h5py reads these forms in a process of its own, and follows nothing out of the file."""
+    change, seen = HDF5_OF_NEWER_VERSIONS[case]
     file = tf_model / "tf_model.h5"
     keras_files.write(file, keras_files.read(file), libver="latest")
-    refused(place, tf_model, "version 3 of the superblock, 0 is read; save it again with h5py's default `libver`")
+    with h5py.File(file, "r+", libver="latest") as opened:
+        change(opened)
+    finished = place.refused(
+        "weights", tf_model, place.out, "--quiet", code=2, seen="version 3 of the superblock, 0 is read"
+    )
+    assert seen in "\n".join(finished.details)
+
+
+def test_damaged_hdf5_of_newer_versions(place, tf_model):
+    file = tf_model / "tf_model.h5"
+    keras_files.write(file, keras_files.read(file), libver="latest")
+    whole = file.read_bytes()
+    for size in (len(whole) // 3, len(whole) - 1):
+        file.write_bytes(whole[:size])
+        refused(place, tf_model, "tf_model.h5")
+    generator = np.random.default_rng(3)
+    for _ in range(4):
+        broken = bytearray(whole)
+        for at in generator.integers(48, len(whole), 200):
+            broken[at] = generator.integers(256)
+        file.write_bytes(broken)
+        finished = place.run("weights", tf_model, place.out, "--quiet")
+        assert finished.code in (0, 2, 4), finished.err
+        shutil.rmtree(place.out, ignore_errors=True)
+
+
+def test_hdf5_of_newer_versions_without_h5py(place, tf_model):
+    file = tf_model / "tf_model.h5"
+    keras_files.write(file, keras_files.read(file), libver="latest")
+    finished = place.refused(
+        "weights", tf_model, place.out, "--quiet", "--python", "/nowhere/python", code=2,
+        seen="version 3 of the superblock, 0 is read; save it again with h5py's default `libver`",
+    )  # fmt: skip
+    assert "/nowhere/python" in "\n".join(finished.details)
 
 
 @pytest.mark.parametrize("by", ["h5py", "crossload"])
@@ -325,6 +401,53 @@ def test_configurations(place, model):
     refused(place, model, "put the model's config.json beside its weights")
 
 
+@pytest.mark.parametrize(
+    "name", ["model.gguf", "flax_model.msgpack", "bert_model.ckpt.index", "model.fp16.safetensors", "model.pth"]
+)
+def test_weights_in_another_form(place, model, name):
+    (model / "model.safetensors").rename(model / name)
+    refused(place, model, f"but `{name}`, ")
+
+
+def test_pointer_that_git_left(place, model):
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 440449768\n"
+    for name in ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json"):
+        for file in model.glob("*model*"):
+            file.unlink()
+        (model / name).write_text(pointer)
+        refused(place, model, ["is a Git LFS pointer of ", "run `git lfs pull`"])
+        refused(place, model / name, "is a Git LFS pointer of ")
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "net."])
+def test_prefix_before_all_names(place, model, weights, prefix):
+    save_file({prefix + name: value for name, value in weights.items()}, model / "model.safetensors")
+    refused(place, model, [f"none of {len(weights)} weights", f"all have the prefix `{prefix}`"])
+    # Not where the names are another class's anyway.
+    save_file({f"{prefix}transformer.h.0.x": torch.zeros(2)}, model / "model.safetensors")
+    refused(place, model, "none of 1 weights")
+
+
+def test_keras_3(place, tf_model):
+    with h5py.File(tf_model / "tf_model.h5", "w") as file:
+        file.create_group("layers/dense/vars").create_dataset("0", data=np.ones((3, 2), "f4"))
+    refused(place, tf_model, "was saved by Keras 3")
+
+
+def test_checkpoint_of_a_training_run(place, model, weights):
+    (model / "model.safetensors").unlink()
+    torch.save({"epoch": 3, "state_dict": weights}, model / "pytorch_model.bin")
+    refused(place, model, [f"`state_dict` is a dict of {len(weights)} entries", 'torch.load(file)["state_dict"]'])
+
+
+def test_answer_that_cannot_be_written(place, model):
+    with open("/dev/full", "w") as full:
+        command = [BINARY, "weights", model, place.out, "--json"]
+        finished = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert finished.returncode == 4 and "standard output: cannot be written" in finished.stderr
+    assert (place.out / "tf_model.h5").is_file()
+
+
 def test_requests_that_cannot_be(place, model, tf_folder, tmp_path):
     refused(place, tmp_path / "nothing", "no such file or folder")
     (tmp_path / "empty").mkdir()
@@ -361,6 +484,11 @@ def test_no_room(place, model, mounted):
     finished = place.run("weights", model, full / "out", "--quiet")
     assert finished.code == 4 and "bytes free" in finished.error
     assert list(full.iterdir()) == []
+
+
+def test_little_room(place, model, mounted):
+    """Headers take what they need, no more: the files have 0.3 MB."""
+    assert place.run("weights", model, mounted("size=4m") / "out", "--quiet").code == 0
 
 
 def test_header_of_safetensors(place, model):

@@ -83,6 +83,58 @@ def test_file_of_h5py(tf_model, weights, tmp_path):
     assert names_and_bytes(back(tf_model, tmp_path / "out")) == names_and_bytes(weights)
 
 
+FORMS = {
+    "gzip": {"compression": "gzip"},
+    "gzip and shuffle": {"compression": "gzip", "shuffle": True, "fletcher32": True},
+    "lzf": {"compression": "lzf"},
+    "chunks": {"chunks": True},
+    "big-endian": {},
+    "latest": {},
+    "latest with gzip": {"compression": "gzip"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_other_forms_of_hdf5_go_through_h5py(tf_model, weights, tmp_path, form):
+    layers = keras_files.read(tf_model / "tf_model.h5")
+    libver = "latest" if "latest" in form else None
+    with h5py.File(tf_model / "tf_model.h5", "w", libver=libver) as file:
+        file.attrs["layer_names"] = [name.encode() for name in layers]
+        for layer, variables in layers.items():
+            group = file.create_group(layer)
+            group.attrs["weight_names"] = [name.encode() for name in variables]
+            for name, value in variables.items():
+                value = value.astype(value.dtype.newbyteorder(">")) if form == "big-endian" else value
+                group.create_dataset(name, data=value, **FORMS[form])
+    assert names_and_bytes(back(tf_model, tmp_path / "out")) == names_and_bytes(weights)
+
+
+def test_other_forms_of_hdf5_in_shards(bert, weights, tmp_path):
+    converted(bert, tmp_path / "tf", "--max-shard-size", "20KB")
+    for shard in (tmp_path / "tf").glob("*.h5"):
+        with h5py.File(shard) as old:
+            found = {name: old[name][()] for name in keras_files.texts(old.attrs["layer_names"])}
+        with h5py.File(shard, "w", libver="latest") as new:
+            new.attrs["layer_names"] = [name.encode() for name in found]
+            for name, value in found.items():
+                new.create_dataset(name, data=value, compression="gzip")
+    assert names_and_bytes(back(tmp_path / "tf", tmp_path / "out")) == names_and_bytes(weights)
+
+
+def test_heads_of_a_functional_keras_model(tf_model, weights, tmp_path):
+    layers = keras_files.read(tf_model / "tf_model.h5")
+    heads = {"hidden": (32, 8), "out": (8, 2)}
+    for name, shape in heads.items():
+        layers[name] = {f"{name}/kernel:0": np.arange(np.prod(shape), dtype="f4").reshape(shape)}
+    keras_files.write(tf_model / "tf_model.h5", layers)
+    document = converted(tf_model, tmp_path / "out", "--to", "safetensors")
+    assert document["weights"]["unused"] == ["hidden/kernel:0", "out/kernel:0"]
+    found = load_file(tmp_path / "out/model.safetensors")
+    for name in heads:
+        np.testing.assert_array_equal(found.pop(f"{name}.weight").numpy().T, layers[name][f"{name}/kernel:0"])
+    assert names_and_bytes(found) == names_and_bytes(weights)
+
+
 def test_file_of_a_whole_keras_model(tf_model, weights, tmp_path):
     file = tf_model / "tf_model.h5"
     keras_files.write(tmp_path / "weights.h5", keras_files.read(file))
@@ -465,6 +517,54 @@ def test_one_shard_of_several_is_refused(bert, tmp_path):
     assert refused.code == 2
     assert "is shard 00001 of 00002" in refused.err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["lora_magnitude_vector", "ia3_l.default", "modules_to_save.default.weight"])
+def test_other_adapters_are_refused(model, weights, tmp_path, name):
+    name = f"encoder.layer.0.attention.self.query.{name}"
+    save_file({**weights, name: torch.ones(32)}, model / "model.safetensors")
+    finished = run("weights", model, tmp_path / "out")
+    assert finished.code == 2 and f"`{name}` is of an adapter that is not merged" in finished.error
+
+
+def test_whole_numbers_in_the_place_of_a_matrix(model, weights, tmp_path):
+    narrow = {**weights, "pooler.dense.weight": (weights["pooler.dense.weight"] * 100).to(torch.int8)}
+    save_file(narrow, model / "model.safetensors")
+    finished = run("weights", model, tmp_path / "out")
+    assert finished.code == 2 and "`pooler.dense.weight` holds int8, as quantized weights do" in finished.error
+    converted(model, tmp_path / "same", "--to", "safetensors")  # nothing is taken for anything there
+
+
+def test_metadata_of_the_other_framework(tf_model, model, weights, tmp_path):
+    save_file(weights, model / "model.safetensors", metadata={"format": "tf"})
+    finished = run("weights", model, tmp_path / "out")
+    assert finished.code == 2 and "is said to be TensorFlow's, but" in finished.error
+    assert "is a name of PyTorch's; save it with `format: pt`" in finished.error
+    flat = {
+        name.removeprefix("tf_bert_model/").removesuffix(":0"): torch.from_numpy(value)
+        for layer in keras_files.read(tf_model / "tf_model.h5").values()
+        for name, value in layer.items()
+    }
+    (tf_model / "tf_model.h5").unlink()
+    save_file(flat, tf_model / "model.safetensors", metadata={"format": "pt"})
+    finished = run("weights", tf_model, tmp_path / "out")
+    assert finished.code == 2 and "is said to be PyTorch's, but" in finished.error
+
+
+def test_a_tensor_in_two_shards(model, weights, tmp_path):
+    (model / "model.safetensors").unlink()
+    names = sorted(weights)
+    files = {"model-00001-of-00002.safetensors": names[:20], "model-00002-of-00002.safetensors": names[19:]}
+    weight_map = {name: file for file, part in files.items() for name in part}
+    (model / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": weight_map}))
+    for file, part in files.items():
+        save_file({name: weights[name] for name in part}, model / file)
+    converted(model, tmp_path / "out", "--to", "safetensors")
+    assert names_and_bytes(load_file(tmp_path / "out/model.safetensors")) == names_and_bytes(weights)
+    other = {name: weights[name] + (name == names[19]) for name in names[19:]}
+    save_file(other, model / "model-00002-of-00002.safetensors")
+    finished = run("weights", model, tmp_path / "again")
+    assert finished.code == 2 and f"holds `{names[19]}` with other values than `model-00001" in finished.error
 
 
 def test_an_adapter_that_is_not_merged_is_refused(bert, weights, tmp_path):

@@ -265,6 +265,14 @@ def test_nobody_listens(worker, waits):
     assert "the connection to http://127.0.0.1:9 failed" in message and sum(waits()) < 60
 
 
+def test_nobody_listens_for_a_name_without_owner(worker):
+    """More often a folder that was mistyped: told at once, with both readings."""
+    ask = fetch(lambda **r: worker(environment={"HF_ENDPOINT": "http://127.0.0.1:9"}, **r), name="my-model")
+    message = check_error(ask)
+    assert "check the network" in message and "a folder `my-model` is not here either" in message
+    assert "asking again" not in str(ask)
+
+
 def test_silent_server(hub, worker, tiny):
     """Its silence ends after a second where that is the limit; after enough of it the fetch gives up."""
     environment = {"HF_HUB_DOWNLOAD_TIMEOUT": "1"}

@@ -468,3 +468,34 @@ def test_weights_of_another_model_are_found(out, other_out, minilm, tmp_path):
 def test_quiet(out, minilm, tmp_path):
     quiet = run("convert", minilm, tmp_path / "out", "--quiet", "--no-verify")
     assert quiet.code == 0 and quiet.err == "" and "unverified" in quiet.out
+
+
+# The documentation
+
+
+def code_of(page):
+    return (Path(__file__).parent.parent.parent / page).read_text(encoding="utf-8")
+
+
+def test_code_of_the_page(out, tmp_path, monkeypatch, capsys):
+    """docs/use-in-tensorflow.md prints what it says."""
+    (tmp_path / "minilm").symlink_to(out)
+    monkeypatch.chdir(tmp_path)
+    page = code_of("docs/use-in-tensorflow.md")
+    blocks = re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == page.count("```python") == 5
+    names = {}
+    for code, printed in blocks:
+        capsys.readouterr()
+        exec(code, names)
+        assert capsys.readouterr().out == printed
+
+
+def test_code_of_the_readme(out, tmp_path, monkeypatch):
+    (tmp_path / "minilm").symlink_to(out)
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", code_of("README.md"), re.DOTALL)
+    code = next(block for block in blocks if "saved_model.load" in block)
+    names = {}
+    exec(code.replace("\nserve(", "\nresult = serve("), names)
+    assert names["result"].shape == (1, 6, 384)

@@ -206,6 +206,82 @@ def test_outputs_in_a_container_have_its_names(container, names, tmp_path):
         numpy.testing.assert_allclose(got[name], value.numpy(), rtol=0, atol=LIMIT)
 
 
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_recurrent_layers_take_any_length(kind, tmp_path):
+    class Recurrent(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = kind(4, 6, num_layers=2, bidirectional=True, batch_first=True)
+
+        def forward(self, x):
+            return self.layer(x)[0]
+
+    check(Recurrent(), (torch.randn(2, 5, 4),), tmp_path / "out", (torch.randn(3, 11, 4),))
+
+
+def test_sizes_that_an_operation_needs_are_fixed(tmp_path):
+    """The channels of each picture are groups: their number must be known, height and width need not."""
+
+    class Correlation(nn.Module):
+        def forward(self, x, kernel):
+            n, c = x.shape[:2]
+            y = nn.functional.conv2d(x.reshape(1, n * c, *x.shape[2:]), kernel.reshape(n * c, 1, 3, 3), groups=n * c)
+            return y.view(n, c, *y.shape[2:])
+
+    given = (torch.randn(2, 3, 9, 8), torch.randn(2, 3, 3, 3))
+    conversion = check(Correlation(), given, tmp_path / "out", (torch.randn(2, 3, 12, 7), given[1]))
+    fixed = {(axis.input, axis.axis): axis for axis in conversion.report.fixed_axes}
+    assert {("x", 0), ("x", 1)} <= set(fixed) and not {("x", 2), ("x", 3)} & set(fixed)
+    assert fixed["x", 0].size == 2 and "needs its size" in fixed["x", 0].reason
+
+
+def test_complex_inputs_and_outputs(tmp_path):
+    class Filter(nn.Module):
+        def forward(self, x, response):
+            spectrum = torch.fft.rfft(x)
+            return spectrum, spectrum * response
+
+    random = torch.Generator().manual_seed(1)
+
+    def given(rows):
+        return torch.randn(rows, 8, generator=random), torch.randn(5, generator=random, dtype=torch.complex64)
+
+    check(Filter(), given(2), tmp_path / "out", given(3))
+
+
+def test_a_complex_output_that_differs_is_a_mismatch(tmp_path):
+    class Scaled(nn.Module):
+        def __init__(self, scale):
+            super().__init__()
+            self.scale = nn.Parameter(torch.tensor(scale))
+
+        def forward(self, x):
+            return torch.fft.rfft(x) * self.scale
+
+    x = torch.randn(2, 8, generator=torch.Generator().manual_seed(2))
+    conversion = crossload.convert(Scaled(1.0).eval(), tmp_path / "out", (x,))
+    assert conversion.report.verdict == "verified"
+    report = crossload.verify(Scaled(1.5).eval(), conversion, (x,))
+    assert report.verdict == "mismatch"
+    assert report.outputs[0].dtype == "complex64" and report.outputs[0].shape == [2, 5]
+    spectrum = torch.fft.rfft(x)
+    largest = 0.5 * torch.view_as_real(spectrum).abs().max()  # at the traced shape; others may be larger
+    assert report.outputs[0].max_error >= float(largest) * 0.99
+
+
+def test_places_of_repeated_samples(tmp_path):
+    """Other sizes repeat the sample; of equal numbers PyTorch's topk may take any."""
+
+    class Best(nn.Module):
+        def forward(self, x):
+            return torch.topk(x, 2)
+
+    for seed in range(3):
+        torch.manual_seed(seed)
+        report = crossload.convert(Best(), tmp_path / f"{seed}", (torch.randn(2, 4),)).report
+        assert report.verdict == "verified", report.notes
+
+
 def test_pytorchs_own_transformer(tmp_path):
     check(Recurrent(), (torch.randn(2, 5, 8),), tmp_path / "out", (torch.randn(3, 7, 8),))
 

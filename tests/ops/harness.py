@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from crossload.trace.recurrent import any_length
 from tolerances import REFUSED
 from tolerances import TOLERANCES as WIDER
 from torch.utils import _pytree as pytree
@@ -277,7 +278,7 @@ class Runner:
             auto = torch.export.Dim.AUTO
             dims = {"xs": [dict.fromkeys(range(t.dim()), auto) for t in tensors], "anchor": None}
         try:
-            with torch.no_grad(), self.timed("export"):
+            with torch.no_grad(), self.timed("export"), any_length():
                 exported = torch.export.export(Pack(samples).eval(), (tensors, anchor), dynamic_shapes=dims)
         except Exception as error:
             why = "failed" if samples[0].row else "skipped"

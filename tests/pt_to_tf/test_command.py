@@ -124,6 +124,112 @@ def test_model_type_without_a_tensorflow_class(command, own):
     assert finished.code == 3 and "llama" in finished.error and weight_files(folder) == []
 
 
+def change_weights(folder, change):
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "model.safetensors")
+    change(weights)
+    save_file({n: t.contiguous() for n, t in weights.items()}, folder / "model.safetensors", {"format": "pt"})
+
+
+def adapter(weights):
+    weights["bert.encoder.layer.0.attention.self.query.lora_A.default.weight"] = weights["bert.pooler.dense.weight"][
+        :2
+    ].clone()
+
+
+def quantized(weights):
+    weight = weights.pop("bert.pooler.dense.weight")
+    weights["bert.pooler.dense.weight._data"] = weight.char()
+    weights["bert.pooler.dense.weight._scale"] = weight[:, :1]
+
+
+def resized(weights):
+    name = "bert.embeddings.word_embeddings.weight"
+    weights[name] = weights[name].repeat(2, 1)
+
+
+def without_a_layer(weights):
+    for name in [name for name in weights if ".layer.1." in name]:
+        del weights[name]
+
+
+def too_large(weights):
+    weights["bert.pooler.dense.weight"][0, 0] = 1e6
+
+
+@pytest.mark.parametrize(
+    ("change", "flags", "seen"),
+    [
+        (adapter, [], ["lora_A", "is not merged"]),
+        (quantized, [], ["quantized (quanto)"]),
+        (resized, [], ["rows, config.json says `vocab_size`"]),
+        (without_a_layer, [], ["bert.encoder.layer.1"]),
+        (too_large, ["--dtype", "float16"], ["`bert.pooler.dense.weight` (largest 1e+06)"]),
+    ],
+)
+def test_weights_that_cannot_be_meant(command, own, change, flags, seen):
+    folder = own(BERT)
+    change_weights(folder, change)
+    finished = command("--model-name", folder, "--no-pr", *flags)
+    assert finished.code == 2, finished.err
+    told = "\n".join([finished.error, *finished.details])
+    assert all(text in told for text in seen), told
+    assert weight_files(folder) == [] and left_over(folder) == []
+
+
+def test_weights_that_pytorch_makes_up(judged, own):
+    folder = own(BERT)
+    change_weights(folder, without_a_layer)
+    finished = judged("--model-name", folder, "--no-pr")
+    assert finished.code == 2 and "are not in its files" in finished.error, finished.out + finished.err
+    assert any("bert.encoder.layer.1" in line for line in finished.details) and weight_files(folder) == []
+
+
+def test_a_place_that_holds_the_configuration_of_another_model(command, tiny, tmp_path):
+    (tmp_path / "local").mkdir()
+    (tmp_path / "local/config.json").write_text('{"model_type": "gpt2"}')
+    finished = command("--model-name", tiny(BERT), "--local-dir", tmp_path / "local", "--no-pr")
+    assert finished.code == 2 and '`model_type` is "gpt2" and not "bert"' in finished.error
+    assert [p.name for p in (tmp_path / "local").iterdir()] == ["config.json"]
+
+
+@pytest.fixture
+def t5_with_a_head(tmp_path):
+    """A T5 whose head is not its embeddings, although the configuration does not say so."""
+    import tiny_models
+    import torch
+    import transformers
+    from safetensors.torch import load_file
+
+    torch.manual_seed(0)
+    config = transformers.T5Config(
+        vocab_size=99, d_model=32, d_kv=8, d_ff=37, num_layers=1, num_heads=4, decoder_start_token_id=0
+    )
+    model = transformers.T5ForConditionalGeneration(config).eval()
+    tiny_models.set_trained_scale(model)
+    model.save_pretrained(tmp_path / "t5")
+    head = torch.randn(99, 32)
+    change_weights(tmp_path / "t5", lambda weights: weights.update({"lm_head.weight": head}))
+    assert torch.equal(load_file(tmp_path / "t5/model.safetensors")["lm_head.weight"], head)
+    return tmp_path / "t5"
+
+
+def test_a_head_that_the_tensorflow_class_has_no_tensor_for(command, t5_with_a_head):
+    finished = command("--model-name", t5_with_a_head, "--no-pr")
+    assert finished.code == 2 and "`lm_head.weight` differs from `shared.weight`" in finished.error
+    assert weight_files(t5_with_a_head) == []
+
+
+def test_a_reference_does_not_come_from_the_weights_that_it_judges(judged, command, weights, t5_with_a_head):
+    """A file that lost the head is judged by PyTorch's own loading, which keeps it, whatever our names say of ties."""
+    weights(t5_with_a_head)
+    finished = judged("--model-name", t5_with_a_head, "--no-pr")
+    assert finished.code == 2 and "has one tensor for both" in finished.error, finished.out + finished.err
+    finished = command("--model-name", t5_with_a_head, "--no-pr")
+    assert finished.code == 1 and "`logits` most" in finished.error, finished.out + finished.err
+
+
 def test_a_folder_cannot_be_uploaded_to(command, tiny):
     for flags in ([], ["--push"]):
         finished = command("--model-name", tiny(BERT), *flags)

@@ -261,3 +261,12 @@ def test_what_loading_lost_comes_back_as_far_as_the_class_can_hold_it(tmp_path, 
     assert caught.value.kind == "bad-input"
     models, model = loaded(tmp_path / "whole", form, **{"shared.weight": embeddings})
     assert models._keep_what_loading_lost(model) == [] and models.folder == tmp_path / "whole"
+
+
+def test_parameters_that_no_file_holds(tmp_path):
+    models, model = loaded(tmp_path / "a", "bin", **{"shared.weight": torch.zeros(4, 3)})
+    models.pt_name = "Tied"
+    models._require_whole(model, ["head.weight"])  # another name of one that is there
+    with pytest.raises(WorkerError, match=r"1 weights of Tied .* `head\.bias` first") as caught:
+        models._require_whole(model, ["head.weight", "head.bias", "position_ids"])
+    assert caught.value.details == ["head.bias"]

@@ -3,13 +3,15 @@
 import inspect
 
 import crossload
+import numpy
 import pytest
+import torch
 
 # Keyword arguments by another name than the field that they fill, and those that fill none.
 NAMES = {"model_class": "class", "no_cache": "use_cache"}
 IN_PYTHON_ONLY = {"dynamic_shapes", "progress", "names"}
 # Fields that the engine fills itself.
-OF_THE_ENGINE = {"decompose"}
+OF_THE_ENGINE = {"decompose", "fixed_axes"}
 OF_CONVERSION_ONLY = {"dynamic", "verify", "force", "frozen", "jit"}
 
 
@@ -49,3 +51,22 @@ def test_the_engine_refuses_fields_that_it_does_not_know(native_module, tmp_path
 
     answer = native.engine().convert('{"model": "m", "out": "o", "no_cahce": true}', str, lambda *_: None, "")
     assert "no_cahce" in answer
+
+
+def test_run_takes_what_convert_took(tmp_path):
+    """None and flags, which the exported program has not, are passed over; nested tensors come by their names."""
+
+    class Module(torch.nn.Module):
+        def forward(self, x, mask=None, doubled=False, state=None):
+            y = x + state["h"] + state["c"][0]
+            return y * 2 if doubled else y
+
+    inputs = {"x": torch.randn(2, 3), "mask": None, "doubled": True}
+    inputs["state"] = {"h": torch.randn(2, 3), "c": [torch.randn(2, 3)]}
+    conversion = crossload.convert(Module().eval(), tmp_path / "out", inputs, stages=False)
+    got = conversion.run(**inputs)["output.0"]
+    assert numpy.abs(got - Module()(**inputs).numpy()).max() < 1e-6
+    with pytest.raises(crossload.CrossloadError, match="the model takes"):
+        conversion.run(**{**inputs, "other": torch.zeros(1)})
+    with pytest.raises(crossload.CrossloadError, match="the model takes"):
+        conversion.run(**{**inputs, "x": None})

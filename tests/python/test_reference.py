@@ -184,3 +184,72 @@ def test_a_vector_into_a_linear_layer_runs_with_every_order_of_addition():
     (found,) = Run(program.graph_module, named, False, product_in_sequence).outputs()
     assert found.shape == (2,)
     assert torch.allclose(found, weight @ x + bias)
+
+
+@pytest.mark.parametrize(
+    ("compute", "along"),
+    [
+        (lambda x: torch.topk(x, 3, dim=1), True),
+        (lambda x: torch.topk(x, 2), True),
+        (lambda x: torch.sort(x, dim=0), True),
+        (lambda x: torch.sort(x, stable=True, descending=True), True),
+        (lambda x: x.max(1), True),
+        (lambda x: x.min(0, keepdim=True), True),
+        (lambda x: (torch.floor(x), x > 0.5), False),
+        (lambda x: (x.argmax(), (3 * x).to(torch.int64)), False),
+    ],
+)
+def test_a_run_takes_the_choices_of_another(compute, along):
+    from crossload.reference.interpret import Run
+    from crossload.reference.request import _outputs_with_choices
+
+    class Choosing(torch.nn.Module):
+        def forward(self, x):
+            return tuple(compute(2 * x))
+
+    x = torch.rand(5, 7, generator=torch.Generator().manual_seed(3))
+    y = torch.rand(5, 7, generator=torch.Generator().manual_seed(4))
+    module = torch.export.export(Choosing(), (x,)).graph_module
+    first, other = Choosing()(x), Choosing()(y)
+    values = _outputs_with_choices(Run(module, {"x": y}), Run(module, {"x": x}))
+    assert not torch.equal(first[1], other[1])
+    assert torch.equal(values[1], first[1]) and values[0].shape == first[0].shape
+    if not along:
+        assert torch.equal(values[0], first[0])
+        return
+    wide = [v.unsqueeze(1) if v.dim() == 1 else v for v in values]
+    found = [bool((2 * y).gather(a, wide[1]).equal(wide[0])) for a in range(2) if wide[1].max() < y.shape[a]]
+    assert any(found)
+
+
+def test_the_truth_takes_the_choices_of_the_float32_run(tmp_path):
+    """Pairs of scores that are equal but for rounding: a float64 run by itself would take others."""
+    from crossload.worker import handle
+
+    class Queries(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(1)
+            half = torch.randn(256) / 16
+            self.score = torch.nn.Parameter(torch.cat([half, half.flip(0)]))
+
+        def forward(self, x):
+            places = torch.cat([x, x.flip(-1)], 1)
+            best = torch.topk(places @ self.score, 16, dim=1).indices
+            return places.gather(1, best[..., None].expand(-1, -1, 512))
+
+    inputs = {"x": torch.randn(2, 40, 512, generator=torch.Generator().manual_seed(2))}
+    model = Queries().eval()
+    assert not torch.equal(model(**inputs), model.double()(inputs["x"].double()).float())
+    session = Session(module=model.float(), sample_inputs=inputs)
+    for folder in ("t", "r"):
+        (tmp_path / folder).mkdir()
+    handle({"do": "trace", "model": "", "out": str(tmp_path / "t")}, lambda *a: None, session)
+    ask = {"do": "reference", "model": "", "trace": str(tmp_path / "t"), "out": str(tmp_path / "r"), "choices": True}
+    done = handle(ask, lambda *a: None, session)
+    for case in done["cases"]:
+        values = load_file(tmp_path / "r" / case["file"])
+        assert torch.equal(values["truth/output.0"], values["run/0/output.0"].double())
+    names = set(load_file(tmp_path / "r" / done["cases"][0]["choices"]))
+    assert {"value/matmul", "offset/matmul", "noise/matmul", "value/getitem_1", "value/gather"} <= names
+    assert "value/cat" not in names

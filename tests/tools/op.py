@@ -68,6 +68,7 @@ def samples_of(target, family):
 
 def exported_program(sample, path):
     import torch
+    from crossload.trace.recurrent import any_length
 
     class Module(torch.nn.Module):
         def forward(self, *tensors):
@@ -80,7 +81,7 @@ def exported_program(sample, path):
     dims = None
     if sample.second is not None:
         dims = tuple(dict.fromkeys(range(t.dim()), torch.export.Dim.AUTO) for t in sample.tensors)
-    with torch.no_grad():
+    with torch.no_grad(), any_length():
         exported = torch.export.export(kind().eval(), tuple(sample.tensors), dynamic_shapes=dims)
     torch.export.save(exported, path)
 

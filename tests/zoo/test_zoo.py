@@ -280,6 +280,15 @@ def test_the_reason_names_what_noise_does_not_excuse():
     }  # fmt: skip
     found = worker.outcome(report)
     assert found["reason"].startswith("`wrong`: ") and found["static_reason"] == report["notes"][0]
+    assert found["choices"] == 0
+    tie = {
+        **report,
+        "verdict": "within-noise",
+        "verdict_note": "equal given the same choices",
+        "choices": [{"is_tie": True}],
+    }
+    found = worker.outcome(tie)
+    assert found["reason"].startswith("equal given the same choices; ") and found["choices"] == 1
 
 
 def test_shares_are_of_what_was_exported():

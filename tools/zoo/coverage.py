@@ -80,7 +80,8 @@ def markdown(entries):
     out += [f"- {line}" for line in summary(entries).splitlines()]
     out += [
         "",
-        "`verified`: every output within 1e-5. `≈`: within PyTorch's own float32 noise. `static`: PyTorch's export fixes "
+        "`verified`: every output within 1e-5. `≈`: within PyTorch's own float32 noise; with `choices`: equal given the same discrete "
+        "choices, which fell otherwise between near ties. `static`: PyTorch's export fixes "
         "all sizes. `first axes`: only the first axis of each input is dynamic. A model of several modalities that PyTorch "
         "does not export whole is converted as its components.",
     ]
@@ -111,6 +112,7 @@ def markdown(entries):
 def row(e):
     marks = ["verified" if e["verdict"] == "verified" else "≈"]
     marks += ["static"] if not e.get("dynamic") else ["first axes"] if e.get("static_reason") else []
+    marks += ["choices"] if e.get("choices") else []
     marks += ["components"] if e.get("form") == "components" else []
     number = lambda v: f"{v:.1e}" if isinstance(v, float) else ""  # noqa: E731
     return f"| {e['type']} | {e['class']} | {', '.join(marks)} | {number(e.get('max_error'))} | {number(e.get('noise'))} | {e['seconds']} |"

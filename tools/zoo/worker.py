@@ -166,11 +166,14 @@ def outcome(report):
             )
         if notes:
             reason = f"{reason}; {notes[0]}" if reason else notes[0]
+    if report.get("verdict_note"):
+        reason = f"{report['verdict_note']}; {reason}" if reason else report["verdict_note"]
+    ties = report["verdict"] == "within-noise" and len(report.get("choices") or [])
     static = next((n for n in report.get("notes") or [] if n.startswith(FIXED_AXES)), None)
     return {
         "step": "converted", "verdict": report["verdict"], "dynamic": report["dynamic"], "max_error": report["max_error"],
         "noise": max(noise, default=None), "shapes": len([s for s in report["shapes"] if s.get("max_error") is not None]),
-        "reason": reason, "static_reason": static, "timings": {k: report["timings_s"].get(k) for k in SECONDS},
+        "reason": reason, "choices": ties or 0, "static_reason": static, "timings": {k: report["timings_s"].get(k) for k in SECONDS},
     }  # fmt: skip
 
 

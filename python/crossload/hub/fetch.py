@@ -41,12 +41,17 @@ def resolve(request, progress=lambda stage, text, fraction: None):
             return _from_cache(hub, name, request.get("revision"), formats)
         return _from_hub(hub, name, request, formats, progress)
     except Exception as error:
-        raise hub.failure(error, name) from error
+        failure = hub.failure(error, name)
+        if failure.kind == "environment" and "/" not in name:
+            failure.message += f"; a folder `{name}` is not here either"
+        raise failure from error
 
 
 def _from_hub(hub, name, request, formats, progress):
     revision = request.get("revision")
-    info = hub.patiently(lambda: hub.api.model_info(name, revision=revision, files_metadata=True))
+    # A name without an owner is a folder's that was mistyped more often than one on the Hub.
+    tries = {} if "/" in name else {"tries": 1}
+    info = hub.patiently(lambda: hub.api.model_info(name, revision=revision, files_metadata=True), **tries)
     sizes = {file.rfilename: file.size or 0 for file in info.siblings}
     wanted = choose(sizes, name, formats, bool(request.get("trust_remote_code")))
     fresh = [f for f in wanted if not isinstance(hub.library.try_to_load_from_cache(name, f, revision=info.sha), str)]

@@ -235,11 +235,20 @@ def _visible_value(name, tensor):
 
 
 def tiled(tensor, shape, offset=0):
-    """The tensor repeated or cut to a shape, beginning at `offset` on every axis that changed size."""
+    """The tensor repeated or cut to a shape, beginning at `offset` on every axis that changed size.
+
+    Of fractions each repetition is a little smaller than the one before: of equal numbers PyTorch's `topk`, `sort` and
+    `argmax` may take any. Whole numbers stay what they are: places, labels, masks.
+    """
     import torch
 
+    has_fractions = tensor.is_floating_point() and bool((tensor != tensor.round()).any())
     for axis, size in enumerate(shape):
         old = tensor.shape[axis]
         if old != size and old:
-            tensor = tensor.index_select(axis, (torch.arange(size) + offset) % old)
+            taken = torch.arange(size) + offset
+            tensor = tensor.index_select(axis, taken % old)
+            if has_fractions:
+                factor = (63 / 64) ** (taken // old).to(torch.float64)
+                tensor = tensor * factor.to(tensor.dtype).reshape([-1] + [1] * (tensor.dim() - axis - 1))
     return tensor.contiguous()

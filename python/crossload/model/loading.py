@@ -51,7 +51,7 @@ def load(request, session, progress=lambda *a, **k: None):
             session.loaded = Loaded(module, type(module).__name__, model_type=getattr(config, "model_type", None))
             session.loaded_key = id(session.module)
         return session.loaded
-    key = tuple(request.get(k) for k in ("model", "class", "revision", "trust_remote_code"))
+    key = tuple(request.get(k) for k in ("model", "class", "revision", "trust_remote_code", "dtype"))
     if session.loaded is not None and session.loaded_key == key:
         return session.loaded
     folder = model_folder(request)
@@ -82,6 +82,20 @@ def unwrapped(module):
             return module
 
 
+def _require_finite(model, folder, dtype):
+    """Casting must not make a number infinite."""
+    import torch
+
+    broken = [name for name, value in model.named_parameters() if not bool(torch.isfinite(value).all())]
+    if broken:
+        raise WorkerError(
+            "bad-input",
+            f"{folder}: {len(broken)} tensors hold infinite numbers as {dtype}, such as `{broken[0]}`; give another "
+            "--dtype, bfloat16 holds as large numbers as float32",
+            broken,
+        )
+
+
 def find_class(transformers, folder, config, request):
     """The model class to load, and a note when it had to be guessed.
 
@@ -96,6 +110,11 @@ def find_class(transformers, folder, config, request):
     if not remote_config and (not isinstance(model_type, str) or model_type not in known):
         what = "has no `model_type`" if model_type is None else f"model_type is `{model_type}`"
         advice = "pass --trust-remote-code if you trust the model's own code" if remote else "check the config"
+        if model_type is None and not config.get("architectures"):
+            advice += (
+                "; where a class of your own saved it (PyTorchModelHubMixin), load it in Python and pass the module: "
+                "crossload.convert(module, out, inputs)"
+            )
         raise WorkerError(
             "bad-input",
             f"{folder / 'config.json'}: {what}, which Transformers {transformers.__version__} does not know; {advice}",
@@ -143,11 +162,28 @@ def _remote_class(folder, auto_map, name, request):
     return None
 
 
+def _sizes_differ(folder, class_name, config, mismatched):
+    """The error for tensors whose sizes are not those of the class: [(name, size in the file, size in the model)]."""
+    name, stored, built = mismatched[0]
+    seen = f"{len(mismatched)} tensors do not fit `{class_name}`, `{name}` is {list(stored)} and not {list(built)}"
+    sizes = [(a, b) for a, b in zip(stored, built, strict=False) if a != b]
+    keys = [key for key, value in sorted(config.items()) if sizes and type(value) is int and value == sizes[0][1]]
+    keys = [key for key in keys if not key.endswith("_id")]
+    hint = f" (`{keys[0]}`)" if len(keys) == 1 else ""
+    return WorkerError(
+        "bad-input",
+        f"{folder}: {seen}; correct config.json{hint} or the weights",
+        [f"{key}: file {list(a)}, model {list(b)}" for key, a, b in mismatched],
+    )
+
+
 def _from_pretrained(model_class, folder, config, request, note):
+    import torch
+
     try:
         model, info = model_class.from_pretrained(
             str(folder),
-            dtype="auto",
+            dtype=getattr(torch, request["dtype"]) if request.get("dtype") else "auto",
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # they are reported below, all at once
             trust_remote_code=bool(request.get("trust_remote_code")),
@@ -164,11 +200,9 @@ def _from_pretrained(model_class, folder, config, request, note):
         ) from error
     mismatched = info.get("mismatched_keys") or []
     if mismatched:
-        raise WorkerError(
-            "bad-input",
-            f"{folder}: {len(mismatched)} tensors do not fit `{type(model).__name__}`; check the config",
-            [f"{key}: file {list(a)}, model {list(b)}" for key, a, b in sorted(mismatched)],
-        )
+        raise _sizes_differ(folder, type(model).__name__, config, sorted(mismatched))
+    if request.get("dtype"):
+        _require_finite(model, folder, request["dtype"])
     return Loaded(
         model.eval(),
         type(model).__name__,

@@ -109,8 +109,9 @@ class _Models:
 
     def pytorch(self):
         """{output: array}; makes the inputs, and finds which axes of outputs the attention mask is about."""
-        model = self._load(self.pt_class, self.folder)
+        model, info = self._load(self.pt_class, self.folder, output_loading_info=True)
         self.pt_name = type(model).__name__
+        self._require_whole(model, info["missing_keys"])
         self.notes = self._keep_what_loading_lost(model)
         dummy = self._dummy_inputs()
         self.inputs, notes = example_inputs(self.folder, self.config, model, dummy)
@@ -119,6 +120,18 @@ class _Models:
         self.has_hidden_states = any("hidden_states" in name for name in found)
         self.masked_axes = self._masked_axes(model, found)
         return found
+
+    def _require_whole(self, model, missing):
+        """kind bad-input for parameters that the files do not hold under any of their names: PyTorch makes them up."""
+        parameters = dict(model.named_parameters(remove_duplicate=False))
+        held = {tensor.data_ptr() for name, tensor in parameters.items() if name not in missing}
+        lacking = sorted(n for n in missing if n in parameters and parameters[n].data_ptr() not in held)
+        if not lacking:
+            return
+        seen = (
+            f"{len(lacking)} weights of {self.pt_name} are not in its files, `{lacking[0]}` first, and would be made up"
+        )
+        raise WorkerError("bad-input", f"{self.folder}: {seen}; there is nothing to compare", lacking)
 
     def _keep_what_loading_lost(self, model):
         """Where the PyTorch class leaves out values that its files hold, give both files that they load completely.

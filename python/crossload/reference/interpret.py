@@ -25,7 +25,7 @@ class Run:
         interpreter = functools.partial(_interpreter_with(), product) if product else torch.fx.Interpreter
         self._interpreter = interpreter(module, garbage_collect_values=False)
         self._interpreter.env = {}
-        self._values, self._double = values, double
+        self.given, self._double = values, double
         self.nodes = {node.name: node for node in module.graph.nodes}
         self._uses_left = {node: len(node.users) for node in module.graph.nodes}
 
@@ -38,11 +38,11 @@ class Run:
 
         env = self._interpreter.env
         if node.op == "placeholder":
-            value = self._values[node.name]
+            value = self.given[node.name]
             return to_double(value) if self._double and isinstance(value, torch.Tensor) else value
         for used in node.all_input_nodes:
             if used.op == "placeholder" and used not in env:
-                env[used] = self._own(self._values[used.name])
+                env[used] = self._own(self.given[used.name])
         with torch.no_grad(), double_default() if self._double else contextlib.nullcontext():
             value = self._interpreter.run_node(node)
         if self._uses_left[node]:
@@ -52,6 +52,18 @@ class Run:
             if not self._uses_left[used]:
                 env.pop(used, None)
         return value
+
+    def value_of(self, node):
+        """The value of a node that is still to be used, None for others."""
+        env = self._interpreter.env
+        if node.op == "placeholder" and node not in env and node.name in self.given:
+            env[node] = self._own(self.given[node.name])
+        return env.get(node)
+
+    def replace(self, node, value):
+        """Give a node that was computed another value."""
+        if node in self._interpreter.env:
+            self._interpreter.env[node] = value
 
     def _own(self, value):
         import torch

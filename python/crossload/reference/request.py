@@ -18,6 +18,7 @@ from ..program.pytree_names import output_names as names_of_outputs
 from ..program.signature import output_names, user_inputs
 from ..session import require_torch
 from ..trace.tensor_file import TensorFile
+from .choices import imposed, is_choice
 from .interpret import (
     Run,
     arguments,
@@ -51,6 +52,9 @@ def reference(request, progress, session):
     for number, case in enumerate(cases):
         progress("reference", f"running PyTorch at {case.label}", number / (len(cases) + 1))
         results.append(_write_case(traced, case, out / f"case_{number}.safetensors"))
+        if request.get("choices") and results[-1]["file"]:
+            results[-1]["choices"] = f"choices_{number}.safetensors"
+            _write_stages(traced, case, out / results[-1]["choices"], only_choices=True)
     stages = None
     if request.get("stages"):
         progress("reference", "recording every value", len(cases) / (len(cases) + 1))
@@ -71,6 +75,7 @@ class _TracedModel:
         self.loaded, self.request = loaded, request or {}
         self.double = double_graph(program.graph_module)
         self.names = output_names(program)
+        self.makes_choices = any(is_choice(n, n.meta.get("val")) for n in program.graph_module.graph.nodes)
 
     def text_limit(self):
         config = getattr(getattr(self.loaded, "model", None), "config", None)
@@ -107,12 +112,17 @@ class _TracedModel:
         return {n: v for n, v in zip(self.names, leaves, strict=True) if isinstance(v, torch.Tensor)}
 
     def run(self, inputs, double=False, product=None):
-        """{output name: tensor} of the exported program, node by node (see interpret.Run)."""
+        """{output name: tensor} of the exported program, node by node (see interpret.Run). A run in float64 or with
+        products of its own takes the discrete choices of the float32 run, so that they differ in rounding only."""
         import torch
 
         torch.manual_seed(SEED)
         module = self.double if double else self.program.graph_module
-        values = Run(module, arguments(self.program, self.state, inputs), double, product).outputs()
+        run = Run(module, arguments(self.program, self.state, inputs), double, product)
+        if (double or product) and self.makes_choices:
+            values = _outputs_with_choices(run, Run(self.program.graph_module, run.given))
+        else:
+            values = run.outputs()
         user = [
             value
             for spec, value in zip(self.program.graph_signature.output_specs, values, strict=True)
@@ -266,13 +276,15 @@ def _truth(traced, case):
         return None, {}
 
 
-def _write_stages(traced, case, path):
+def _write_stages(traced, case, path, only_choices=False):
     """`value/<node>` of every tensor node and input; of the floating ones also `offset/<node>` and `noise/<node>`.
+    only_choices: of operations that make discrete choices, of their operands, and of the program's outputs.
 
     offset: what is added to the value to make it that of the float64 run. noise: element by element the largest
     distance from the float64 run among float32 runs that differ in nothing but rounding (as PyTorch computes by
     default, with another number of threads and without oneDNN, and with the terms of matrix products added one after
-    another). All runs advance together, so only live values are in memory.
+    another), all of which take the first one's discrete choices. All runs advance together, so only live values are in
+    memory.
     """
     import torch
 
@@ -285,7 +297,8 @@ def _write_stages(traced, case, path):
         (Run(program.graph_module, values), True),
         (Run(program.graph_module, values, product=product_in_sequence), False),
     ]
-    names = [f"{kind}/{name}" for kind in ("value", "offset", "noise") for name in single.nodes]
+    wanted = set(single.nodes) if not only_choices else _around_choices(program)
+    names = [f"{kind}/{name}" for kind in ("value", "offset", "noise") for name in single.nodes if name in wanted]
     truth_holds = True
     with TensorFile(path, names) as file:
         for name, node in single.nodes.items():
@@ -297,21 +310,68 @@ def _write_stages(traced, case, path):
             if truth_holds and name in wide.nodes:
                 torch.set_rng_state(state)
                 try:
-                    exact = wide.step(wide.nodes[name])
+                    exact = _step_with_choices(wide, wide.nodes[name], value)
                 except Exception:  # noqa: BLE001 (values without noise are still of use)
                     truth_holds = False
             runs = [value]
             for other, has_other_kernels in others if truth_holds else ():
                 torch.set_rng_state(state)
                 with _other_kernels() if has_other_kernels else contextlib.nullcontext():
-                    runs.append(other.step(other.nodes[name]))
-            if node.op == "output" or not isinstance(value, torch.Tensor) or value.dtype == torch.complex128:
+                    runs.append(_step_with_choices(other, other.nodes[name], value))
+            if (
+                name not in wanted
+                or node.op == "output"
+                or not isinstance(value, torch.Tensor)
+                or value.dtype == torch.complex128
+            ):
                 continue
             file.write(f"value/{name}", value)
             if isinstance(exact, torch.Tensor) and value.is_floating_point() and exact.shape == value.shape:
                 distances = torch.stack([_distance(run, exact) for run in runs if run.shape == exact.shape])
                 file.write(f"offset/{name}", (exact - value.to(torch.float64)).to(torch.float32))
                 file.write(f"noise/{name}", distances.amax(0).to(torch.float32))
+
+
+def _step_with_choices(run, node, chosen):
+    """One step of a run; where the node chooses, the choice is that of `chosen`, the value of the first run."""
+    scores = run.value_of(node.all_input_nodes[0]) if node.all_input_nodes else None
+    value = run.step(node)
+    if scores is None or not is_choice(node, chosen):
+        return value
+    value = imposed(node, chosen, scores)
+    run.replace(node, value)
+    return value
+
+
+def _outputs_with_choices(run, first):
+    """The output values of a run that takes the choices of the first."""
+    import torch
+
+    values = None
+    for name, node in first.nodes.items():
+        if node.op == "placeholder":
+            continue
+        state = torch.get_rng_state()
+        chosen = first.step(node)
+        if name in run.nodes:
+            torch.set_rng_state(state)
+            values = _step_with_choices(run, run.nodes[name], chosen)
+    return list(values)
+
+
+def _around_choices(program):
+    """Names of nodes that may choose, of what they read, of the parts of their results, and of the program's outputs."""
+    import torch
+
+    found = set()
+    for node in program.graph_module.graph.nodes:
+        value = node.meta.get("val")
+        if node.op == "output":
+            found |= {n.name for n in node.all_input_nodes}
+        elif is_choice(node, value):
+            found |= {node.name, *(n.name for n in node.all_input_nodes if isinstance(n.meta.get("val"), torch.Tensor))}
+            found |= {user.name for user in node.users if "getitem" in str(user.target)}
+    return found
 
 
 def _distance(value, exact):

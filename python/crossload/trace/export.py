@@ -13,6 +13,7 @@ from ..errors import WorkerError, first_line, last_lines
 from ..model.flags import flags_set, is_transformers_model, output_flags
 from ..model.state import state_kept
 from ..program.containers import name_caches, name_containers, name_return_types
+from .recurrent import any_length
 
 DYNAMIC_SECONDS = 300  # nested windows give expressions of sizes that SymPy never finishes simplifying
 
@@ -94,7 +95,15 @@ def keep(program, path, request, progress=lambda *a, **k: None):
     """
     if request.get("decompose"):
         progress("trace", f"decomposing {len(request['decompose'])} operations", 0.7)
-        program = decompose(program, request["decompose"])
+        try:
+            program = decompose(program, request["decompose"])
+        except Exception as error:
+            raise WorkerError(
+                "unsupported",
+                f"{', '.join(request['decompose'])}: PyTorch cannot take the operations apart ({first_line(error)}); see "
+                "the details, and report it to PyTorch with them",
+                last_lines(error),
+            ) from error
     progress("trace", "saving the program", 0.8)
     start = time.time()
     program, decomposed = save(program, path)
@@ -185,8 +194,11 @@ def _export_once(loaded, inputs, request, axes):
     if by_transformers:
         from transformers.exporters.exporter_dynamo import DynamoConfig, DynamoExporter, get_auto_dynamic_shapes
 
-        shapes = _first_axes(get_auto_dynamic_shapes(kwargs)) if axes == "first" else shapes
-        with state_kept(model), flags_set(model, request):
+        fixed = request.get("fixed_axes")
+        if axes == "first" or (axes == "all" and shapes is None and fixed):
+            shapes = _without(get_auto_dynamic_shapes(kwargs), fixed)
+        shapes = _first_axes(shapes) if axes == "first" else shapes
+        with state_kept(model), flags_set(model, request), any_length():
             result = DynamoExporter().export_program(
                 model,
                 {**inputs, **output_flags(request)},
@@ -196,8 +208,9 @@ def _export_once(loaded, inputs, request, axes):
     name_caches(model)
     if axes != "none" and shapes is None:
         shapes = torch.utils._pytree.tree_map(_auto_axes, kwargs or _by_parameter(model, args))
+        shapes = _without(shapes, request.get("fixed_axes"))
         shapes = _first_axes(shapes) if axes == "first" else shapes
-    with torch.no_grad(), state_kept(model):
+    with torch.no_grad(), state_kept(model), any_length():
         _spell_out_keywords(model, kwargs)
         return torch.export.export(model, args, kwargs, dynamic_shapes=shapes, strict=False)
 
@@ -241,6 +254,20 @@ def _auto_axes(value):
     import torch
 
     return dict.fromkeys(range(value.dim()), torch.export.Dim.AUTO) if isinstance(value, torch.Tensor) else None
+
+
+def _without(shapes, fixed, name=""):
+    """Of dynamic shapes as torch.export takes them, nested like the inputs, all axes but those of `fixed`, each as
+    `input/axis`."""
+    if not fixed:
+        return shapes
+    if isinstance(shapes, dict) and all(isinstance(key, int) for key in shapes):
+        return {axis: dim for axis, dim in shapes.items() if f"{name}/{axis}" not in fixed}
+    named = shapes.items() if isinstance(shapes, dict) else enumerate(shapes) if shapes is not None else ()
+    inner = {key: _without(value, fixed, f"{name}.{key}" if name else str(key)) for key, value in named}
+    if isinstance(shapes, dict):
+        return inner
+    return type(shapes)(inner.values()) if isinstance(shapes, (list, tuple)) else shapes
 
 
 def _first_axes(shapes):
@@ -326,7 +353,8 @@ def decompose(program, targets):
             owner = getattr(owner, part, None)
         if owner in known:
             table[owner] = known[owner]
-    return program.run_decompositions(table)
+    with any_length():
+        return program.run_decompositions(table)
 
 
 def save(program, path):

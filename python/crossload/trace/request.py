@@ -54,7 +54,7 @@ def trace(request, progress, session):
         "model_type": loaded.model_type,
         "dynamic": bool(request.get("dynamic", True)) and (static_reason is None or bool(program.range_constraints)),
         "static_reason": static_reason,
-        "fixed_axes": fixed_axes(program, static_reason) if request.get("dynamic", True) else [],
+        "fixed_axes": fixed_axes(program, static_reason, request) if request.get("dynamic", True) else [],
         "decomposed": decomposed or bool(request.get("decompose")),
         "opened_modules": [],
         "weights": locations.weights,
@@ -105,7 +105,7 @@ def with_two_rows(loaded, inputs, request):
     return both
 
 
-def fixed_axes(program, static_reason):
+def fixed_axes(program, static_reason, request):
     """[{"input", "axis", "size", "reason"}] of the axes that cannot vary though they might have been asked to."""
     found = []
     for name, shape in input_axes(program).items():
@@ -114,7 +114,9 @@ def fixed_axes(program, static_reason):
                 continue
             size = int(size)
             reason = static_reason
-            if size == 1:
+            if f"{name}/{axis}" in request.get("fixed_axes", ()):
+                reason = "an operation needs its size beforehand"
+            elif size == 1:
                 reason = "it is 1 in the sample, which PyTorch's export takes for fixed"
             elif reason is None or program.range_constraints:
                 reason = "the model fixes it while it is exported"

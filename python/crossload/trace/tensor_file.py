@@ -11,7 +11,7 @@ DTYPES = {
     "torch.float64": "F64", "torch.float32": "F32", "torch.float16": "F16", "torch.bfloat16": "BF16",
     "torch.int64": "I64", "torch.int32": "I32", "torch.int16": "I16", "torch.int8": "I8", "torch.uint8": "U8",
     "torch.uint16": "U16", "torch.uint32": "U32", "torch.uint64": "U64", "torch.bool": "BOOL",
-    "torch.complex64": "C64", "torch.float8_e4m3fn": "F8_E4M3", "torch.float8_e5m2": "F8_E5M2",
+    "torch.complex64": "C64", "torch.complex128": "C128", "torch.float8_e4m3fn": "F8_E4M3", "torch.float8_e5m2": "F8_E5M2",
 }  # fmt: skip
 ENTRY_ROOM = 260  # dtype, offsets and up to eight axes of one entry
 
@@ -35,12 +35,12 @@ class TensorFile:
         return self
 
     def write(self, name, tensor):
-        """Append a tensor (any strides, CPU). A dtype without safetensors name (complex128) raises ValueError."""
+        """Append a tensor (any strides, CPU). A dtype that the engine does not read raises ValueError."""
         if name in self._entries:
             raise ValueError(f"tensor `{name}` was written before")
         code = DTYPES.get(str(tensor.dtype))
         if code is None:
-            raise ValueError(f"tensor `{name}`: safetensors has no name for dtype {tensor.dtype}")
+            raise ValueError(f"tensor `{name}`: no name for dtype {tensor.dtype}")
         data = raw_bytes(tensor)
         count = data.numel()
         if count:

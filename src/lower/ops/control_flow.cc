@@ -1,12 +1,8 @@
 // Higher-order operations: their bodies become functions of TensorFlow's If and While, in the stateless form where
 // nothing in them draws random numbers.
-//
-// A loop over the slices of tensors (scan, map) counts i from 0 to n in a While. Its results are lists of n tensors:
-// iteration i sets element i, and the lists are stacked at the end. (A tensor of n rows would be copied in every
-// iteration.)
 
 #include "base/error.h"
-#include "lower/functions.h"
+#include "lower/loop.h"
 #include "lower/ops/families.h"
 
 namespace crossload::lower {
@@ -52,53 +48,6 @@ Exprs cond(Call& call) {
 
 // ---- Loops ----------------------------------------------------------------------------------------------------------
 
-/// A While under construction. Its first two values are those that TensorFlow's gradient of a loop asks for: the number
-/// of iterations done, and the limit on iterations, -1 for none. Then come the values that an iteration replaces, whose
-/// shapes do not change, and those that it only reads.
-class Loop {
- public:
-  /// Null handles among `fixed` stay null.
-  Loop(Builder& b, Expr iteration_limit, const Exprs& changing, const Exprs& fixed)
-      : b_(b), functions_(b, 2), given_{b.scalar(DType::kInt32, 0), iteration_limit} {
-    append(given_, changing);
-    first_fixed_ = given_.size();
-    append(given_, fixed);
-    functions_.add_inputs(given_);
-  }
-
-  Builder& test() { return functions_.builder(0); }
-  Builder& body() { return functions_.builder(1); }
-  Expr iteration(Builder& in) const { return inputs(in)[0]; }
-  Expr iteration_limit(Builder& in) const { return inputs(in)[1]; }
-  /// The changing and the fixed values, as `test` or `body` have them.
-  Exprs values(Builder& in) const { return {inputs(in).begin() + kOwn, inputs(in).end()}; }
-
-  /// The changing values after the last iteration.
-  Exprs run(Expr is_on, const Exprs& next) {
-    Exprs given = without_nulls(given_),
-          after = {iteration(body()) + body().scalar(DType::kInt32, 1), iteration_limit(body())};
-    append(given, functions_.capture());
-    append(after, next);
-    const Exprs& in = functions_.inputs(1);
-    append(after, without_nulls({in.begin() + static_cast<std::ptrdiff_t>(first_fixed_), in.end()}));
-    append(after, functions_.captured(1));
-    functions_.add_outputs(0, {is_on});
-    functions_.add_outputs(1, after);
-    const char* op = functions_.is_stateful() ? "While" : "StatelessWhile";
-    const Exprs results = b_.tf_all(op, given, {{"cond", functions_.graph(0)}, {"body", functions_.graph(1)}});
-    return {results.begin() + kOwn, results.begin() + static_cast<std::ptrdiff_t>(first_fixed_)};
-  }
-
- private:
-  static constexpr std::ptrdiff_t kOwn = 2;
-  const Exprs& inputs(const Builder& in) const { return functions_.inputs(&in == &functions_.builder(0) ? 0 : 1); }
-
-  Builder& b_;
-  Functions functions_;
-  Exprs given_;
-  std::size_t first_fixed_;
-};
-
 Exprs while_loop(Call& call) {
   const Exprs carried = call.operands("carried_inputs");
   for (const Expr& value : carried) {
@@ -117,44 +66,20 @@ Exprs while_loop(Call& call) {
 
 /// Runs `block` for each slice of `xs` along axis 0: it takes `carried`, the slices and `additional`, and returns the
 /// next carried values and a row of each result that is collected.
-Exprs for_each_slice(Call& call, const program::Block& block, const Exprs& carried, const Exprs& xs,
-                     const Exprs& additional) {
-  Builder& b = call.builder();
-  Exprs changing = carried, fixed = xs;
-  const Expr count = b.size(xs.at(0).dim(0));
-  const auto row_sizes = [&](std::size_t i) {
-    const SymDims& all = call.result_dims(i);
-    return b.sizes(SymDims(all.begin() + 1, all.end()));
-  };
+Exprs run_for_each_slice(Call& call, const program::Block& block, const Exprs& carried, const Exprs& xs,
+                         const Exprs& additional) {
+  std::vector<Row> rows;
   for (std::size_t i = carried.size(); i < call.result_count(); ++i) {
-    changing.push_back(b.tf("TensorListReserve", {row_sizes(i), count}, {{"element_dtype", call.result_dtype(i)}}));
+    const SymDims& all = call.result_dims(i);
+    rows.push_back({call.result_dtype(i), SymDims(all.begin() + 1, all.end())});
   }
-  append(fixed, additional);
-  Loop loop(b, count, changing, fixed);
-
-  Builder& body = loop.body();
-  const Expr iteration = loop.iteration(body);
-  Exprs values = loop.values(body);
-  for (std::size_t i = 0; i < xs.size(); ++i) {
-    Expr& x = values[changing.size() + i];
-    x = body.gather(x, iteration, 0);
-    const SymDims& all = xs[i].dims();
-    body.set_dims(x, SymDims(all.begin() + 1, all.end()));
-  }
-  const auto collected = values.begin() + static_cast<std::ptrdiff_t>(carried.size());
-  Exprs inputs(values.begin(), collected);
-  inputs.insert(inputs.end(), values.begin() + static_cast<std::ptrdiff_t>(changing.size()), values.end());
-  Exprs next = call.bodies().lower_body(block, inputs, body);
-  if (next.size() != changing.size()) call.unsupported("a body that returns something else than tensors");
-  for (std::size_t i = carried.size(); i < next.size(); ++i) {
-    next[i] = body.tf("TensorListSetItem", {values[i], iteration, next[i]});
-  }
-  Builder& test = loop.test();
-  Exprs results = loop.run(test.tf("Less", {loop.iteration(test), loop.iteration_limit(test)}), next);
-  for (std::size_t i = carried.size(); i < results.size(); ++i) {
-    results[i] = b.tf("TensorListStack", {results[i], row_sizes(i)}, {{"element_dtype", call.result_dtype(i)}});
-  }
-  return results;
+  return for_each_slice(call.builder(), carried, xs, additional, rows, [&](Builder& body, const Exprs& inputs) {
+    const Exprs next = call.bodies().lower_body(block, inputs, body);
+    if (next.size() != carried.size() + rows.size()) {
+      call.unsupported("a body that returns something else than tensors");
+    }
+    return next;
+  });
 }
 
 void require_tensors(Call& call, const Exprs& values) {
@@ -173,13 +98,13 @@ Exprs scan(Call& call) {
   const Exprs carried = call.operands("init"), xs = call.operands("xs");
   require_tensors(call, carried);
   require_tensors(call, xs);
-  return for_each_slice(call, call.body("combine_fn"), carried, xs, call.operands("additional_inputs"));
+  return run_for_each_slice(call, call.body("combine_fn"), carried, xs, call.operands("additional_inputs"));
 }
 
 Exprs map_impl(Call& call) {
   const Exprs xs = call.operands("xs");
   require_tensors(call, xs);
-  return for_each_slice(call, call.body("f"), {}, xs, call.operands("pos_args"));
+  return run_for_each_slice(call, call.body("f"), {}, xs, call.operands("pos_args"));
 }
 
 // In the table only so that the operation counts as supported: inline_wrappers removes these nodes before lowering.

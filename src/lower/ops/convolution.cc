@@ -173,8 +173,8 @@ Expr convolution(Call& call, Expr x, Expr kernel, Expr bias, Geometry g, int64_t
     }
     y = convolve_depthwise(last, depthwise, g);
   } else {
-    if (!in.is_constant() || !out.is_constant()) call.unsupported("groups over a symbolic number of channels");
-    const Sym in_part(in.constant() / groups), out_part(out.constant() / groups);
+    const Sym in_part(call.constant("the number of channels in groups", in) / groups);
+    const Sym out_part(call.constant("the number of channels that groups give", out) / groups);
     Exprs parts;
     for (int64_t i = 0; i < groups; ++i) {
       const Expr part = b.slice(last, rank - 1, in_part * Sym(i), in_part * Sym(i + 1));
@@ -209,7 +209,8 @@ Expr conv_with_named_padding(Call& call) {
   Geometry g = geometry(call, axes);
   const bool is_same = call.text("padding") == "same";
   for (std::size_t i = 0; i < axes; ++i) {
-    const int64_t total = is_same ? g.dilations[i] * (kernel.dim(static_cast<int>(i) + 2).constant() - 1) : 0;
+    const int64_t total =
+        is_same ? g.dilations[i] * (call.constant("the kernel's size", kernel.dim(static_cast<int>(i) + 2)) - 1) : 0;
     g.pads.emplace_back(total / 2, total - total / 2);
   }
   return convolution(call, call.tensor("input"), kernel, call.tensor_or_null("bias"), g, call.integer("groups"));
@@ -241,7 +242,7 @@ Expr transposed_conv(Call& call) {
   std::vector<int> kernel_perm;  // [in, out, spatial…] → [spatial…, out, in]
   for (int i = 2; i < rank; ++i) kernel_perm.push_back(i);
   kernel_perm.insert(kernel_perm.end(), {1, 0});
-  if (groups != 1 && !x.dim(1).is_constant()) call.unsupported("groups over a symbolic number of channels");
+  if (groups != 1) (void)call.constant("the number of channels in groups", x.dim(1));
   const Sym in_part = floor_div(x.dim(1), Sym(groups));
   SymDims reach = {x.dim(0)};
   for (int i = 2; i < rank; ++i) {

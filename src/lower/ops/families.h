@@ -21,6 +21,7 @@ void add_normalization_ops(OpTable& table);
 void add_padding_ops(OpTable& table);
 void add_patches_ops(OpTable& table);
 void add_pooling_ops(OpTable& table);
+void add_pooling_nd_ops(OpTable& table);
 void add_random_ops(OpTable& table);
 void add_reduction_ops(OpTable& table);
 void add_resize_ops(OpTable& table);
@@ -50,6 +51,7 @@ inline void add_all_families(OpTable& table) {
   add_padding_ops(table);
   add_patches_ops(table);
   add_pooling_ops(table);
+  add_pooling_nd_ops(table);
   add_random_ops(table);
   add_reduction_ops(table);
   add_resize_ops(table);

@@ -177,11 +177,10 @@ Expr einsum(Call& call) {
 Expr grouped_mm(Call& call) {
   Builder& b = call.builder();
   const Expr x = call.tensor("input"), weight = call.tensor("weight");
-  const auto groups = weight.dim(0).as_constant();
-  if (!groups) call.unsupported("a symbolic number of groups");
+  const int64_t groups = call.constant("the number of groups", weight.dim(0));
   const Exprs ends =
-      b.tf_all("Unpack", {b.cast(call.tensor("offs"), DType::kInt32)}, {{"num", *groups}, {"axis", int64_t{0}}});
-  const Exprs matrices = b.tf_all("Unpack", {weight}, {{"num", *groups}, {"axis", int64_t{0}}});
+      b.tf_all("Unpack", {b.cast(call.tensor("offs"), DType::kInt32)}, {{"num", groups}, {"axis", int64_t{0}}});
+  const Exprs matrices = b.tf_all("Unpack", {weight}, {{"num", groups}, {"axis", int64_t{0}}});
   Expr begin = b.scalar(DType::kInt32, 0);
   const auto rows = [&](Expr of, Expr from, Expr to, int64_t to_end) {
     return b.tf("StridedSlice", {of, b.unsqueeze(from, 0), b.unsqueeze(to, 0), b.int32s({1})}, {{"end_mask", to_end}});

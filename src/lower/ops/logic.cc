@@ -1,7 +1,9 @@
 // Boolean and bitwise operations, and choices by a condition.
 
 #include <limits>
+#include <numeric>
 
+#include "lower/loop.h"
 #include "lower/ops/families.h"
 
 namespace crossload::lower {
@@ -58,6 +60,43 @@ Expr logical(Call& call) {
   return call.tf(Op.value, {call.operand("self", DType::kBool), call.operand("other", DType::kBool)});
 }
 Expr logical_not(Call& call) { return call.tf("LogicalNot", {call.operand("self", DType::kBool)}); }
+
+// Euclid's algorithm on all elements at once, until no remainder is left anywhere.
+Expr greatest_common_divisor(Call& call, DType dtype) {
+  Builder& b = call.builder();
+  const auto magnitude = [&](const char* name) {
+    const Expr x = b.broadcast(call.operand(name, dtype), call.result_dims());
+    return call.tf("Abs", {x});
+  };
+  Loop loop(b, b.scalar(DType::kInt32, -1), {magnitude("self"), magnitude("other")}, {});
+  Builder &test = loop.test(), &body = loop.body();
+  const Expr rest = loop.values(test)[1];
+  std::vector<int> axes(call.result_dims().size());
+  std::iota(axes.begin(), axes.end(), 0);
+  const Expr is_left = test.tf("NotEqual", {rest, test.scalar(dtype, 0)});
+  const Expr is_on = test.tf("Any", {is_left, test.int32s(axes)}, {{"keep_dims", false}});
+  const Exprs now = loop.values(body);
+  const Expr zero = body.scalar(dtype, 0), is_done = body.tf("Equal", {now[1], zero});
+  const Expr divisor = body.select(is_done, body.scalar(dtype, 1), now[1]);
+  const Expr remainder = body.tf("FloorMod", {now[0], divisor});
+  return loop.run(is_on, {body.select(is_done, now[0], now[1]), body.select(is_done, zero, remainder)})[0];
+}
+
+DType loop_dtype(DType dtype) { return dtype == DType::kInt64 ? dtype : DType::kInt32; }
+
+Expr gcd(Call& call) {
+  const DType dtype = call.result_dtype();
+  return call.builder().cast(greatest_common_divisor(call, loop_dtype(dtype)), dtype);
+}
+
+// |a / gcd * b|, 0 where both are 0.
+Expr lcm(Call& call) {
+  Builder& b = call.builder();
+  const DType dtype = loop_dtype(call.result_dtype());
+  const Expr divisor = b.tf("Maximum", {greatest_common_divisor(call, dtype), b.scalar(dtype, 1)});
+  const Expr part = b.tf("TruncateDiv", {call.operand("self", dtype), divisor});
+  return b.cast(b.tf("Abs", {part * call.operand("other", dtype)}), call.result_dtype());
+}
 
 Expr where(Call& call) {
   const DType dtype = call.result_dtype();
@@ -117,6 +156,8 @@ constexpr OpRow kRows[] = {
     {"aten::bitwise_right_shift.Tensor_Scalar(Tensor self, Scalar other) -> Tensor", shift_right},
     {"aten::bitwise_right_shift.Scalar_Tensor(Scalar self, Tensor other) -> Tensor", shift_right},
     {"aten::bitwise_not(Tensor self) -> Tensor", bitwise_not},
+    {"aten::gcd(Tensor self, Tensor other) -> Tensor", gcd},
+    {"aten::lcm(Tensor self, Tensor other) -> Tensor", lcm},
     {"aten::logical_and(Tensor self, Tensor other) -> Tensor", logical<"LogicalAnd">},
     {"aten::logical_or(Tensor self, Tensor other) -> Tensor", logical<"LogicalOr">},
     {"aten::logical_xor(Tensor self, Tensor other) -> Tensor", logical<"NotEqual">},

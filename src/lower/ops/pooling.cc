@@ -118,40 +118,6 @@ Expr max_pool(Call& call) {
   return image.restored(call, max_of_patches(x, w, {kSpatial == 1 ? Sym(1) : out[out.size() - 2], out.back()}));
 }
 
-// The largest cell of each window and its position in the image in row-major order: the first of equal ones.
-Exprs max_pool_with_indices(Call& call) {
-  Builder& b = call.builder();
-  Image image(call, 2);
-  const Windows w = windows(call, 2, image, call.result_dims(), true);
-  Expr x = image.channels_last();
-  x = padded(x, w, true, b.lowest(x.dtype()));
-  const SymDims& dims = call.result_dims();
-  const Sym tall = dims[dims.size() - 2], wide = dims.back();
-  const DType index = call.result_dtype(1);
-  const auto cells = [&](std::size_t axis, int64_t offset, const Sym& count) {  // of the image, along one axis
-    return b.range(count, index) * b.scalar(index, w.stride[axis]) + b.scalar(index, offset - w.pads[axis].first);
-  };
-  Exprs values, positions;
-  for (int64_t i = 0; i < w.size[0]; ++i) {
-    for (int64_t j = 0; j < w.size[1]; ++j) {
-      const int64_t y = i * w.dilation[0], z = j * w.dilation[1];
-      const Expr rows = b.slice(x, 1, Sym(y), Sym(y + 1) + (tall - Sym(1)) * Sym(w.stride[0]), w.stride[0]);
-      values.push_back(b.slice(rows, 2, Sym(z), Sym(z + 1) + (wide - Sym(1)) * Sym(w.stride[1]), w.stride[1]));
-      positions.push_back(b.unsqueeze(cells(0, y, tall), 1) * b.size(image.size(1), index) +
-                          b.unsqueeze(cells(1, z, wide), 0));
-    }
-  }
-  const auto count = static_cast<int64_t>(values.size());
-  const Expr all = b.tf("Pack", values, {{"axis", int64_t{0}}});
-  const Expr first = b.tf("ArgMax", {all, b.scalar(DType::kInt32, 0)}, {{"output_type", DType::kInt32}});
-  Expr found = b.fill(index, first.dims(), b.scalar(index, 0));
-  for (int64_t k = 0; k < count; ++k) {
-    const Expr is_here = b.tf("Equal", {first, b.scalar(DType::kInt32, k)});
-    found = b.select(is_here, b.broadcast(b.unsqueeze(positions[static_cast<std::size_t>(k)], 2), first.dims()), found);
-  }
-  return {max_pool<2>(call), image.restored(call, found)};
-}
-
 // Row i of the matrix averages window i of an axis: the cells from i * stride - pad on, as far as there are any. With
 // `counts_padding` the padded cells count in the divisor.
 Expr window_matrix(Builder& b, DType dtype, const Sym& in, const Sym& out, int64_t size, int64_t stride, int64_t pad,
@@ -301,9 +267,6 @@ constexpr OpRow kRows[] = {
     {"aten::max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=[0], int[2] dilation=[1], "
      "bool ceil_mode=False) -> Tensor",
      max_pool<2>},
-    {"aten::max_pool2d_with_indices(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, "
-     "int[2] dilation=1, bool ceil_mode=False) -> (Tensor, Tensor)",
-     max_pool_with_indices},
     {"aten::avg_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], bool ceil_mode=False, "
      "bool count_include_pad=True) -> Tensor",
      avg_pool<1>},

@@ -142,13 +142,10 @@ Expr product_by_position(const Scatter& s) {
   return b.cast(b.reshape(products, s.base.dims()), dtype);
 }
 
-// Sums, means, products and extrema of the values scattered to one position. Without `include_self` the old value
-// counts only where there are none.
-Expr scatter_reduce(Call& call) {
+// Sums, means, products and extrema of the values scattered to one position. Without `includes` the old value counts
+// only where there are none.
+Expr reduced(Call& call, const Scatter& s, const std::string& how, bool includes) {
   Builder& b = call.builder();
-  const std::string how = call.text("reduce");
-  const bool includes = call.flag("include_self");
-  const Scatter s = scatter_of(call, call.tensor("src"));
   const DType dtype = s.base.dtype();
   const auto ones = [&](DType of) { return b.fill(of, s.source.dims(), b.scalar(of, 1)); };
   const auto filled = [&](DType of, Expr value) { return b.fill(of, s.base.dims(), value); };
@@ -178,6 +175,41 @@ Expr scatter_reduce(Call& call) {
     y = scattered("TensorScatterMin", start(b.highest(dtype)), s.positions, s.source);
   }
   return b.reshape(y, call.result_dims());
+}
+
+Expr scatter_reduce(Call& call) {
+  return reduced(call, scatter_of(call, call.tensor("src")), call.text("reduce"), call.flag("include_self"));
+}
+
+// The older form: sums and products with what is there.
+Expr scatter_with(Call& call, Expr source) {
+  return reduced(call, scatter_of(call, source), call.text("reduce") == "add" ? "sum" : "prod", true);
+}
+Expr scatter_src_with(Call& call) { return scatter_with(call, call.tensor("src")); }
+Expr scatter_value_with(Call& call) { return scatter_with(call, {}); }
+
+// Whole slices along an axis, reduced as by scatter_reduce.
+Expr index_reduce(Call& call) {
+  Builder& b = call.builder();
+  Expr x = call.tensor("self"), source = call.tensor("source");
+  if (x.rank() == 0) x = b.reshape(x, {Sym(1)});
+  if (source.rank() == 0) source = b.reshape(source, {Sym(1)});
+  const int axis = call.axis("dim", x.rank());
+  SymDims along(static_cast<std::size_t>(x.rank()), Sym(1));
+  along[static_cast<std::size_t>(axis)] = product(call.tensor("index").dims());
+  const Expr index = b.broadcast(b.reshape(call.tensor("index"), along), source.dims());
+  return reduced(call, {x, positions(index, axis), source}, call.text("reduce"), call.flag("include_self"));
+}
+
+// Elements by their positions in the flattened tensor.
+Expr put(Call& call) {
+  Builder& b = call.builder();
+  const Expr x = call.tensor("self");
+  const Sym size = product(x.dims()), count = product(call.tensor("index").dims());
+  const Expr index = b.reshape(b.cast(call.tensor("index"), DType::kInt64), {count, Sym(1)});
+  const Expr source = b.reshape(b.cast(call.tensor("source"), x.dtype()), {count});
+  const char* op = call.flag("accumulate") ? "TensorScatterAdd" : "TensorScatterUpdate";
+  return b.reshape(scattered(op, b.reshape(x, {size}), wrap_negative(index, size), source), x.dims());
 }
 
 // [start, end) along an axis replaced by `src`, with a step; ends count from behind where they are negative.
@@ -246,6 +278,18 @@ constexpr OpRow kRows[] = {
     {"aten::scatter_reduce.two(Tensor self, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) "
      "-> Tensor",
      scatter_reduce},
+    {"aten::scatter.reduce(Tensor self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor", scatter_src_with},
+    {"aten::scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor",
+     scatter_value_with},
+    {"aten::scatter_.reduce(Tensor(a!) self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor(a!)",
+     scatter_src_with},
+    {"aten::scatter_.value_reduce(Tensor(a!) self, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor(a!)",
+     scatter_value_with},
+    {"aten::index_reduce(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> "
+     "Tensor",
+     index_reduce},
+    {"aten::put(Tensor self, Tensor index, Tensor source, bool accumulate=False) -> Tensor", put},
+    {"aten::put_(Tensor(a!) self, Tensor index, Tensor source, bool accumulate=False) -> Tensor(a!)", put},
     {"aten::slice_scatter(Tensor self, Tensor src, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> "
      "Tensor",
      slice_scatter},

@@ -130,6 +130,45 @@ Expr isin(Call& call) {
   return call.flag("invert") ? b.tf("LogicalNot", {found}) : found;
 }
 
+// Runs of equal neighbours: numbers, or slices of an axis.
+struct Runs {
+  Expr is_first;  // of each element: whether it begins a run
+  Expr starts;    // where each run begins
+  Sym count, size;
+};
+
+Runs runs_along(Expr x, int axis) {
+  Builder& b = x.builder();
+  const Sym size = x.dim(axis);
+  const Expr changes = b.tf("NotEqual", {b.slice(x, axis, Sym(1), size), b.slice(x, axis, Sym(0), size - Sym(1))});
+  std::vector<int> others;
+  for (int i = 0; i < x.rank(); ++i) {
+    if (i != axis) others.push_back(i);
+  }
+  const Expr differs = others.empty() ? changes : b.reduce("Any", changes, others, false);
+  const Expr is_first = b.slice(b.concat({b.fill(DType::kBool, {Sym(1)}, b.scalar(DType::kBool, 1)), differs}, 0), 0,
+                                Sym(0), size);  // none where there is nothing
+  const Expr where = b.tf("Where", {is_first});
+  const Sym count = b.found_size("runs_of_" + std::to_string(where.ref().node), where);
+  const Expr starts = b.gather(where, b.scalar(DType::kInt32, 0), 1);
+  b.set_dims(starts, {count});
+  return {is_first, starts, count, size};
+}
+
+// The run that each element belongs to.
+Expr run_of_each(const Runs& runs) {
+  Builder& b = runs.is_first.builder();
+  const Expr begun = b.tf("Cumsum", {b.cast(runs.is_first, DType::kInt64), b.scalar(DType::kInt32, 0)});
+  return b.tf("Sub", {begun, b.scalar(DType::kInt64, 1)});
+}
+
+Expr lengths_of(const Runs& runs) {
+  Builder& b = runs.starts.builder();
+  const Expr end = b.reshape(b.size(runs.size, DType::kInt64), {Sym(1)});
+  const Expr ends = b.slice(b.concat({runs.starts, end}, 0), 0, Sym(1), runs.count + Sym(1));
+  return b.tf("Sub", {ends, runs.starts});
+}
+
 // The first of each run of equal neighbours (numbers, or with `dim` slices of that axis); to which run each belongs;
 // how long each run is.
 Exprs unique_consecutive(Call& call) {
@@ -140,32 +179,100 @@ Exprs unique_consecutive(Call& call) {
     call.unsupported("a negative `dim`: PyTorch exports wrong sizes for it");
   const Expr x = is_flat || given.rank() == 0 ? b.reshape(given, {product(given.dims())}) : given;
   const int axis = is_flat ? 0 : call.axis("dim", x.rank());
-  const Sym count = x.dim(axis);
-  const Expr changes = b.tf("NotEqual", {b.slice(x, axis, Sym(1), count), b.slice(x, axis, Sym(0), count - Sym(1))});
-  std::vector<int> others;
-  for (int i = 0; i < x.rank(); ++i) {
-    if (i != axis) others.push_back(i);
-  }
-  const Expr differs = others.empty() ? changes : b.reduce("Any", changes, others, false);
-  const Expr is_first = b.slice(b.concat({b.fill(DType::kBool, {Sym(1)}, b.scalar(DType::kBool, 1)), differs}, 0), 0,
-                                Sym(0), count);  // none where there is nothing
-  const Expr where = b.tf("Where", {is_first});
-  const Sym run_count = b.found_size("runs_of_" + std::to_string(where.ref().node), where);
-  const Expr starts = b.gather(where, b.scalar(DType::kInt32, 0), 1);
-  b.set_dims(starts, {run_count});
+  const Runs runs = runs_along(x, axis);
   const Expr none = b.fill(DType::kInt64, {Sym(0)}, b.scalar(DType::kInt64, 0));
-  Expr runs = none, lengths = none;
+  Expr belongs = none, lengths = none;
   if (call.flag("return_inverse")) {
-    const Expr begun = b.tf("Cumsum", {b.cast(is_first, DType::kInt64), b.scalar(DType::kInt32, 0)});
-    runs = b.tf("Sub", {begun, b.scalar(DType::kInt64, 1)});
-    if (is_flat) runs = b.reshape(runs, given.dims());
+    belongs = run_of_each(runs);
+    if (is_flat) belongs = b.reshape(belongs, given.dims());
   }
-  if (call.flag("return_counts")) {
-    const Expr end = b.reshape(b.size(count, DType::kInt64), {Sym(1)});
-    const Expr ends = b.slice(b.concat({starts, end}, 0), 0, Sym(1), run_count + Sym(1));
-    lengths = b.tf("Sub", {ends, starts});
+  if (call.flag("return_counts")) lengths = lengths_of(runs);
+  return {b.gather(x, runs.starts, axis), belongs, lengths};
+}
+
+// Each number once, upwards; which of them each element is; how often each occurs.
+Exprs unique(Call& call) {
+  Builder& b = call.builder();
+  const Expr given = call.tensor("self");
+  const Sym size = product(given.dims());
+  const Exprs in_order = ordered(b.reshape(given, {size}), 0, size, false);
+  const Runs runs = runs_along(in_order[0], 0);
+  const Expr none = b.fill(DType::kInt64, {Sym(0)}, b.scalar(DType::kInt64, 0));
+  Expr belongs = none, counts = none;
+  if (call.flag("return_inverse")) {
+    const Expr places = b.reshape(in_order[1], {size, Sym(1)});
+    const Expr blank = b.fill(DType::kInt64, {size}, b.scalar(DType::kInt64, 0));
+    belongs = b.reshape(b.tf("TensorScatterUpdate", {blank, places, run_of_each(runs)}), given.dims());
   }
-  return {b.gather(x, starts, axis), runs, lengths};
+  if (call.flag("return_counts")) counts = lengths_of(runs);
+  return {b.gather(in_order[0], runs.starts, 0), belongs, counts};
+}
+
+// One element of each row of an axis: `place` says which in ascending order, NaN behind all numbers. The value, and its
+// position; of equal elements the first. place: int64, the shape of x with 1 for the axis.
+Exprs of_each_row(Expr x, int axis, Expr place) {
+  Builder& b = x.builder();
+  const int64_t front = x.rank() - 1;
+  const Expr rows = b.swap_axes(x, axis, -1);
+  const auto taken = [&](Expr from, Expr at) {
+    const Expr y = b.tf("GatherV2", {from, at, b.scalar(DType::kInt32, front)}, {{"batch_dims", front}});
+    b.set_dims(y, at.dims());
+    return y;
+  };
+  Expr order;
+  if (is_floating(
+          x.dtype())) {  // TopKV2 orders no NaN: they come behind in a second step, which keeps the others' order
+    const Expr is_nan = b.tf("IsNan", {rows});
+    order = ordered(b.select(is_nan, b.highest(x.dtype()), rows), x.rank() - 1, rows.dim(-1), false)[1];
+    const Expr behind = taken(b.cast(is_nan, DType::kInt32), order);
+    order = taken(order, ordered(behind, x.rank() - 1, rows.dim(-1), false)[1]);
+  } else {
+    order = ordered(rows, x.rank() - 1, rows.dim(-1), false)[1];
+  }
+  const Expr position = taken(order, b.swap_axes(place, axis, -1));
+  return {b.swap_axes(taken(rows, position), axis, -1), b.swap_axes(position, axis, -1)};
+}
+
+// The lower of the two in the middle where their number is even. With a NaN in the row: NaN, or with kSkipsNan that of
+// the numbers beside it.
+template <bool kSkipsNan>
+Exprs median_along(Call& call, Expr x, int axis) {
+  Builder& b = call.builder();
+  const DType index = DType::kInt64;
+  const Expr one = b.scalar(index, 1);
+  SymDims dims = x.dims();
+  dims[static_cast<std::size_t>(axis)] = Sym(1);
+  Expr place = b.fill(index, dims, b.size(floor_div(x.dim(axis) - Sym(1), Sym(2)), index));
+  if (is_floating(x.dtype())) {
+    const Expr is_number = b.tf("LogicalNot", {b.tf("IsNan", {x})});
+    const Expr count = b.reduce("Sum", b.cast(is_number, index), {axis}, true);
+    if (kSkipsNan) {
+      place = b.tf("Maximum", {b.tf("FloorDiv", {count - one, b.scalar(index, 2)}), b.scalar(index, 0)});
+    } else {  // the first NaN stands behind all numbers
+      const Expr has_nan = b.tf("Less", {count, b.size(x.dim(axis), index)});
+      place = b.select(has_nan, count, place);
+    }
+  }
+  return of_each_row(x, axis, place);
+}
+
+Exprs without_axis(Call& call, Exprs found) {
+  return {call.builder().reshape(found[0], call.result_dims(0)), call.builder().reshape(found[1], call.result_dims(1))};
+}
+
+Expr with_an_axis(Expr x) { return x.rank() == 0 ? x.builder().reshape(x, {Sym(1)}) : x; }
+
+template <bool kSkipsNan>
+Exprs median(Call& call) {
+  const Expr x = with_an_axis(call.tensor("self"));
+  return without_axis(call, median_along<kSkipsNan>(call, x, call.axis("dim", x.rank())));
+}
+
+template <bool kSkipsNan>
+Expr median_of_all(Call& call) {
+  const Expr x = call.tensor("self");
+  const Expr flat = call.builder().reshape(x, {product(x.dims())});
+  return call.builder().reshape(median_along<kSkipsNan>(call, flat, 0)[0], {});
 }
 
 constexpr OpRow kRows[] = {
@@ -191,6 +298,13 @@ constexpr OpRow kRows[] = {
     {"aten::unique_consecutive(Tensor self, bool return_inverse=False, bool return_counts=False, int? dim=None) -> "
      "(Tensor, Tensor, Tensor)",
      unique_consecutive},
+    {"aten::_unique2(Tensor self, bool sorted=True, bool return_inverse=False, bool return_counts=False) -> (Tensor, "
+     "Tensor, Tensor)",
+     unique},
+    {"aten::median(Tensor self) -> Tensor", median_of_all<false>},
+    {"aten::nanmedian(Tensor self) -> Tensor", median_of_all<true>},
+    {"aten::median.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", median<false>},
+    {"aten::nanmedian.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", median<true>},
 };
 
 }  // namespace

@@ -58,3 +58,12 @@ case("aten.nan_to_num.default", torch.nan_to_num, SPECIAL)
 case("aten.nan_to_num.default", lambda x: torch.nan_to_num(x, 1.0, 2.0, -3.0), SPECIAL)
 case("aten.nan_to_num.default", torch.nan_to_num, SPECIAL.half())
 case("aten.nan_to_num.default", torch.nan_to_num, N)
+# Signs, zeros, neighbours in the Fibonacci row (the most steps), types that the loop does not run in, shapes that broadcast.
+for dtype in (torch.int32, torch.int64, torch.int16, torch.uint8):
+    left = torch.tensor([0, 0, 12, 18, 89, 7, 100, 60]).to(dtype)
+    right = torch.tensor([0, 9, 18, 12, 55, 7, 75, 42]).to(dtype)
+    case("aten.gcd.default", torch.gcd, left, right)
+    case("aten.lcm.default", torch.lcm, left, right)
+signed = torch.tensor([-12, 12, -7, 0, -100, 832040])
+case("aten.gcd.default", torch.gcd, signed, torch.tensor([[18], [-18], [514229]]), second=[signed[:3], ints(2, 1)])
+case("aten.lcm.default", torch.lcm, signed, torch.tensor([18, -18, 21, 5, -75, 8]))

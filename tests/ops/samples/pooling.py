@@ -80,15 +80,3 @@ for pad, counted in itertools.product((0, 40), (True, False)):
     wide = lambda x, p=pad, c=counted: F.avg_pool2d(x, (90, 100), padding=p, ceil_mode=True, count_include_pad=c)  # noqa: E731
     case("aten.avg_pool2d.default", wide, IMAGE, second=[floats(3, 4, 8, 6)])
 case("aten.avg_pool1d.default", lambda x: F.avg_pool1d(x, 70, 33, ceil_mode=True), floats(2, 3, 150))
-for options in (
-    ([2, 2],),
-    ([3, 2], [2, 1], [1, 0]),
-    ([3, 3], [2, 2], [1, 1], [1, 1], True),
-    ([2, 2], [1, 1], [0, 0], [2, 3]),
-):
-    case(
-        "aten.max_pool2d_with_indices.default",
-        lambda x, o=options: aten.max_pool2d_with_indices.default(x, *o),
-        floats(2, 3, 9, 8),
-        second=[floats(4, 3, 7, 10)],
-    )

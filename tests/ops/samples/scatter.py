@@ -131,3 +131,28 @@ case(
     second=[floats(3, 5, 2), floats(3, 2)],
 )
 case("aten.select_scatter.default", lambda x, y: torch.select_scatter(x, y, 0, 1), X, floats(3, 4))
+# The older form of scatter with a reduction: places that are hit several times, and whole numbers.
+PLACES = ints(3, 4, low=0, high=3)
+for how in ("add", "multiply"):
+    for x in (floats(3, 5), ints(3, 5)):
+        source = x[:, :4] + 1
+        into = lambda x, i, s, h=how: aten.scatter.reduce(x, 0, i, s, reduce=h)  # noqa: E731
+        case("aten.scatter.reduce", into, x, PLACES, source)
+        into = lambda x, i, h=how: aten.scatter.value_reduce(x, 0, i, 3, reduce=h)  # noqa: E731
+        case("aten.scatter.value_reduce", into, x, PLACES)
+    case(
+        "aten.scatter_.reduce", lambda x, i, s, h=how: x.clone().scatter_(0, i, s, reduce=h), x, PLACES, source
+    )  # fmt: skip
+    case("aten.scatter_.value_reduce", lambda x, i, h=how: x.clone().scatter_(1, i, 2, reduce=h), x, PLACES)
+rows = torch.tensor([0, 2, 2, 0])
+for how in ("prod", "mean", "amax", "amin"):
+    for includes in (True, False):
+        reduce = lambda x, s, h=how, i=includes: torch.index_reduce(x, 0, rows, s, h, include_self=i)  # noqa: E731
+        case("aten.index_reduce.default", reduce, floats(3, 5), floats(4, 5), second=[floats(3, 2), floats(4, 2)])
+        reduce = lambda x, s, h=how, i=includes: torch.index_reduce(x, -1, rows, s, h, include_self=i)  # noqa: E731
+        case("aten.index_reduce.default", reduce, floats(2, 3), floats(2, 4))
+for adds in (False, True):
+    into = lambda x, i, s, a=adds: aten.put.default(x, i, s, a)  # noqa: E731
+    case("aten.put.default", into, floats(3, 4), torch.tensor([[0, -1], [5, 7]]), floats(2, 2))
+    case("aten.put_.default", lambda x, i, s, a=adds: x.clone().put_(i, s, a), ints(3, 4), rows[:2], ints(2))
+case("aten.put.default", lambda x, i, s: aten.put.default(x, i, s, True), floats(3, 4), rows, floats(4))

@@ -1,7 +1,7 @@
 """Orders, runs, counts: ties, both directions, unsigned and boolean values, bounds that repeat."""
 
 import torch
-from tensors import INF, N, X, bools, floats, ints
+from tensors import INF, NAN, N, X, aten, bools, floats, ints
 
 from samples import case
 
@@ -99,3 +99,22 @@ for right in (False, True):
     )
 case("aten.histc.default", lambda x: torch.histc(x, 5), X)
 case("aten.histc.default", lambda x: torch.histc(x, 4), torch.ones(6))
+# Medians: the lower of two, NaN first or passed over, infinities beside NaN, one element, whole numbers.
+HOLES = torch.tensor(
+    [[NAN, INF, 2.0, 1.0, -3.0], [NAN, INF, NAN, NAN, NAN], [NAN] * 5, [4.0, -INF, 0.5, 7.0, 6.0]]
+)  # fmt: skip
+for name in ("median", "nanmedian"):
+    whole, along = getattr(aten, name).default, getattr(aten, name).dim
+    for x in (floats(3, 4), floats(3, 5), ints(70), floats(2, 3, 4).half(), floats(1)):
+        case(f"aten.{name}.default", whole, x)
+        case(f"aten.{name}.dim", lambda x, f=along: f(x, 0), x)
+    case(f"aten.{name}.default", whole, HOLES[0])
+    case(f"aten.{name}.dim", lambda x, f=along: f(x, -1, True)[0], HOLES)
+    case(f"aten.{name}.dim", lambda x, f=along: f(x, 1), floats(3, 6), second=[floats(5, 9)])
+    case(f"aten.{name}.dim", lambda x, f=along: f(x, 0), torch.tensor(2.5))
+# Unique numbers, sorted.
+for what in ({}, {"return_inverse": True}, {"return_counts": True}, {"return_inverse": True, "return_counts": True}):
+    numbers = ints(4, 30, low=-5, high=6)
+    case("aten._unique2.default", lambda x, w=what: torch.unique(x, **w), numbers, second=[numbers[:2, :7]])
+    case("aten._unique2.default", lambda x, w=what: torch.unique(x, **w), numbers.float() / 2)
+case("aten._unique2.default", lambda x: torch.unique(x, return_inverse=True), torch.tensor([7]))
