@@ -63,6 +63,24 @@ def _reference(request, progress, session):
     return reference(request, progress, session)
 
 
+def _explain(request, progress, session):
+    from .reference.counterfactuals.request import explain
+
+    return explain(request, progress, session)
+
+
+def _dump(request, progress, session):
+    from .reference.counterfactuals.files import dump
+
+    return dump(request, progress, session)
+
+
+def _reproduce(request, progress, session):
+    from .reference.counterfactuals.files import reproduce
+
+    return reproduce(request, progress, session)
+
+
 def _resolve(request, progress, session):
     from .hub.fetch import resolve
 
@@ -145,6 +163,9 @@ def _versions(request, progress, session):
 HANDLERS = {
     "trace": _trace,
     "reference": _reference,
+    "explain": _explain,
+    "dump": _dump,
+    "reproduce": _reproduce,
     "resolve": _resolve,
     "push": _push,
     "push_weights": _push_weights,
@@ -162,6 +183,9 @@ HANDLERS = {
 NEEDED = {
     "trace": ("model", "out"),
     "reference": ("model", "out"),
+    "explain": ("model", "stages", "values", "nodes", "tries"),
+    "dump": ("model", "stages", "values", "nodes", "out"),
+    "reproduce": ("model", "stages", "values", "nodes", "out"),
     "resolve": ("model",),
     "push": ("out", "repo"),
     "push_weights": ("folder", "repo", "files", "verdict", "figures", "max_error", "usual_max_error"),

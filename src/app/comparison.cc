@@ -55,15 +55,40 @@ verify::Reference reference_in(const fs::path& folder, const json& answer) {
   return reference;
 }
 
+verify::Explanation explain(const ConvertRequest& request, const TracedModel& traced, const fs::path& stages,
+                            const verify::Suspect& suspect, PythonSide& python, const Progress& progress) {
+  json ask = stage_request(request, traced, stages, suspect);
+  ask["do"] = "explain";
+  json& tries = ask["tries"] = json::array();
+  for (const verify::Try& one : suspect.tries) {
+    tries.push_back({{"cause", one.cause}, {"counterfactual", one.counterfactual}, {"nodes", one.nodes}});
+  }
+  const json answer = python.ask(ask, progress);
+  verify::Explanation result;
+  for (const json& item : answer.at("confirmed")) {
+    result.confirmed.push_back({item.at("cause"), item.value("node", ""), item.at("evidence"), item.at("error")});
+  }
+  result.evidence = answer.value("evidence", "");
+  return result;
+}
+
 verify::Result compare_once(const ConvertRequest& request, const TracedModel& traced,
                             const verify::Reference& reference, const fs::path& saved_model,
-                            const runtime::Runtime& runtime, const Progress& progress) {
+                            const runtime::Runtime& runtime, PythonSide& python, const Progress& progress,
+                            const WantedStages& wanted) {
   verify::Request ask;
   ask.saved_model = saved_model;
   ask.program = &traced.program;
   ask.reference = reference;
   ask.limit = request.max_error;
   ask.strict = request.strict;
+  ask.wanted_stages = wanted;
+  if (reference.stages) {
+    ask.explain = [&](const verify::Suspect& suspect) {
+      throw_if_interrupted();
+      return explain(request, traced, *reference.stages, suspect, python, progress);
+    };
+  }
   if (traced.trace->meta.contains("modules")) {
     for (const auto& [path, module] : traced.trace->meta["modules"].items())
       ask.module_classes[path] = module.value("class", "");
@@ -96,6 +121,24 @@ bool may_be_noise(const verify::Result& result) {
 
 }  // namespace
 
+// What the PyTorch side is told of a stage; see python/crossload/README.md.
+json stage_request(const ConvertRequest& request, const TracedModel& traced, const fs::path& stages,
+                   const verify::Suspect& suspect) {
+  json ask = request.model.to_json();
+  ask["model"] = or_null(traced.files.path.string());
+  ask["trace"] = or_null(traced.trace->folder.string());
+  ask["stages"] = stages.string();
+  ask["values"] = suspect.values.string();
+  ask["module"] = suspect.module;
+  ask["class_of_module"] = suspect.module_class;
+  ask["nodes"] = suspect.nodes;
+  json& fetches = ask["fetches"] = json::object();
+  for (const auto& [value, tensor] : suspect.fetches) {
+    fetches[value] = {{"tensor", tensor.first}, {"perm", tensor.second}};
+  }
+  return ask;
+}
+
 json ask_reference(const ConvertRequest& request, const TracedModel& traced, const fs::path& out, PythonSide& python,
                    const Progress& progress) {
   return ask_for(request, traced, out, Effort::kUsual, python, progress);
@@ -103,16 +146,18 @@ json ask_reference(const ConvertRequest& request, const TracedModel& traced, con
 
 verify::Result compare(const ConvertRequest& request, const TracedModel& traced, const fs::path& reference,
                        const json& answer, const fs::path& saved_model, const runtime::Runtime& runtime,
-                       PythonSide& python, const Progress& progress) {
+                       PythonSide& python, const Progress& progress, const WantedStages& wanted) {
   verify::Result result =
-      compare_once(request, traced, reference_in(reference, answer), saved_model, runtime, progress);
+      compare_once(request, traced, reference_in(reference, answer), saved_model, runtime, python, progress, wanted);
   tell_of_random_numbers(traced.program, result);
   const auto again = [&](Effort effort) {
     const ScratchFolder scratch;
     const json more = ask_for(request, traced, scratch.path(), effort, python, progress);
     verify::Result closer =
-        compare_once(request, traced, reference_in(scratch.path(), more), saved_model, runtime, progress);
+        compare_once(request, traced, reference_in(scratch.path(), more), saved_model, runtime, python, progress, {});
     closer.stages = result.stages;
+    closer.spread = result.spread;
+    closer.wanted = result.wanted;
     // Those about differences are the same, and those about stages come only the first time; those about choices are
     // new.
     std::vector<std::string> notes = result.notes;
@@ -121,7 +166,8 @@ verify::Result compare(const ConvertRequest& request, const TracedModel& traced,
       if (effort == Effort::kChoices && is_new) notes.push_back(std::move(note));
     }
     closer.notes = std::move(notes);
-    closer.diagnosis = result.diagnosis;
+    // What was taken for a fault and is noise has no cause.
+    if (closer.verdict == verify::Verdict::kMismatch) closer.diagnosis = result.diagnosis;
     return closer;
   };
   if (may_be_noise(result)) result = again(Effort::kThorough);

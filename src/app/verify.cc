@@ -20,6 +20,11 @@ using nlohmann::json;
 
 report::Report verify_again(const ConvertRequest& request, const PythonEnvironment& environment, PythonSide& python,
                             const Progress& progress) {
+  return verify_again(request, {}, environment, python, progress);
+}
+
+report::Report verify_again(const ConvertRequest& request, const StageFiles& files,
+                            const PythonEnvironment& environment, PythonSide& python, const Progress& progress) {
   const Stopwatch total;
   report::Report report;
   restore_set_aside(fs::absolute(request.out).lexically_normal());
@@ -40,7 +45,30 @@ report::Report verify_again(const ConvertRequest& request, const PythonEnvironme
   const ScratchFolder scratch;
   Stopwatch watch;
   const json answer = ask_reference(request, traced, scratch.path(), python, progress);
-  report.result = compare(request, traced, scratch.path(), answer, saved_model, *runtime, python, progress);
+  WantedStages wanted;
+  const ScratchFolder values;
+  const std::pair<const char*, const StageFile*> asked[] = {{"dump", &files.dump}, {"reproduce", &files.reproduce}};
+  for (const auto& [name, file] : asked) {
+    if (file->path.empty()) continue;
+    require_apart(file->path, request.model.model);
+    wanted.emplace_back(file->stage, values.path() / name);
+    fs::create_directory(wanted.back().second);
+  }
+  report.result = compare(request, traced, scratch.path(), answer, saved_model, *runtime, python, progress, wanted);
+  std::size_t next = 0;
+  for (const auto& [name, file] : asked) {
+    if (file->path.empty()) continue;
+    if (next == report.result.wanted.size()) {
+      bad_input("stage `{}`: no stage could be compared, see the report's notes", file->stage);
+    }
+    json ask = stage_request(request, traced, scratch.path() / answer.at("stages").get<std::string>(),
+                             report.result.wanted[next++]);
+    ask["do"] = name;
+    ask["out"] = fs::absolute(file->path).string();
+    ask["saved_model"] = saved_model.string();
+    ask["versions"] = report.versions;
+    python.ask(ask, progress);
+  }
   report.timings.verify = watch.seconds();
   report.weights.unused = traced.trace->meta.value("unused", std::vector<std::string>{});
   report.weights.missing = traced.trace->meta.value("missing", std::vector<std::string>{});

@@ -93,9 +93,16 @@ int run_verify(Options& o) {
   const PythonEnvironment environment = find_python(o.python);
   WorkerProcess python(environment);
   ProgressLine line(ProgressLine::style_for(o.quiet));
-  const report::Report report = verify_again(o.request, environment, python, line.reporter());
+  app::StageFiles files;
+  if (!o.dump.empty()) files.dump = {o.dump[0], o.dump[1]};
+  if (!o.reproduce.empty()) files.reproduce = {o.reproduce[0], o.reproduce[1]};
+  const report::Report report = verify_again(o.request, files, environment, python, line.reporter());
   line.clear();
-  return finish(report, o);
+  const int code = finish(report, o);
+  if (o.as_json) return code;
+  if (!o.dump.empty()) std::cout << o.dump[1] << '\n';
+  if (!o.reproduce.empty()) std::cout << o.reproduce[1] << "/reproduce.py\n";
+  return code;
 }
 
 int run_check(Options& o) {

@@ -149,6 +149,16 @@ std::vector<Command> add_commands(CLI::App& app, Options& o) {
       ->check(CLI::ExistingFile);
   add_sample_flags(*verify_command, o);
   add_trace_flags(*verify_command, o);
+  verify_command
+      ->add_option("--dump", o.dump,
+                   "write one module's inputs and outputs, PyTorch's and TensorFlow's: STAGE FILE.npz")
+      ->expected(2)
+      ->type_name("STAGE FILE");
+  verify_command
+      ->add_option("--reproduce", o.reproduce,
+                   "write a script that computes one module in both, and its tensors: STAGE DIR")
+      ->expected(2)
+      ->type_name("STAGE DIR");
   add_common_flags(*verify_command, o);
 
   CLI::App* check_command = app.add_subcommand("check", "what exists, which route, what would be missing");

@@ -22,6 +22,7 @@ struct Options {
   app::PortRequest port;
   std::string python;
   std::vector<std::string> formats = {"savedmodel"};
+  std::vector<std::string> dump, reproduce;  // a stage, and a file or folder
   bool no_verify = false;
   bool no_cache = false;
   bool is_static = false;

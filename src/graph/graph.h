@@ -39,7 +39,8 @@ using Attrs = std::map<std::string, Attr>;
 struct PtValue {
   std::string name;  // the value's name in the Program
   std::vector<int> perm;
-  friend bool operator==(const PtValue&, const PtValue&) = default;
+  std::optional<std::string> module = {};  // the path of the module that makes it; no part of the text form
+  friend bool operator==(const PtValue& a, const PtValue& b) { return a.name == b.name && a.perm == b.perm; }
 };
 
 struct Value {

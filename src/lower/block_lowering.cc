@@ -70,8 +70,9 @@ bool needs_no_lowering(const Node& node) {
 void BlockLowering::define(const std::string& name, Expr value) {
   values_[name] = value;
   const auto found = program_.main.tensors.find(name);
-  if (pt_values_ == PtValues::kProgram && found != program_.main.tensors.end())
-    builder_.add_pt_value(value, {name, {}});
+  if (pt_values_ == PtValues::kProgram && found != program_.main.tensors.end()) {
+    builder_.add_pt_value(value, {name, {}, builder_.origin().module});
+  }
   bind_symbols(value);
 }
 

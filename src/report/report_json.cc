@@ -83,7 +83,13 @@ nlohmann::ordered_json to_json(const Report& report) {
   for (const verify::StageResult& stage : result.stages) {
     Json ops = Json::array();
     for (const verify::OpResult& op : stage.ops) {
-      ops.push_back({{"op", op.op}, {"isolated", number(op.isolated)}, {"source", op.source}, {"node", op.node}});
+      ops.push_back({{"op", op.op},
+                     {"isolated", number(op.isolated)},
+                     {"noise", number(op.noise)},
+                     {"source", op.source},
+                     {"node", op.node},
+                     {"tf_node", op.tf_node},
+                     {"first_over_limit", op.first_over_limit}});
     }
     stages.push_back({{"module", stage_name(stage)},
                       {"class", stage.module_class},
@@ -110,6 +116,9 @@ nlohmann::ordered_json to_json(const Report& report) {
                        {"is_tie", choice.is_tie}});
   }
   json["layers"] = result.layers ? layers_json(*result.layers) : Json(nullptr);
+  json["spread"] = {{"kind", verify::name_of(result.spread.kind)},
+                    {"places", result.spread.places},
+                    {"largest", number(result.spread.largest)}};
   Json& diagnosis = json["diagnosis"] = Json::array();
   for (const verify::Diagnosis& finding : result.diagnosis) {
     diagnosis.push_back({{"module", finding.module},

@@ -423,6 +423,41 @@ class TerminalWriter {
            {"noise", true, false},
            {"", false, false}},
           stage_rows_);
+    spread();
+  }
+
+  /// Whether one place is to blame, or the depth.
+  void spread() {
+    const verify::Spread& spread = result_.spread;
+    using Kind = verify::Spread::Kind;
+    if (spread.kind == Kind::kNone) return;
+    const auto first = std::ranges::find_if(result_.stages, &verify::StageResult::first_over_limit);
+    const std::string name = first == result_.stages.end() ? "" : stage_name(*first);
+    std::string text;
+    switch (spread.kind) {
+      case Kind::kOnePlace:
+        text = fmt::format("the error is made at one place, `{}`; all other stages only hand it on", name);
+        break;
+      case Kind::kSeveralPlaces:
+        text = fmt::format("{} stages make an error by themselves, up to {}; the first is `{}`", spread.places,
+                           error_text(spread.largest), name);
+        break;
+      case Kind::kGradual:
+        text = fmt::format(
+            "no stage makes more error by itself than the limit and its noise allow; errors add up from stage to stage "
+            "to {} at the end, and are over first at `{}`",
+            error_text(spread.at_the_end), name);
+        break;
+      case Kind::kNone: break;
+    }
+    paragraph("  ", printable(text));
+    if (first == result_.stages.end()) return;
+    const auto op = std::ranges::find_if(first->ops, &verify::OpResult::first_over_limit);
+    if (op == first->ops.end()) return;
+    paragraph("  ",
+              printable(fmt::format("first operation over the limit: {} ({}), {}; PyTorch: {}; TensorFlow: {}", op->op,
+                                    op->node, error_text(op->isolated), op->source.empty() ? "-" : op->source,
+                                    op->tf_node.empty() ? "-" : op->tf_node)));
   }
 
   void add_stage(std::size_t index, const std::string& parent) {
@@ -507,9 +542,10 @@ class TerminalWriter {
     if (result_.diagnosis.empty()) return;
     title("Diagnosis");
     for (const verify::Diagnosis& finding : result_.diagnosis) {
-      std::string text = fmt::format("{}: {}; {}", finding.module, finding.cause, finding.evidence);
+      const std::string module = finding.module.empty() ? "(model)" : finding.module;
+      std::string text = fmt::format("{}: {}; {}", module, finding.cause, finding.evidence);
       if (!std::isnan(finding.counterfactual_error)) {
-        text += fmt::format("; without it the error is {}", error_text(finding.counterfactual_error));
+        text += fmt::format("; with it PyTorch is {} away from TensorFlow", error_text(finding.counterfactual_error));
       }
       paragraph("  - ", printable(text));
     }

@@ -210,7 +210,7 @@ TEST_CASE("json: the keys in the order of docs/report.md") {
   for (const auto& [key, value] : json.items()) keys.append(key).append(" ");
   CHECK(keys ==
         "model commit class model_type verdict verdict_note max_error limit dynamic shapes dropped_shapes fixed_axes "
-        "outputs stages choices layers diagnosis "
+        "outputs stages choices layers spread diagnosis "
         "weights files "
         "timings_s "
         "peak_rss_mib trace_cache versions notes ");
@@ -222,7 +222,8 @@ TEST_CASE("json: the keys in the order of docs/report.md") {
   CHECK(json["outputs"][0]["dtype"] == "float32");
   CHECK(json["stages"][8]["first_over_limit"] == true);
   CHECK(json["stages"][8]["ops"][0].dump() ==
-        R"({"op":"aten.gelu.default","isolated":0.25,"source":"modeling_tiny.py:12","node":"gelu_2"})");
+        R"({"op":"aten.gelu.default","isolated":0.25,"noise":null,"source":"modeling_tiny.py:12","node":"gelu_2",)"
+        R"("tf_node":"","first_over_limit":false})");
   CHECK(json["trace_cache"] == "hit");
   CHECK(json["notes"].size() == 2);
 }

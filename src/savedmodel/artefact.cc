@@ -36,14 +36,19 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
   }
 }
 
-/// `<output>:<value>` or `<output>:<value>@<axis>,<axis>,…`
-std::optional<Tag> parse_tag(int node, std::string_view text) {
+/// `<output>:<value>` or `<output>:<value>@<axis>,<axis>,…`, and `|<module>` behind it.
+std::optional<Tag> parse_tag(int node, int order, std::string_view text) {
   const std::size_t colon = text.find(':');
   if (colon == text.npos) return std::nullopt;
   const auto output = parse_int(text.substr(0, colon));
   if (!output || *output < 0) return std::nullopt;
   Tag tag{{node, *output}, {}, {}};
+  tag.order = order;
   text.remove_prefix(colon + 1);
+  if (const std::size_t bar = text.find('|'); bar != text.npos) {
+    tag.module = text.substr(bar + 1);
+    text = text.substr(0, bar);
+  }
   const std::size_t at = text.find('@');
   tag.pt_value = text.substr(0, at);
   if (at != text.npos) {
@@ -258,7 +263,7 @@ class Flattener {
         added.inputs.push_back(input.starts_with('^') ? Edge{argument->second.node, -1} : argument->second);
       }
       for (const std::string& text : node.experimental_debug_info().original_node_names()) {
-        if (auto tag = parse_tag(added_index, text)) flow_.tags.push_back(std::move(*tag));
+        if (auto tag = parse_tag(added_index, current, text)) flow_.tags.push_back(std::move(*tag));
       }
       for (const int user : users[static_cast<std::size_t>(current)]) {
         if (--waiting[static_cast<std::size_t>(user)] == 0) ready.push_back(user);

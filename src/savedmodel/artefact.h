@@ -46,6 +46,8 @@ struct Tag {
   Edge value;
   std::string pt_value;
   std::vector<int> perm;  // axis i of the TensorFlow value is axis perm[i] of the PyTorch value; empty: same order
+  std::optional<std::string> module = {};  // that makes the PyTorch value; nothing in artefacts that do not say it
+  int order = 0;                           // place of the node in the function, which is the order of the program
 };
 
 /// The graph behind one signature, with the model's function inlined. A node follows its inputs.

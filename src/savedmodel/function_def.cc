@@ -4,7 +4,8 @@
 //
 // Where a node came from is kept in its debug information, the place that TensorFlow provides for it:
 //   original_func_names  the module's path, `source=<file:line>`
-//   original_node_names  `<output>:<PyTorch value>`, with `@<axis>,<axis>,…` behind it where axes are permuted
+//   original_node_names  `<output>:<PyTorch value>`, with `@<axis>,<axis>,…` behind it where axes are permuted, and
+//                        `|<path of the module that makes it>` at the end
 #include "savedmodel/function_def.h"
 
 #include <algorithm>
@@ -72,9 +73,10 @@ void describe_origin(const Node& node, const std::vector<graph::Value>& outputs,
   info.add_original_func_names("source=" + node.origin.source);
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     for (const graph::PtValue& value : outputs[i].pt_values) {
-      info.add_original_node_names(value.perm.empty()
-                                       ? fmt::format("{}:{}", i, value.name)
-                                       : fmt::format("{}:{}@{}", i, value.name, fmt::join(value.perm, ",")));
+      std::string text = fmt::format("{}:{}", i, value.name);
+      if (!value.perm.empty()) text += fmt::format("@{}", fmt::join(value.perm, ","));
+      if (value.module) text += "|" + *value.module;
+      info.add_original_node_names(text);
     }
   }
 }

@@ -20,6 +20,7 @@
 #include "verify/compare.h"
 #include "verify/layout.h"
 #include "verify/modules.h"
+#include "verify/origins.h"
 #include "verify/outputs.h"
 #include "verify/visibility.h"
 
@@ -190,29 +191,230 @@ class Pieces {
   std::vector<tf::NodeDef> added_;
 };
 
-class StageRun {
+}  // namespace
+
+namespace {
+
+/// What is needed for `tensors`, with placeholders in place of reads of variables, which are told in `reads`.
+std::string pruned(const std::string& serialized, const std::set<std::string>& tensors, std::set<std::string>& reads) {
+  tf::GraphDef whole, result;
+  if (!whole.ParseFromString(serialized)) internal_error("a graph that was just written cannot be read");
+  std::map<std::string, int> index;
+  for (int i = 0; i < whole.node_size(); ++i) index[whole.node(i).name()] = i;
+  const auto node_of = [](std::string name) {
+    if (name.starts_with('^')) name.erase(0, 1);
+    return name.substr(0, name.find(':'));
+  };
+  std::vector<std::string> pending;
+  for (const std::string& tensor : tensors) pending.push_back(node_of(tensor));
+  std::set<std::string> needed;
+  while (!pending.empty()) {
+    const std::string name = pending.back();
+    pending.pop_back();
+    const auto found = index.find(name);
+    if (found == index.end() || !needed.insert(name).second) continue;
+    tf::NodeDef& node = *whole.mutable_node(found->second);
+    if (node.op() == "ReadVariableOp") {
+      reads.insert(name + ":0");
+      node.clear_input();
+      node.set_op("Placeholder");
+      continue;
+    }
+    for (const std::string& input : node.input()) pending.push_back(node_of(input));
+  }
+  for (const tf::NodeDef& node : whole.node()) {
+    if (needed.contains(node.name())) *result.add_node() = node;
+  }
+  *result.mutable_library() = whole.library();
+  *result.mutable_versions() = whole.versions();
+  return result.SerializeAsString();
+}
+
+bool graph_holds(const std::string& serialized, const std::string& tensor) {
+  tf::GraphDef graph;
+  graph.ParseFromString(serialized);
+  const std::string name = tensor.substr(0, tensor.find(':'));
+  return std::ranges::any_of(graph.node(), [&](const tf::NodeDef& node) { return node.name() == name; });
+}
+
+}  // namespace
+
+class Stages::Run {
  public:
-  StageRun(const StageRequest& request, const Flow& flow, const runtime::Runtime& runtime,
-           std::vector<std::string>& notes)
+  Run(const StageRequest& request, const Flow& flow, const runtime::Runtime& runtime, std::vector<std::string>& notes)
       : request_(request),
         flow_(flow),
         runtime_(runtime),
         notes_(notes),
         values_(request),
         tree_(module_tree(request.program, request.module_classes)),
+        tags_(tags_for(request.program, flow)),
         feeds_(feeds_of(flow.inputs, request.inputs)),
         stages_(tree_.calls.size()) {}
 
-  std::vector<StageResult> run() {
+  void measure() {
     run_accumulated();
     describe_stages();
     run_isolated();
-    find_first();
     list_ops();
-    return std::move(stages_);
+    find_sources();
+    find_first();
+  }
+
+  const std::vector<StageResult>& results() const { return stages_; }
+  const ModuleTree& tree() const { return tree_; }
+  const std::vector<int>& sources() const { return sources_; }
+  Spread spread() const { return spread_; }
+
+  StageValues values(int stage, bool whole) const {
+    StageValues result;
+    const std::vector<bool> is_own = own_nodes(stage, whole);
+    std::set<std::string> weights;
+    for (std::size_t i = 0; i < is_own.size(); ++i) {
+      if (!is_own[i]) continue;
+      const program::Node& node = request_.program.main.nodes[i];
+      result.nodes.push_back(node.name);
+      for (const auto& argument : node.arguments) {
+        for_each_tensor(argument.value, [&](const std::string& value) {
+          if (of_weight_.contains(value)) weights.insert(value);
+        });
+      }
+    }
+    Pieces pieces(flow_);
+    std::vector<Wanted> wanted;
+    std::set<int> placeholders;
+    const auto cut = [&](const Edge& edge) -> std::pair<const Origin*, DType> {
+      const auto found = of_edge_.find(edge);
+      if (found == of_edge_.end()) return {nullptr, DType::kFloat32};
+      for (const int origin : found->second) {
+        const auto made = tree_.node_of_value.find(origins_[origin].pt_value);
+        if (made == tree_.node_of_value.end() || made->second < 0 || !is_own[static_cast<std::size_t>(made->second)]) {
+          return boundary(origin);
+        }
+        // A value that leaves the nodes is computed by them, though a later view of it is known as well.
+        break;
+      }
+      return {nullptr, DType::kFloat32};
+    };
+    for (const std::string& output : values_leaving(is_own)) {
+      const auto found = of_pt_.find(output);
+      if (found == of_pt_.end()) continue;
+      const Origin& origin = origins_[found->second.front()];
+      if (cut(origin.value).first != nullptr) continue;
+      const auto piece = pieces.value("unit", origin.value, cut);
+      wanted.push_back({piece.tensor, &origin});
+      placeholders.insert(piece.placeholders.begin(), piece.placeholders.end());
+    }
+    runtime::Session::Feeds feeds = feeds_;
+    for (const int placeholder : placeholders) {
+      const Origin& origin = pieces.origin_of(placeholder);
+      feeds.emplace_back(Pieces::placeholder_name(placeholder) + ":0",
+                         to_tf_layout(values_.get(origin.pt_value), origin.perm, tf_dims_.at(origin.value)));
+    }
+    std::set<std::string> names;
+    for (const Wanted& one : wanted) names.insert(one.tensor);
+    for (const std::string& weight : weights) names.insert(tensor_name(flow_, of_weight_.at(weight)->value));
+    if (names.empty()) return result;
+    const std::string graph = std::move(pieces).graph();
+    const runtime::Session session = session_of(graph);
+    std::set<std::string> reads;  // of weights, in the piece
+    result.graph = pruned(graph, wanted_names(wanted), reads);
+    for (const std::string& read : reads) names.insert(read);
+    const auto values = session.run(feeds, {names.begin(), names.end()});
+    for (const std::string& read : reads) result.feeds.emplace(read, values.at(read));
+    for (const auto& [name, tensor] : feeds) {
+      if (graph_holds(result.graph, name)) result.feeds.emplace(name, tensor);
+    }
+    for (const Wanted& one : wanted) {
+      result.fetches.emplace(one.origin->pt_value, std::make_pair(one.tensor, one.origin->perm));
+      const Tensor& tf = values.at(one.tensor);
+      const Dims& dims = values_.find(one.origin->pt_value)->dims;
+      if (tf.dims() != tf_dims_.at(one.origin->value)) continue;
+      result.outputs.emplace(one.origin->pt_value, to_pt_layout(tf, one.origin->perm, dims));
+      result.visible.emplace(one.origin->pt_value, values_.visibility(one.origin->pt_value, dims));
+    }
+    for (const std::string& weight : weights) {
+      const Tag& tag = *of_weight_.at(weight);
+      const Tensor& tf = values.at(tensor_name(flow_, tag.value));
+      const auto dims = constant_dims(request_.program.type_of(weight).dims);
+      if (!dims || tf.count() != element_count(*dims)) continue;
+      if (!tag.perm.empty() && (!is_permutation_of(tag.perm, dims->size()) || tf.dims().size() != dims->size()))
+        continue;
+      result.weights.emplace(weight, to_pt_layout(tf, tag.perm, *dims));
+    }
+    return result;
+  }
+
+  std::map<std::string, Tensor> inputs(int stage) const {
+    std::map<std::string, Tensor> result;
+    const std::vector<bool> is_own = own_nodes(stage, true);
+    for (std::size_t i = 0; i < is_own.size(); ++i) {
+      if (!is_own[i]) continue;
+      for (const auto& argument : request_.program.main.nodes[i].arguments) {
+        for_each_tensor(argument.value, [&](const std::string& value) {
+          const auto made = tree_.node_of_value.find(value);
+          const bool is_inside =
+              made != tree_.node_of_value.end() && made->second >= 0 && is_own[static_cast<std::size_t>(made->second)];
+          if (!is_inside && values_.find(value) != nullptr) result.try_emplace(value, values_.get(value));
+        });
+      }
+    }
+    return result;
   }
 
  private:
+  template <typename Use>
+  static void for_each_tensor(const program::Argument& argument, const Use& use) {
+    if (const auto* tensor = std::get_if<program::TensorRef>(&argument)) use(tensor->name);
+    if (const auto* list = std::get_if<program::TensorList>(&argument)) {
+      for (const auto& name : list->names) {
+        if (name) use(*name);
+      }
+    }
+  }
+
+  /// Which nodes of the program belong to the stage: those directly in it and in submodules that were not measured, or
+  /// with `whole` all.
+  std::vector<bool> own_nodes(int stage, bool whole) const {
+    std::vector<bool> result(request_.program.main.nodes.size(), false);
+    const ModuleCall& call = tree_.calls[static_cast<std::size_t>(stage)];
+    for (int i = stage; i < call.end; ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      if (i != stage && !whole && !std::isnan(stages_[at].isolated)) continue;
+      for (const int node : tree_.calls[at].nodes) result[static_cast<std::size_t>(node)] = true;
+    }
+    return result;
+  }
+
+  /// Values made by these nodes and used by others, or outputs of the program.
+  std::vector<std::string> values_leaving(const std::vector<bool>& is_own) const {
+    std::vector<std::string> result;
+    const auto use = [&](const std::string& value) {
+      const auto made = tree_.node_of_value.find(value);
+      if (made == tree_.node_of_value.end() || made->second < 0 || !is_own[static_cast<std::size_t>(made->second)]) {
+        return;
+      }
+      if (std::ranges::find(result, value) == result.end()) result.push_back(value);
+    };
+    const auto& nodes = request_.program.main.nodes;
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      if (is_own[i]) continue;
+      for (const auto& argument : nodes[i].arguments) for_each_tensor(argument.value, use);
+    }
+    for (const program::ProgramOutput& output : request_.program.outputs) for_each_tensor(output.value, use);
+    return result;
+  }
+
+  struct Wanted {
+    std::string tensor;
+    const Origin* origin;
+  };
+  static std::set<std::string> wanted_names(const std::vector<Wanted>& wanted) {
+    std::set<std::string> names;
+    for (const Wanted& one : wanted) names.insert(one.tensor);
+    return names;
+  }
+
   struct Fetch {
     std::string tensor;
     std::set<int> placeholders;
@@ -236,11 +438,13 @@ class StageRun {
   void run_accumulated() {
     std::map<Edge, std::vector<const Tag*>> wanted;
     int unfit = 0;
-    for (const Tag& tag : flow_.tags) {
+    for (const Tag& tag : tags_) {
       if (!request_.program.main.tensors.contains(tag.pt_value)) {
         ++unfit;
       } else if (values_.find(tag.pt_value) != nullptr) {  // no values of weights
         wanted[tag.value].push_back(&tag);
+      } else if (tree_.node_of_value.contains(tag.pt_value)) {
+        of_weight_.try_emplace(tag.pt_value, &tag);
       }
     }
     const runtime::Session session = session_of(serialize(flow_, {}));
@@ -449,23 +653,81 @@ class StageRun {
     return verify::is_over(error, request_.limit, stage.noise);
   }
 
-  /// The stage over its limit that was finished first; of several, the innermost.
-  void find_first() {
-    int first = -1, first_time = 0;
-    for (std::size_t i = 0; i < stages_.size(); ++i) {
-      if (!is_over(stages_[i].accumulated, stages_[i])) continue;
-      int time = tree_.calls[i].last_node;
-      for (const std::string& output : tree_.calls[i].outputs) {
-        const auto found = of_pt_.find(output);
-        if (found == of_pt_.end()) continue;
-        for (const int origin : found->second) {
-          if (is_over(origins_[origin].accumulated, stages_[i])) time = std::min(time, origins_[origin].order);
+  /// When a stage's error is made: the first of its own operations that is over, else its first output that is.
+  int time_of_error(int stage, double limit) const {
+    const auto at = static_cast<std::size_t>(stage);
+    for (const OpResult& op : stages_[at].ops) {
+      if (op.first_over_limit) return order_of(op.node);
+    }
+    int time = tree_.calls[at].last_node;
+    for (const std::string& output : tree_.calls[at].outputs) {
+      const auto found = of_pt_.find(output);
+      if (found == of_pt_.end()) continue;
+      for (const int origin : found->second) {
+        if (verify::is_over(origins_[origin].accumulated, limit, stages_[at].noise)) {
+          time = std::min(time, origins_[origin].order);
         }
       }
-      if (first < 0 || time < first_time ||
-          (time == first_time && stages_[i].depth > stages_[static_cast<std::size_t>(first)].depth)) {
-        first = static_cast<int>(i);
-        first_time = time;
+    }
+    return time;
+  }
+
+  int order_of(const std::string& node) const {
+    const auto& nodes = request_.program.main.nodes;
+    const auto found = std::ranges::find(nodes, node, &program::Node::name);
+    return static_cast<int>(found - nodes.begin());
+  }
+
+  /// Stages whose isolated error is over, while that of no submodule is, or one of their own operations is as well.
+  std::vector<int> innermost_over(double limit) const {
+    std::vector<int> result;
+    const auto is_over = [&](std::size_t i) { return verify::is_over(stages_[i].isolated, limit, stages_[i].noise); };
+    for (std::size_t i = 0; i < stages_.size(); ++i) {
+      if (!is_over(i)) continue;
+      bool is_innermost = true;
+      for (std::size_t k = i + 1; k < static_cast<std::size_t>(tree_.calls[i].end); ++k) {
+        is_innermost = is_innermost && !is_over(k);
+      }
+      // The model itself is isolated already: without an operation of its own that is over it is others' sum.
+      const bool has_op = std::ranges::any_of(stages_[i].ops, &OpResult::first_over_limit);
+      if (has_op || (is_innermost && i > 0)) result.push_back(static_cast<int>(i));
+    }
+    std::ranges::stable_sort(result, {}, [&](int stage) { return time_of_error(stage, limit); });
+    return result;
+  }
+
+  void find_sources() {
+    sources_ = innermost_over(request_.limit);
+    spread_.places = static_cast<int>(sources_.size());
+    spread_.at_the_end = stages_[0].accumulated;
+    for (const int stage : sources_) {
+      spread_.largest = std::max(spread_.largest, stages_[static_cast<std::size_t>(stage)].isolated);
+    }
+    const bool is_any_over =
+        std::ranges::any_of(stages_, [&](const StageResult& stage) { return is_over(stage.accumulated, stage); });
+    using Kind = Spread::Kind;
+    spread_.kind = spread_.places > 1    ? Kind::kSeveralPlaces
+                   : spread_.places == 1 ? Kind::kOnePlace
+                   : is_any_over         ? Kind::kGradual
+                                         : Kind::kNone;
+    if (spread_.kind == Kind::kGradual) sources_ = innermost_over(0);
+  }
+
+  /// The first stage that makes an error by itself; where errors only add up, the one where their sum is over first.
+  void find_first() {
+    int first = -1;
+    if (spread_.places > 0) {
+      first = sources_.front();
+    } else {
+      int first_time = 0;
+      for (std::size_t i = 0; i < stages_.size(); ++i) {
+        if (!is_over(stages_[i].accumulated, stages_[i])) continue;
+        const int time = time_of_error(static_cast<int>(i), request_.limit);
+        if (first < 0 || time < first_time ||
+            (time == first_time && stages_[i].depth > stages_[static_cast<std::size_t>(first)].depth)) {
+          first = static_cast<int>(i);
+          first_time = time;
+        }
       }
     }
     if (first >= 0) stages_[static_cast<std::size_t>(first)].first_over_limit = true;
@@ -476,6 +738,7 @@ class StageRun {
   void list_ops() {
     for (std::size_t i = 0; i < stages_.size(); ++i) {
       std::vector<OpResult> ops;
+      bool has_first = false;
       for (const int index : tree_.calls[i].nodes) {
         const program::Node& node = request_.program.main.nodes[static_cast<std::size_t>(index)];
         OpResult op{node.target, kUnknown, "", node.name};
@@ -485,8 +748,17 @@ class StageRun {
           for (const std::string& value : result.tensors) {
             const auto found = of_pt_.find(value);
             if (found == of_pt_.end()) continue;
-            for (const int origin : found->second) raise(op.isolated, origins_[origin].isolated);
+            for (const int origin : found->second) {
+              raise(op.isolated, origins_[origin].isolated);
+              if (op.tf_node.empty()) {
+                op.tf_node = flow_.nodes[static_cast<std::size_t>(origins_[origin].value.node)].def.name();
+              }
+            }
+            raise(op.noise, values_.noise(value));
           }
+        }
+        if (!has_first && verify::is_over(op.isolated, request_.limit, op.noise)) {
+          op.first_over_limit = has_first = true;
         }
         if (!std::isnan(op.isolated)) ops.push_back(std::move(op));
       }
@@ -503,19 +775,41 @@ class StageRun {
   std::vector<std::string>& notes_;
   const PyTorchValues values_;
   const ModuleTree tree_;
+  const std::vector<Tag> tags_;
+  std::map<std::string, const Tag*> of_weight_;
   const runtime::Session::Feeds feeds_;
   std::vector<StageResult> stages_;
+  std::vector<int> sources_;
+  Spread spread_;
   std::vector<Origin> origins_;
   std::map<Edge, std::vector<int>> of_edge_;
   std::map<std::string, std::vector<int>> of_pt_;
   std::map<Edge, Dims> tf_dims_;
 };
 
-}  // namespace
+Stages::Stages(const StageRequest& request, const Flow& flow, const runtime::Runtime& runtime,
+               std::vector<std::string>& notes)
+    : run_(std::make_unique<Run>(request, flow, runtime, notes)) {
+  run_->measure();
+}
 
-std::vector<StageResult> measure_stages(const StageRequest& request, const Flow& flow, const runtime::Runtime& runtime,
-                                        std::vector<std::string>& notes) {
-  return StageRun(request, flow, runtime, notes).run();
+Stages::~Stages() = default;
+
+const std::vector<StageResult>& Stages::results() const { return run_->results(); }
+const ModuleTree& Stages::tree() const { return run_->tree(); }
+const std::vector<int>& Stages::sources() const { return run_->sources(); }
+Spread Stages::spread() const { return run_->spread(); }
+StageValues Stages::values(int stage, bool whole) const { return run_->values(stage, whole); }
+std::map<std::string, Tensor> Stages::inputs(int stage) const { return run_->inputs(stage); }
+
+std::string_view name_of(Spread::Kind kind) {
+  switch (kind) {
+    case Spread::Kind::kOnePlace: return "one-place";
+    case Spread::Kind::kSeveralPlaces: return "several-places";
+    case Spread::Kind::kGradual: return "gradual";
+    case Spread::Kind::kNone: break;
+  }
+  return "none";
 }
 
 }  // namespace crossload::verify

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "savedmodel/artefact.h"
 #include "verify/choices.h"
+#include "verify/diagnosis/diagnose.h"
 #include "verify/outputs.h"
 #include "verify/stages.h"
 
@@ -187,12 +188,36 @@ class Verification {
                          request_.limit};
     request.progress = [&](double fraction) { tell(text, kOutputsShare + (1 - kOutputsShare) * fraction); };
     try {
-      result_.stages = measure_stages(request, flow, runtime_, result_.notes);
+      const Stages stages(request, flow, runtime_, result_.notes);
+      result_.stages = stages.results();
+      result_.spread = stages.spread();
+      for (const auto& [stage, folder] : request_.wanted_stages) write_wanted(stages, stage, folder);
+      if (result_.verdict == Verdict::kMismatch && result_.spread.kind == Spread::Kind::kNone) {
+        result_.notes.emplace_back(
+            "no stage is over its limit at the traced shape; give inputs of a shape that mismatches with --inputs");
+      }
+      // Where outputs agree, an inner stage over its limit is no fault to explain.
+      if (request_.explain && result_.verdict == Verdict::kMismatch) {
+        tell("looking for causes", 1);
+        result_.diagnosis = diagnose(request_, stages, result_.notes);
+      }
     } catch (const Error& error) {
       // The outputs are judged already; TensorFlow's refusal of a cut graph does not change that.
       if (error.kind() != ErrorKind::kInternal) throw;
       result_.notes.push_back(fmt::format("no stages: {}", error.what()));
     }
+  }
+
+  void write_wanted(const Stages& stages, const std::string& wanted, const std::filesystem::path& folder) {
+    const auto& results = stages.results();
+    const auto found = std::ranges::find(results, wanted, &StageResult::module);
+    if (found == results.end()) {
+      std::vector<std::string> names;
+      for (const StageResult& stage : results) names.push_back("`" + stage.module + "`");
+      bad_input("stage `{}`: the model has no module of that name that computes anything; it has {}", wanted,
+                fmt::join(names, ", "));
+    }
+    result_.wanted.push_back(suspect_of(request_, stages, static_cast<int>(found - results.begin()), true, folder));
   }
 
   const Request& request_;

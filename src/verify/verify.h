@@ -45,6 +45,37 @@ struct Reference {
   std::optional<std::filesystem::path> stages;  // values inside the traced case: `value/<name>`, …
 };
 
+/// A suspected cause and how to apply it: what the PyTorch side changes, and at which of the program's nodes.
+struct Try {
+  std::string cause, counterfactual;
+  std::vector<std::string> nodes;
+};
+
+/// A stage for the PyTorch side. `values` holds `tf/<value>` (what TensorFlow makes of PyTorch's inputs), of those that
+/// masks hide in part `visible/<value>`, and `weight/<value>` (as TensorFlow reads them).
+struct Suspect {
+  std::string module, module_class;
+  std::vector<std::string> nodes;
+  std::filesystem::path values;
+  std::vector<Try> tries;
+  /// Of a whole stage, whose `stage.pb` and `feed/<placeholder>` lie there as well: PyTorch value → the graph's tensor
+  /// and the order of its axes.
+  std::map<std::string, std::pair<std::string, std::vector<int>>> fetches;
+};
+
+/// A counterfactual with which PyTorch computes what TensorFlow does.
+struct Confirmed {
+  std::string cause, node, evidence;
+  double error = 0;
+};
+
+/// Those that together bring the stage's error down to its noise, in the order found; none when nothing does.
+struct Explanation {
+  std::vector<Confirmed> confirmed;
+  std::string evidence;  // of a stage that nothing explains
+  double error = 0, noise = 0;
+};
+
 struct Request {
   std::filesystem::path saved_model;  // the folder that holds `saved_model.pb`
   const program::Program* program = nullptr;
@@ -53,6 +84,10 @@ struct Request {
   bool strict = false;  // `within-noise` counts as a mismatch
   /// Module path → class, for modules in which no operation lies directly. Optional.
   std::map<std::string, std::string> module_classes;
+  /// Runs a stage again in PyTorch with suspected causes applied. Optional: without it nothing is diagnosed.
+  std::function<Explanation(const Suspect&)> explain;
+  /// Modules whose values are written, each into an empty folder, for `Result::wanted`. Optional.
+  std::vector<std::pair<std::string, std::filesystem::path>> wanted_stages;
   /// Called with what is being done and the fraction done so far; may throw to stop. Optional.
   std::function<void(std::string, double)> progress;
 };
@@ -100,8 +135,11 @@ struct ShapeResult {
 struct OpResult {
   std::string op;  // `aten.linear.default`
   double isolated = kUnknown;
-  std::string source;  // `modeling_bert.py:287`
-  std::string node;    // its name in the program
+  std::string source = {};  // `modeling_bert.py:287`
+  std::string node = {};    // its name in the program
+  double noise = kUnknown;
+  std::string tf_node = {};       // the TensorFlow node that makes its value
+  bool first_over_limit = false;  // the first of the stage's own operations whose error is more than noise explains
 };
 
 /// One module of the PyTorch tree. `accumulated`: error of its outputs when only the model's inputs are given;
@@ -138,6 +176,22 @@ struct ChoiceResult {
   bool is_tie = false;       // the margin is within the noise at every position that differs
 };
 
+/// Where the errors of a model come from.
+struct Spread {
+  enum class Kind {
+    kNone,           // no stage is over its limit
+    kOnePlace,       // one stage makes an error by itself, later ones hand it on
+    kSeveralPlaces,  // several stages make an error by themselves
+    kGradual,        // none makes more than float32 explains; errors add up from stage to stage
+  };
+  Kind kind = Kind::kNone;
+  int places = 0;         // stages that make an error by themselves
+  double largest = 0;     // of their isolated errors
+  double at_the_end = 0;  // the model's own accumulated error
+};
+/// `none`, `one-place`, `several-places`, `gradual`
+std::string_view name_of(Spread::Kind kind);
+
 struct Diagnosis {
   std::string module, cause, evidence;
   double counterfactual_error = kUnknown;
@@ -166,6 +220,8 @@ struct Result {
   std::optional<LayerReport> layers;
   std::vector<StageResult> stages;  // the module tree in pre-order, siblings by first execution
   std::vector<ChoiceResult> choices;
+  Spread spread;
+  std::vector<Suspect> wanted;  // those of Request::wanted_stages
   std::vector<Diagnosis> diagnosis;
   std::vector<std::string> notes;
   std::string verdict_note;  // what the verdict does not cover, for the line that gives it; empty when it covers all

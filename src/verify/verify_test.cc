@@ -268,8 +268,8 @@ TEST_CASE("stages: a run for each value gives what one run for all gives") {
     std::vector<double> fractions;
     request.progress = [&](double fraction) { fractions.push_back(fraction); };
     std::vector<std::string> notes;
-    one_by_one = measure_stages(request, Artefact(r.saved_model).flow("int64_serving"),
-                                *runtime::Runtime::load(tensorflow_package()), notes);
+    const savedmodel::Flow flow = Artefact(r.saved_model).flow("int64_serving");
+    one_by_one = Stages(request, flow, *runtime::Runtime::load(tensorflow_package()), notes).results();
     CHECK(notes.empty());
     CHECK(std::ranges::is_sorted(fractions));
     CHECK(fractions.size() > 5);

@@ -213,6 +213,7 @@ def double_graph(module):
         if node.op == "call_function" and "_assert_tensor_metadata" in str(node.target) and not node.users:
             continue
         copy = graph.node_copy(node, copies.__getitem__)
+        copy.name = node.name  # a copy would get another one where the name is Python's, as `input`
         copy.args, copy.kwargs = (
             torch.fx.node.map_aggregate(part, lambda a: narrow.get(a, a) if isinstance(a, torch.dtype) else a)
             for part in (copy.args, copy.kwargs)

@@ -49,7 +49,7 @@ std::vector<PtValue> pt_values_before_transpose(const graph::Value& transposed, 
     if (q.size() != perm.size()) continue;
     std::vector<int> of_source = compose(q, inverse(perm));
     if (is_identity(of_source)) of_source.clear();
-    pt_values.push_back({pt_value.name, of_source});
+    pt_values.push_back({pt_value.name, of_source, pt_value.module});
   }
   return pt_values;
 }
