@@ -107,6 +107,23 @@ std::optional<Tensor> in_pt_dtype(const Tensor& tf, DType dtype) {
   }
 }
 
+/// What masks add to scores is float32's lowest number in PyTorch and less in TensorFlow (-1e9, -1e4), and means the
+/// same. `tf` with PyTorch's value where one of the two is such a filling and the other one may be.
+Tensor with_same_fillings(const Tensor& tf, const Tensor& pt) {
+  constexpr float kLowest = -1e30F, kLow = -1e4F;
+  if (pt.dtype() != DType::kFloat32) return tf;
+  std::vector<float> values;
+  for (int64_t i = 0; i < pt.count(); ++i) {
+    const float a = pt.at<float>(i), b = tf.at<float>(i);
+    if (std::min(a, b) > kLowest || std::max(a, b) > kLow || a == b) continue;
+    if (values.empty()) {
+      for (int64_t j = 0; j < tf.count(); ++j) values.push_back(tf.at<float>(j));
+    }
+    values[static_cast<std::size_t>(i)] = a;
+  }
+  return values.empty() ? tf : Tensor::of<float>(DType::kFloat32, tf.dims(), values);
+}
+
 /// A leaf of a module's result with that of the layer's.
 struct LeafPair {
   std::string pt_value;
@@ -304,7 +321,9 @@ class AgainstRun {
     if (!tf) return least;
     const Visibility visible = visibility(pair.pt_value, pt.dims());
     // Several layouts only where axes are of one size: then the nearer one is meant.
-    for (const Tensor& value : in_pt_layouts(*tf, pt.dims())) least = std::min(least, compare(pt, value, visible).max);
+    for (const Tensor& value : in_pt_layouts(*tf, pt.dims())) {
+      least = std::min(least, compare(pt, with_same_fillings(value, pt), visible).max);
+    }
     return least;
   }
 

@@ -25,6 +25,7 @@ LAYERS = {
     "api": {"errors", "session", "native", "model", "worker"},
     "exporter": {"errors", "session", "native", "program", "trace", "api"},
     "registration": {"exporter"},
+    "__main__": set(),
     "crossload": {"registration"},
 }
 

@@ -1,22 +1,29 @@
-"""Runs `crossload verify --against` on the TensorFlow classes of Transformers 4.46, each with a tiny PyTorch model.
+"""Runs `crossload verify --against` on TensorFlow classes of Transformers 4.46, each with a tiny PyTorch model.
 
-    .venv-tf4/bin/python tools/tf4/against.py [--only CLASS|TYPE…] [--jobs N] [--resume] [--keep FOLDER] [--docs]
+    .venv-tf4/bin/python tools/tf4/against.py [--only CLASS…] [--resume] [--docs]
 
-Each model is saved as a folder with weights at trained scale; the command makes its inputs up. Results go to
-build/tf4/against.jsonl; --docs makes docs/against_classes.md of them. Without --only: the classes of SAMPLE.
+Each model is saved as a folder with weights at trained scale; its inputs are made up. All run in this one process, by the
+engine's Python module, one after another. Results go to build/tf4/against.jsonl; --docs makes docs/against_classes.md of
+them. Without --only: the classes of SAMPLE.
 """
 
+import argparse
 import json
 import os
-import subprocess
 import sys
+import tempfile
+import time
+from pathlib import Path
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
-import stages
-import trials
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "python"))
+
+import stages  # noqa: E402
+import trials  # noqa: E402
 
 SAMPLE = """
 TFAlbertModel TFBartModel TFBertModel TFBertForSequenceClassification TFBlenderbotModel TFBlipModel TFCamembertModel
@@ -45,30 +52,26 @@ isolated: those that could be called with PyTorch's inputs. First over: the stag
 """
 
 
-def build(subject, folder):
-    """Saves the PyTorch model as folder/model."""
-    _, pt_class = stages.classes(subject, repaired=False)
-    stages.pt_model(pt_class, stages.config_of(subject)).save_pretrained(folder / "model")
-    return {}
+def engine():
+    """The engine's Python module, of the newest build."""
+    import crossload
+    from crossload import native
+
+    built = sorted((ROOT / "build").glob("*/_engine*.so"), key=lambda file: file.stat().st_mtime)
+    crossload.__path__.append(str(built[-1].parent))
+    return native.engine()
 
 
-def judge(subject, folder):
+def judge(case):
     """What the command answers, in short; {"verdict": kind of the error, "reason"} of one that fails."""
-    made = trials.in_process(build, subject, folder)
-    if "error" in made:
-        return {"verdict": "not built", "reason": made["error"]}
-    command = [trials.program(), "verify", folder / "model", "--against", f"transformers:{subject['class']}"]
-    finished = subprocess.run(
-        [*command, "--json", "--quiet", "--python", sys.executable], capture_output=True, text=True
-    )
-    try:
-        answer = json.loads(finished.stdout)
-    except json.JSONDecodeError:
-        return {"verdict": "crashed", "reason": finished.stderr[-500:]}
-    if "error" in answer:
-        error = answer["error"]
-        reason = error["message"].replace(f"{folder}/model", "model")
-        return {"verdict": error["kind"], "reason": reason, "details": error["details"][-8:]}
+    _, pt_class = stages.classes(case, repaired=False)
+    with tempfile.TemporaryDirectory() as folder:
+        stages.pt_model(pt_class, stages.config_of(case)).save_pretrained(folder)
+        answer = verified(folder, f"transformers:{case['class']}")
+        if "error" in answer:
+            error = answer["error"]
+            reason = error["message"].replace(folder, "model")
+            return {"verdict": error["kind"], "reason": reason, "details": error["details"][-8:]}
     measured = [s for s in answer["stages"] if s["accumulated"] is not None]
     return {
         "verdict": answer["verdict"],
@@ -81,6 +84,24 @@ def judge(subject, folder):
         "missing": answer["weights"]["missing"],
         "notes": answer["notes"],
     }
+
+
+def verified(folder, target):
+    """The report of `crossload verify FOLDER --against TARGET`, or {"error"}."""
+    from crossload.errors import WorkerError
+    from crossload.session import Session
+    from crossload.worker import handle
+
+    session = Session()
+
+    def ask(text):
+        try:
+            return json.dumps(handle(json.loads(text), lambda *told: None, session))
+        except WorkerError as error:
+            return json.dumps({"error": {"kind": error.kind, "message": error.message, "details": error.details}})
+
+    request = json.dumps({"model": folder, "target": target})
+    return json.loads(engine().verify_against(request, ask, lambda *told: None, sys.executable))
 
 
 def shown(value):
@@ -118,18 +139,35 @@ def write(results, path):
     path.write_text(TEXT.format(totals=summary(results), rows="\n".join(row(r) for r in results)))
 
 
-def line(result):
-    return row(result).strip("| ")
-
-
-def settled(result):
-    """A trial that did not end has a verdict as well."""
-    failure = result.get("failure")
-    return {**result, "verdict": "crashed", "reason": failure} if failure else result
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--only", nargs="+", metavar="CLASS", default=SAMPLE)
+    parser.add_argument("--resume", action="store_true", help="only what has no result yet")
+    parser.add_argument("--docs", action="store_true", help="write docs/against_classes.md")
+    options = parser.parse_args()
+    path = ROOT / "build/tf4/against.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    known = (
+        {json.loads(line)["class"]: json.loads(line) for line in path.read_text().splitlines()} if path.exists() else {}
+    )
+    cases = {s["class"]: s for s in reversed(list(trials.cases())) if not s.get("changes")}
+    for name in options.only:
+        if options.resume and name in known:
+            continue
+        start = time.monotonic()
+        try:
+            found = judge(cases[name])
+        except Exception as error:  # noqa: BLE001 (a class that cannot be built is a result, too)
+            found = {"verdict": "not built", "reason": f"{type(error).__name__}: {error}"}
+        known[name] = {**cases[name], **found, "seconds": round(time.monotonic() - start, 1)}
+        with open(path, "a") as file:
+            file.write(json.dumps(known[name]) + "\n")
+        print(row(known[name]).strip("| "), f"{known[name]['seconds']} s", flush=True)
+    results = [known[name] for name in sorted(known)]
+    print(summary(results))
+    if options.docs:
+        write(results, ROOT / "docs/against_classes.md")
 
 
 if __name__ == "__main__":
-    page = sys.modules[__name__]
-    if "--only" not in sys.argv:
-        sys.argv += ["--only", *SAMPLE]
-    trials.main(judge, settled, page, __doc__.split("\n")[0], "against.jsonl", "docs/against_classes.md")
+    main()

@@ -66,7 +66,7 @@ def children(layer, kinds):
                 add(item, f"{name}.{key}", depth + 1)
 
     for name, value in list(vars(layer).items()):
-        if not name.startswith("_") and name != "layers":
+        if not name.startswith("_"):
             add(value, name)
     for child in tracked(layer):
         if child is not layer and id(child) not in attributes:
