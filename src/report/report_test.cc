@@ -209,7 +209,8 @@ TEST_CASE("json: the keys in the order of docs/report.md") {
   std::string keys;
   for (const auto& [key, value] : json.items()) keys.append(key).append(" ");
   CHECK(keys ==
-        "model commit class model_type verdict verdict_note max_error limit dynamic shapes dropped_shapes fixed_axes "
+        "model commit class against model_type verdict verdict_note max_error limit dynamic shapes dropped_shapes "
+        "fixed_axes "
         "outputs stages choices layers spread diagnosis "
         "weights files "
         "timings_s "
