@@ -2,30 +2,30 @@
 
 from ...errors import WorkerError
 from ..request import _traced_model
-from . import operations, weights
+from . import activation, attention, convolution, normalization, values, weights
 from .search import explain as search
 from .stage import Stage
 
 MAKERS = {
     "weights": weights.weights,
-    "epsilon": operations.epsilon,
-    "batch-statistics": operations.batch_statistics,
-    "activation": operations.activation,
-    "unary-stage": operations.unary_stage,
-    "attention-scale": operations.attention_scale,
-    "mask": operations.mask,
-    "softmax-axis": operations.softmax_axis,
-    "normalization-axis": operations.normalization_axis,
-    "kernel": operations.kernel,
-    "padding": operations.padding,
-    "channel-order": operations.channel_order,
-    "position": operations.position,
-    "resize": operations.resize,
-    "rotary": operations.rotary,
-    "normalization-placement": operations.normalization_placement,
-    "bias-missing": operations.bias_missing,
-    "precision": operations.precision,
-    "dropout": operations.dropout,
+    "epsilon": normalization.epsilon,
+    "batch-statistics": normalization.batch_statistics,
+    "activation": activation.activation,
+    "unary-stage": activation.unary_stage,
+    "attention-scale": attention.attention_scale,
+    "mask": attention.mask,
+    "softmax-axis": attention.softmax_axis,
+    "normalization-axis": normalization.normalization_axis,
+    "kernel": convolution.kernel,
+    "padding": convolution.padding,
+    "channel-order": convolution.channel_order,
+    "position": values.position,
+    "resize": convolution.resize,
+    "rotary": attention.rotary,
+    "normalization-placement": normalization.normalization_placement,
+    "bias-missing": convolution.bias_missing,
+    "precision": values.precision,
+    "dropout": values.dropout,
 }
 
 
