@@ -88,7 +88,7 @@ int run_command_line(int argc, char** shown) {
   char** argv = pointers.data();
 
   Options o;
-  CLI::App app("crossload turns PyTorch models into TensorFlow, and proves the result stage by stage.");
+  CLI::App app("crossload turns PyTorch models into TensorFlow, and proves the result stage by stage.", "crossload");
   app.set_version_flag("--version", std::string("crossload ") + app::kVersion);
   app.require_subcommand(1);
   app.failure_message(CLI::FailureMessage::simple);

@@ -280,7 +280,6 @@ def test_read_only_model_and_cache(place, with_cache, model, mounted):
 # Flags
 
 BAD_FLAGS = [
-    [],
     ["no-such-command"],
     ["convert"],
     ["convert", "model"],
@@ -294,6 +293,16 @@ BAD_FLAGS = [
     ["check"],
     ["ops", "extra"],
 ]
+
+
+def test_no_arguments(place):
+    import subprocess
+
+    from crossload_command import BINARY
+
+    done = subprocess.run([BINARY], capture_output=True, text=True, check=False, cwd=place.results, timeout=60)
+    assert done.returncode == 2 and done.stderr == ""
+    assert "Usage: crossload [OPTIONS] SUBCOMMAND" in done.stdout and "  convert " in done.stdout
 
 
 @pytest.mark.parametrize("arguments", BAD_FLAGS, ids=" ".join)

@@ -312,7 +312,7 @@ def test_deep_and_wide_pickles(place, bin_model):
 def test_state_dicts_that_are_none(place, bin_model, weights):
     file = bin_model / "pytorch_model.bin"
     torch.save({"state_dict": weights}, file)
-    refused(place, bin_model, "`state_dict` is a dict, a tensor is expected")
+    refused(place, bin_model, "`state_dict` is a dict of 39 entries")
     torch.save([1, 2], file)
     refused(place, bin_model, "holds a list, a state dict is a dict of tensors")
     torch.save({**weights, "pooler.dense.bias": Plain()}, file)
