@@ -37,28 +37,28 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 }
 
 /// `<output>:<value>` or `<output>:<value>@<axis>,<axis>,…`, and `|<module>` behind it.
-std::optional<Tag> parse_tag(int node, int order, std::string_view text) {
+std::optional<PtClaim> parse_claim(int node, int order, std::string_view text) {
   const std::size_t colon = text.find(':');
   if (colon == text.npos) return std::nullopt;
   const auto output = parse_int(text.substr(0, colon));
   if (!output || *output < 0) return std::nullopt;
-  Tag tag{{node, *output}, {}, {}};
-  tag.order = order;
+  PtClaim claim{{node, *output}, {}, {}};
+  claim.order = order;
   text.remove_prefix(colon + 1);
   if (const std::size_t bar = text.find('|'); bar != text.npos) {
-    tag.module = text.substr(bar + 1);
+    claim.module = text.substr(bar + 1);
     text = text.substr(0, bar);
   }
   const std::size_t at = text.find('@');
-  tag.pt_value = text.substr(0, at);
+  claim.pt_value = text.substr(0, at);
   if (at != text.npos) {
     for (const std::string_view axis : split(text.substr(at + 1), ',')) {
       const auto number = parse_int(axis);
       if (!number) return std::nullopt;
-      tag.perm.push_back(*number);
+      claim.perm.push_back(*number);
     }
   }
-  return tag;
+  return claim;
 }
 
 /// `name`, `name:k` or `^name` of a graph.
@@ -263,7 +263,7 @@ class Flattener {
         added.inputs.push_back(input.starts_with('^') ? Edge{argument->second.node, -1} : argument->second);
       }
       for (const std::string& text : node.experimental_debug_info().original_node_names()) {
-        if (auto tag = parse_tag(added_index, current, text)) flow_.tags.push_back(std::move(*tag));
+        if (auto claim = parse_claim(added_index, current, text)) flow_.claims.push_back(std::move(*claim));
       }
       for (const int user : users[static_cast<std::size_t>(current)]) {
         if (--waiting[static_cast<std::size_t>(user)] == 0) ready.push_back(user);

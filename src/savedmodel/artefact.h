@@ -42,7 +42,7 @@ struct FlowNode {
 };
 
 /// The artefact's claim that a value is a PyTorch value. To be checked before it is trusted.
-struct Tag {
+struct PtClaim {
   Edge value;
   std::string pt_value;
   std::vector<int> perm;  // axis i of the TensorFlow value is axis perm[i] of the PyTorch value; empty: same order
@@ -53,7 +53,7 @@ struct Tag {
 /// The graph behind one signature, with the model's function inlined. A node follows its inputs.
 struct Flow {
   std::vector<FlowNode> nodes;
-  std::vector<Tag> tags;
+  std::vector<PtClaim> claims;
   std::map<std::string, Port> inputs;   // placeholders
   std::map<std::string, Edge> outputs;  // by the signature's names
   std::string restore;                  // the operation that fills the variables; empty when there are none

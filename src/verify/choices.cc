@@ -28,7 +28,7 @@ using program::Node;
 using program::Program;
 using savedmodel::Edge;
 using savedmodel::Flow;
-using savedmodel::Tag;
+using savedmodel::PtClaim;
 
 constexpr int kMostChoices = 200;  // that are fed, one after another
 constexpr double kFurtherThanNoise = 2;
@@ -180,7 +180,7 @@ class ChoiceRun {
  public:
   ChoiceRun(const ChoiceRequest& request, const Flow& flow, const runtime::Runtime& runtime)
       : request_(request), flow_(flow), file_(open_safetensors(request.values)), session_(session_of(runtime)) {
-    for (const Tag& tag : flow.tags) tags_[tag.pt_value].push_back(&tag);
+    for (const PtClaim& claim : flow.claims) claims_[claim.pt_value].push_back(&claim);
     feeds_ = feeds_of(flow.inputs, request.pytorch.inputs);
     for (const Node& node : request.program.main.nodes) {
       if (is_choice(request.program, node)) choices_.push_back(&node);
@@ -216,13 +216,13 @@ class ChoiceRun {
   Tensor pt_value(const std::string& value) const { return file_.tensor("value/" + value); }
 
   /// TensorFlow's tensors that are said to be a PyTorch value.
-  std::vector<const Tag*> tags_of(const std::string& value) const {
-    std::vector<const Tag*> found;
-    const auto tags = tags_.find(value);
-    if (tags == tags_.end()) return found;
-    for (const Tag* tag : tags->second) {
-      const std::string tensor = savedmodel::tensor_name(flow_, tag->value);
-      if (session_.has(tensor) && session_.dtype_of(tensor)) found.push_back(tag);
+  std::vector<const PtClaim*> claims_of(const std::string& value) const {
+    std::vector<const PtClaim*> found;
+    const auto claims = claims_.find(value);
+    if (claims == claims_.end()) return found;
+    for (const PtClaim* claim : claims->second) {
+      const std::string tensor = savedmodel::tensor_name(flow_, claim->value);
+      if (session_.has(tensor) && session_.dtype_of(tensor)) found.push_back(claim);
     }
     return found;
   }
@@ -230,22 +230,24 @@ class ChoiceRun {
   void fetch(const std::vector<std::string>& values) {
     std::set<std::string> names;
     for (const std::string& value : values) {
-      for (const Tag* tag : tags_of(value)) {
-        const std::string tensor = savedmodel::tensor_name(flow_, tag->value);
+      for (const PtClaim* claim : claims_of(value)) {
+        const std::string tensor = savedmodel::tensor_name(flow_, claim->value);
         if (!fetched_.contains(tensor)) names.insert(tensor);
       }
     }
     if (!names.empty()) fetched_.merge(session_.run(feeds_, {names.begin(), names.end()}));
   }
 
-  const Tensor& tf_tensor(const Tag& tag) const { return fetched_.at(savedmodel::tensor_name(flow_, tag.value)); }
+  const Tensor& tf_tensor(const PtClaim& claim) const {
+    return fetched_.at(savedmodel::tensor_name(flow_, claim.value));
+  }
 
-  /// TensorFlow's value in PyTorch's layout; nothing where no origin fits.
+  /// TensorFlow's value in PyTorch's layout; nothing where no claim fits.
   std::optional<Tensor> tf_value(const std::string& value) const {
     if (entry(value) == nullptr) return std::nullopt;
-    for (const Tag* tag : tags_of(value)) {
-      const Tensor& tf = tf_tensor(*tag);
-      if (fits(tf, *entry(value), tag->perm)) return to_pt_layout(tf, tag->perm, entry(value)->dims);
+    for (const PtClaim* claim : claims_of(value)) {
+      const Tensor& tf = tf_tensor(*claim);
+      if (fits(tf, *entry(value), claim->perm)) return to_pt_layout(tf, claim->perm, entry(value)->dims);
     }
     return std::nullopt;
   }
@@ -270,7 +272,7 @@ class ChoiceRun {
   }
 
   bool differs(const std::string& value) const {
-    if (tags_of(value).empty()) return false;  // nothing is known of it; what follows from it shows
+    if (claims_of(value).empty()) return false;  // nothing is known of it; what follows from it shows
     const std::optional<Tensor> tf = tf_value(value);
     if (!tf) return true;
     const Tensor pt = pt_value(value);
@@ -407,14 +409,14 @@ class ChoiceRun {
       for (const std::string& value : result.tensors) {
         if (value.empty() || entry(value) == nullptr) continue;
         std::optional<Tensor> given = value == chosen ? std::optional(indices) : taken(node, indices, *entry(value));
-        const std::vector<const Tag*> tags = tags_of(value);
-        if (tags.empty() && value != chosen && !is_read(value)) continue;
-        if (!given || tags.empty()) return false;
+        const std::vector<const PtClaim*> claims = claims_of(value);
+        if (claims.empty() && value != chosen && !is_read(value)) continue;
+        if (!given || claims.empty()) return false;
         fetch({value});
-        for (const Tag* tag : tags) {
-          const Tensor& tf = tf_tensor(*tag);
-          if (!fits(tf, *entry(value), tag->perm)) return false;
-          fed.emplace_back(savedmodel::tensor_name(flow_, tag->value), to_tf_layout(*given, tag->perm, tf.dims()));
+        for (const PtClaim* claim : claims) {
+          const Tensor& tf = tf_tensor(*claim);
+          if (!fits(tf, *entry(value), claim->perm)) return false;
+          fed.emplace_back(savedmodel::tensor_name(flow_, claim->value), to_tf_layout(*given, claim->perm, tf.dims()));
         }
       }
     }
@@ -513,7 +515,7 @@ class ChoiceRun {
   const Flow& flow_;
   const Checkpoint file_;
   const runtime::Session session_;
-  std::map<std::string, std::vector<const Tag*>> tags_;
+  std::map<std::string, std::vector<const PtClaim*>> claims_;
   std::vector<const Node*> choices_;
   runtime::Session::Feeds feeds_;
   std::map<std::string, Tensor> fetched_;

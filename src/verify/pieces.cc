@@ -18,10 +18,10 @@ Pieces::Piece Pieces::value(const std::string& name, const Edge& wanted, const C
           made.placeholders};
 }
 
-int Pieces::placeholder_for(const Origin* origin, DType dtype) {
-  const auto [found, is_new] = placeholder_of_.try_emplace(origin, static_cast<int>(placeholders_.size()));
+int Pieces::placeholder_for(const KnownValue* known, DType dtype) {
+  const auto [found, is_new] = placeholder_of_.try_emplace(known, static_cast<int>(placeholders_.size()));
   if (is_new) {
-    placeholders_.push_back(origin);
+    placeholders_.push_back(known);
     tf::NodeDef& def = added_.emplace_back();
     def.set_name(placeholder_name(found->second));
     def.set_op("Placeholder");
@@ -58,8 +58,8 @@ Pieces::Copy Pieces::make_copy(const std::string& name, const FlowNode& from, co
   std::vector<std::string> inputs;
   for (const Edge& input : from.inputs) {
     if (input.output >= 0) {
-      if (const auto [origin, dtype] = cut(input); origin != nullptr) {
-        const int placeholder = placeholder_for(origin, dtype);
+      if (const auto [known, dtype] = cut(input); known != nullptr) {
+        const int placeholder = placeholder_for(known, dtype);
         result.is_shared = false;
         result.placeholders.insert(placeholder);
         inputs.push_back(placeholder_name(placeholder));

@@ -2,8 +2,8 @@
 //
 // A piece computes some values (one operation's results, or a module's outputs) from values that PyTorch made outside
 // it: walking back from the values wanted, each input that is known to be a PyTorch value from outside becomes a
-// placeholder, and the nodes in between are copied. Nodes without origin simply belong to the piece that needs them,
-// and nodes that depend on no placeholder are shared.
+// placeholder, and the nodes in between are copied. Nodes that hold no known value simply belong to the piece that
+// needs them, and nodes that depend on no placeholder are shared.
 #pragma once
 
 #include <fmt/format.h>
@@ -20,8 +20,8 @@
 
 namespace crossload::verify {
 
-/// A tag that fits, and what was measured with it.
-struct Origin {
+/// A claim that fits, and what was measured with it.
+struct KnownValue {
   savedmodel::Edge value;
   std::string pt_value;
   std::vector<int> perm;
@@ -34,8 +34,8 @@ struct Origin {
 /// Copies parts of a flow with placeholders at their boundaries.
 class Pieces {
  public:
-  /// Which origin stands for an edge at a piece's boundary, with its dtype; null for an edge inside the piece.
-  using Cut = std::function<std::pair<const Origin*, DType>(const savedmodel::Edge&)>;
+  /// Which known value stands for an edge at a piece's boundary, with its dtype; null for an edge inside the piece.
+  using Cut = std::function<std::pair<const KnownValue*, DType>(const savedmodel::Edge&)>;
 
   explicit Pieces(const savedmodel::Flow& flow) : flow_(flow) {}
 
@@ -50,7 +50,7 @@ class Pieces {
 
   std::string graph() && { return serialize(flow_, std::move(added_)); }
   std::size_t added() const { return added_.size(); }
-  const Origin& origin_of(int placeholder) const { return *placeholders_[static_cast<std::size_t>(placeholder)]; }
+  const KnownValue& known_value(int placeholder) const { return *placeholders_[static_cast<std::size_t>(placeholder)]; }
   static std::string placeholder_name(int placeholder) { return fmt::format("pytorch/{}", placeholder); }
 
  private:
@@ -60,7 +60,7 @@ class Pieces {
     std::set<int> placeholders;
   };
 
-  int placeholder_for(const Origin* origin, DType dtype);
+  int placeholder_for(const KnownValue* known, DType dtype);
 
   void copy(const std::string& name, int root, std::map<int, Copy>& copies, const Cut& cut);
 
@@ -69,8 +69,8 @@ class Pieces {
 
   const savedmodel::Flow& flow_;
   std::map<std::string, std::map<int, Copy>> copies_;
-  std::map<const Origin*, int> placeholder_of_;
-  std::vector<const Origin*> placeholders_;
+  std::map<const KnownValue*, int> placeholder_of_;
+  std::vector<const KnownValue*> placeholders_;
   std::vector<tf::NodeDef> added_;
 };
 

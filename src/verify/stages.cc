@@ -14,10 +14,10 @@
 #include "base/permutation.h"
 #include "checkpoint/checkpoint.h"
 #include "graph/tf_dtypes.h"
+#include "verify/claims.h"
 #include "verify/compare.h"
 #include "verify/layout.h"
 #include "verify/modules.h"
-#include "verify/origins.h"
 #include "verify/outputs.h"
 #include "verify/pieces.h"
 #include "verify/pytorch_values.h"
@@ -29,7 +29,7 @@ namespace {
 using savedmodel::Edge;
 using savedmodel::Flow;
 using savedmodel::FlowNode;
-using savedmodel::Tag;
+using savedmodel::PtClaim;
 
 constexpr std::size_t kOpsListed = 40;  // operations of one module that are listed though all is well
 
@@ -44,7 +44,7 @@ class Stages::Run {
         notes_(notes),
         values_(request),
         tree_(module_tree(request.program, request.module_classes)),
-        tags_(tags_for(request.program, flow)),
+        claims_(claims_for(request.program, flow)),
         feeds_(feeds_of(flow.inputs, request.inputs)),
         stages_(tree_.calls.size()) {}
 
@@ -79,13 +79,13 @@ class Stages::Run {
     Pieces pieces(flow_);
     std::vector<Wanted> wanted;
     std::set<int> placeholders;
-    const auto cut = [&](const Edge& edge) -> std::pair<const Origin*, DType> {
+    const auto cut = [&](const Edge& edge) -> std::pair<const KnownValue*, DType> {
       const auto found = of_edge_.find(edge);
       if (found == of_edge_.end()) return {nullptr, DType::kFloat32};
-      for (const int origin : found->second) {
-        const auto made = tree_.node_of_value.find(origins_[origin].pt_value);
+      for (const int known : found->second) {
+        const auto made = tree_.node_of_value.find(known_values_[known].pt_value);
         if (made == tree_.node_of_value.end() || made->second < 0 || !is_own[static_cast<std::size_t>(made->second)]) {
-          return boundary(origin);
+          return boundary(known);
         }
         // A value that leaves the nodes is computed by them, though a later view of it is known as well.
         break;
@@ -95,17 +95,17 @@ class Stages::Run {
     for (const std::string& output : values_leaving(is_own)) {
       const auto found = of_pt_.find(output);
       if (found == of_pt_.end()) continue;
-      const Origin& origin = origins_[found->second.front()];
-      if (cut(origin.value).first != nullptr) continue;
-      const auto piece = pieces.value("unit", origin.value, cut);
-      wanted.push_back({piece.tensor, &origin});
+      const KnownValue& known = known_values_[found->second.front()];
+      if (cut(known.value).first != nullptr) continue;
+      const auto piece = pieces.value("unit", known.value, cut);
+      wanted.push_back({piece.tensor, &known});
       placeholders.insert(piece.placeholders.begin(), piece.placeholders.end());
     }
     runtime::Session::Feeds feeds = feeds_;
     for (const int placeholder : placeholders) {
-      const Origin& origin = pieces.origin_of(placeholder);
+      const KnownValue& known = pieces.known_value(placeholder);
       feeds.emplace_back(Pieces::placeholder_name(placeholder) + ":0",
-                         to_tf_layout(values_.get(origin.pt_value), origin.perm, tf_dims_.at(origin.value)));
+                         to_tf_layout(values_.get(known.pt_value), known.perm, tf_dims_.at(known.value)));
     }
     std::set<std::string> names;
     for (const Wanted& one : wanted) names.insert(one.tensor);
@@ -122,21 +122,21 @@ class Stages::Run {
       if (graph_holds(result.graph, name)) result.feeds.emplace(name, tensor);
     }
     for (const Wanted& one : wanted) {
-      result.fetches.emplace(one.origin->pt_value, std::make_pair(one.tensor, one.origin->perm));
+      result.fetches.emplace(one.known->pt_value, std::make_pair(one.tensor, one.known->perm));
       const Tensor& tf = values.at(one.tensor);
-      const Dims& dims = values_.find(one.origin->pt_value)->dims;
-      if (tf.dims() != tf_dims_.at(one.origin->value)) continue;
-      result.outputs.emplace(one.origin->pt_value, to_pt_layout(tf, one.origin->perm, dims));
-      result.visible.emplace(one.origin->pt_value, values_.visibility(one.origin->pt_value, dims));
+      const Dims& dims = values_.find(one.known->pt_value)->dims;
+      if (tf.dims() != tf_dims_.at(one.known->value)) continue;
+      result.outputs.emplace(one.known->pt_value, to_pt_layout(tf, one.known->perm, dims));
+      result.visible.emplace(one.known->pt_value, values_.visibility(one.known->pt_value, dims));
     }
     for (const std::string& weight : weights) {
-      const Tag& tag = *of_weight_.at(weight);
-      const Tensor& tf = values.at(tensor_name(flow_, tag.value));
+      const PtClaim& claim = *of_weight_.at(weight);
+      const Tensor& tf = values.at(tensor_name(flow_, claim.value));
       const auto dims = constant_dims(request_.program.type_of(weight).dims);
       if (!dims || tf.count() != element_count(*dims)) continue;
-      if (!tag.perm.empty() && (!is_permutation_of(tag.perm, dims->size()) || tf.dims().size() != dims->size()))
+      if (!claim.perm.empty() && (!is_permutation_of(claim.perm, dims->size()) || tf.dims().size() != dims->size()))
         continue;
-      result.weights.emplace(weight, to_pt_layout(tf, tag.perm, *dims));
+      result.weights.emplace(weight, to_pt_layout(tf, claim.perm, *dims));
     }
     return result;
   }
@@ -203,7 +203,7 @@ class Stages::Run {
 
   struct Wanted {
     std::string tensor;
-    const Origin* origin;
+    const KnownValue* known;
   };
   static std::set<std::string> wanted_names(const std::vector<Wanted>& wanted) {
     std::set<std::string> names;
@@ -214,8 +214,8 @@ class Stages::Run {
   struct Fetch {
     std::string tensor;
     std::set<int> placeholders;
-    int origin;  // index into origins_
-    int stage;   // -1: the operation itself
+    int known;  // index into known_values_
+    int stage;  // -1: the operation itself
   };
 
   void tell(double fraction) const {
@@ -230,17 +230,17 @@ class Stages::Run {
     return session;
   }
 
-  /// All tagged values, computed from the model's inputs.
+  /// All claimed values, computed from the model's inputs.
   void run_accumulated() {
-    std::map<Edge, std::vector<const Tag*>> wanted;
+    std::map<Edge, std::vector<const PtClaim*>> wanted;
     int unfit = 0;
-    for (const Tag& tag : tags_) {
-      if (!request_.program.main.tensors.contains(tag.pt_value)) {
+    for (const PtClaim& claim : claims_) {
+      if (!request_.program.main.tensors.contains(claim.pt_value)) {
         ++unfit;
-      } else if (values_.find(tag.pt_value) != nullptr) {  // no values of weights
-        wanted[tag.value].push_back(&tag);
-      } else if (tree_.node_of_value.contains(tag.pt_value)) {
-        of_weight_.try_emplace(tag.pt_value, &tag);
+      } else if (values_.find(claim.pt_value) != nullptr) {  // no values of weights
+        wanted[claim.value].push_back(&claim);
+      } else if (tree_.node_of_value.contains(claim.pt_value)) {
+        of_weight_.try_emplace(claim.pt_value, &claim);
       }
     }
     const runtime::Session session = session_of(serialize(flow_, {}));
@@ -250,13 +250,13 @@ class Stages::Run {
     const auto flush = [&] {
       const auto results = session.run(feeds_, fetches);
       for (std::size_t i = 0; i < fetched.size(); ++i) {
-        const auto& [edge, tags] = *fetched[i];
+        const auto& [edge, claims] = *fetched[i];
         const Tensor& tf = results.at(fetches[i]);
-        for (const Tag* tag : tags) {
-          if (!fits(tf, *values_.find(tag->pt_value), tag->perm)) {
+        for (const PtClaim* claim : claims) {
+          if (!fits(tf, *values_.find(claim->pt_value), claim->perm)) {
             ++unfit;
           } else {
-            take(edge, *tag, tf);
+            take(edge, *claim, tf);
           }
         }
       }
@@ -279,27 +279,27 @@ class Stages::Run {
       if (bytes > request_.bytes_at_once) flush();
     }
     if (!fetches.empty()) flush();
-    if (unfit > 0) notes_.push_back(fmt::format("origins that do not fit: {}", unfit));
+    if (unfit > 0) notes_.push_back(fmt::format("values claimed to be PyTorch's that do not fit: {}", unfit));
 
-    // In the order of PyTorch's program: the first origin of a value is the one that was computed, others are views.
-    std::ranges::stable_sort(origins_, {}, &Origin::order);
-    for (std::size_t i = 0; i < origins_.size(); ++i) {
-      of_edge_[origins_[i].value].push_back(static_cast<int>(i));
-      of_pt_[origins_[i].pt_value].push_back(static_cast<int>(i));
+    // In the order of PyTorch's program: the first claim of a value is the one that was computed, others are views.
+    std::ranges::stable_sort(known_values_, {}, &KnownValue::order);
+    for (std::size_t i = 0; i < known_values_.size(); ++i) {
+      of_edge_[known_values_[i].value].push_back(static_cast<int>(i));
+      of_pt_[known_values_[i].pt_value].push_back(static_cast<int>(i));
     }
   }
 
-  void take(const Edge& edge, const Tag& tag, const Tensor& tf) {
-    const Tensor pt = values_.get(tag.pt_value);
-    Origin origin{edge, tag.pt_value, tag.perm};
-    const auto made = tree_.node_of_value.find(tag.pt_value);
-    origin.order = made == tree_.node_of_value.end() ? -1 : made->second;
-    const Tensor in_pt_layout = to_pt_layout(tf, tag.perm, pt.dims());
-    origin.accumulated = compare(pt, in_pt_layout, values_.visibility(tag.pt_value, pt.dims())).max;
-    if (origin.accumulated > request_.limit) {
-      origin.tf_truth = values_.distance_from_truth(tag.pt_value, pt, in_pt_layout);
+  void take(const Edge& edge, const PtClaim& claim, const Tensor& tf) {
+    const Tensor pt = values_.get(claim.pt_value);
+    KnownValue known{edge, claim.pt_value, claim.perm};
+    const auto made = tree_.node_of_value.find(claim.pt_value);
+    known.order = made == tree_.node_of_value.end() ? -1 : made->second;
+    const Tensor in_pt_layout = to_pt_layout(tf, claim.perm, pt.dims());
+    known.accumulated = compare(pt, in_pt_layout, values_.visibility(claim.pt_value, pt.dims())).max;
+    if (known.accumulated > request_.limit) {
+      known.tf_truth = values_.distance_from_truth(claim.pt_value, pt, in_pt_layout);
     }
-    origins_.push_back(std::move(origin));
+    known_values_.push_back(std::move(known));
     tf_dims_[edge] = tf.dims();
   }
 
@@ -314,9 +314,9 @@ class Stages::Run {
       for (const std::string& output : call.outputs) {
         const auto found = of_pt_.find(output);
         if (found == of_pt_.end()) continue;
-        for (const int origin : found->second) {
-          raise(stage.accumulated, origins_[origin].accumulated);
-          raise(stage.tf_truth, origins_[origin].tf_truth);
+        for (const int known : found->second) {
+          raise(stage.accumulated, known_values_[known].accumulated);
+          raise(stage.tf_truth, known_values_[known].tf_truth);
         }
         raise(stage.noise, values_.noise(output));
       }
@@ -327,8 +327,8 @@ class Stages::Run {
     if (!std::isnan(candidate) && !(candidate <= value)) value = candidate;
   }
 
-  std::pair<const Origin*, DType> boundary(int origin) const {
-    return {&origins_[origin], values_.find(origins_[origin].pt_value)->dtype};
+  std::pair<const KnownValue*, DType> boundary(int known) const {
+    return {&known_values_[known], values_.find(known_values_[known].pt_value)->dtype};
   }
 
   void run_isolated() {
@@ -352,22 +352,22 @@ class Stages::Run {
     };
     for (const Fetch& fetch : fetches) {
       chunk.push_back(&fetch);
-      bytes += bytes_of(origins_[fetch.origin]);
+      bytes += bytes_of(known_values_[fetch.known]);
       for (const int placeholder : fetch.placeholders) {
-        if (placeholders.insert(placeholder).second) bytes += bytes_of(pieces.origin_of(placeholder));
+        if (placeholders.insert(placeholder).second) bytes += bytes_of(pieces.known_value(placeholder));
       }
       if (bytes > request_.bytes_at_once) flush();
     }
     flush();
   }
 
-  std::size_t bytes_of(const Origin& origin) const {
-    const Checkpoint::Entry& entry = *values_.find(origin.pt_value);
+  std::size_t bytes_of(const KnownValue& known) const {
+    const Checkpoint::Entry& entry = *values_.find(known.pt_value);
     return static_cast<std::size_t>(element_count(entry.dims)) * size_of(entry.dtype);
   }
 
   /// The error between two PyTorch values that TensorFlow has as one: an operation that became nothing.
-  double between(const Origin& later, const Origin& earlier) const {
+  double between(const KnownValue& later, const KnownValue& earlier) const {
     const Dims& dims = tf_dims_.at(later.value);
     const Tensor pt = values_.get(later.pt_value);
     const Tensor given = to_tf_layout(values_.get(earlier.pt_value), earlier.perm, dims);
@@ -376,16 +376,16 @@ class Stages::Run {
 
   /// Each value by itself: all values that it is computed from are PyTorch's.
   void plan_ops(Pieces& pieces, std::vector<Fetch>& fetches) {
-    const auto cut = [&](const Edge& edge) -> std::pair<const Origin*, DType> {
+    const auto cut = [&](const Edge& edge) -> std::pair<const KnownValue*, DType> {
       const auto found = of_edge_.find(edge);
       if (found == of_edge_.end()) return {nullptr, DType::kFloat32};
       return boundary(found->second.front());
     };
-    for (const auto& [edge, origins] : of_edge_) {
+    for (const auto& [edge, values] : of_edge_) {
       const auto piece = pieces.value("op", edge, cut);
-      fetches.push_back({piece.tensor, piece.placeholders, origins.front(), -1});
-      for (std::size_t i = 1; i < origins.size(); ++i) {
-        origins_[origins[i]].isolated = between(origins_[origins[i]], origins_[origins[0]]);
+      fetches.push_back({piece.tensor, piece.placeholders, values.front(), -1});
+      for (std::size_t i = 1; i < values.size(); ++i) {
+        known_values_[values[i]].isolated = between(known_values_[values[i]], known_values_[values[0]]);
       }
     }
   }
@@ -396,26 +396,26 @@ class Stages::Run {
     for (std::size_t i = 1; i < stages_.size(); ++i) {
       const int stage = static_cast<int>(i);
       const ModuleCall& call = tree_.calls[i];
-      const auto cut = [&](const Edge& edge) -> std::pair<const Origin*, DType> {
+      const auto cut = [&](const Edge& edge) -> std::pair<const KnownValue*, DType> {
         const auto found = of_edge_.find(edge);
         if (found == of_edge_.end()) return {nullptr, DType::kFloat32};
-        for (const int origin : found->second) {
+        for (const int known : found->second) {
           // What was made before the module, not a later twin of one of its own values.
-          if (origins_[origin].order >= call.first_node) break;
-          if (!tree_.is_inside(origins_[origin].pt_value, stage)) return boundary(origin);
+          if (known_values_[known].order >= call.first_node) break;
+          if (!tree_.is_inside(known_values_[known].pt_value, stage)) return boundary(known);
         }
         return {nullptr, DType::kFloat32};
       };
       for (const std::string& output : call.outputs) {
         const auto found = of_pt_.find(output);
         if (found == of_pt_.end()) continue;
-        for (const int origin : found->second) {
-          if (const Origin* given = cut(origins_[origin].value).first; given != nullptr) {
-            raise(stages_[i].isolated, between(origins_[origin], *given));
+        for (const int known : found->second) {
+          if (const KnownValue* given = cut(known_values_[known].value).first; given != nullptr) {
+            raise(stages_[i].isolated, between(known_values_[known], *given));
             continue;
           }
-          const auto piece = pieces.value(fmt::format("stage{}", i), origins_[origin].value, cut);
-          fetches.push_back({piece.tensor, piece.placeholders, origin, stage});
+          const auto piece = pieces.value(fmt::format("stage{}", i), known_values_[known].value, cut);
+          fetches.push_back({piece.tensor, piece.placeholders, known, stage});
         }
       }
     }
@@ -425,23 +425,22 @@ class Stages::Run {
                  const std::set<int>& placeholders) {
     runtime::Session::Feeds feeds = feeds_;
     for (const int placeholder : placeholders) {
-      const Origin& origin = pieces.origin_of(placeholder);
+      const KnownValue& known = pieces.known_value(placeholder);
       feeds.emplace_back(Pieces::placeholder_name(placeholder) + ":0",
-                         to_tf_layout(values_.get(origin.pt_value), origin.perm, tf_dims_.at(origin.value)));
+                         to_tf_layout(values_.get(known.pt_value), known.perm, tf_dims_.at(known.value)));
     }
     std::set<std::string> names;
     for (const Fetch* fetch : chunk) names.insert(fetch->tensor);
     const auto results = session.run(feeds, {names.begin(), names.end()});
     for (const Fetch* fetch : chunk) {
-      Origin& origin = origins_[fetch->origin];
+      KnownValue& known = known_values_[fetch->known];
       const Tensor& tf = results.at(fetch->tensor);
-      const Tensor pt = values_.get(origin.pt_value);
+      const Tensor pt = values_.get(known.pt_value);
       const double error =
-          tf.dims() != tf_dims_.at(origin.value)
+          tf.dims() != tf_dims_.at(known.value)
               ? std::numeric_limits<double>::infinity()
-              : compare(pt, to_pt_layout(tf, origin.perm, pt.dims()), values_.visibility(origin.pt_value, pt.dims()))
-                    .max;
-      raise(fetch->stage < 0 ? origin.isolated : stages_[static_cast<std::size_t>(fetch->stage)].isolated, error);
+              : compare(pt, to_pt_layout(tf, known.perm, pt.dims()), values_.visibility(known.pt_value, pt.dims())).max;
+      raise(fetch->stage < 0 ? known.isolated : stages_[static_cast<std::size_t>(fetch->stage)].isolated, error);
     }
   }
 
@@ -459,9 +458,9 @@ class Stages::Run {
     for (const std::string& output : tree_.calls[at].outputs) {
       const auto found = of_pt_.find(output);
       if (found == of_pt_.end()) continue;
-      for (const int origin : found->second) {
-        if (verify::is_over(origins_[origin].accumulated, limit, stages_[at].noise)) {
-          time = std::min(time, origins_[origin].order);
+      for (const int known : found->second) {
+        if (verify::is_over(known_values_[known].accumulated, limit, stages_[at].noise)) {
+          time = std::min(time, known_values_[known].order);
         }
       }
     }
@@ -544,10 +543,10 @@ class Stages::Run {
           for (const std::string& value : result.tensors) {
             const auto found = of_pt_.find(value);
             if (found == of_pt_.end()) continue;
-            for (const int origin : found->second) {
-              raise(op.isolated, origins_[origin].isolated);
+            for (const int known : found->second) {
+              raise(op.isolated, known_values_[known].isolated);
               if (op.tf_node.empty()) {
-                op.tf_node = flow_.nodes[static_cast<std::size_t>(origins_[origin].value.node)].def.name();
+                op.tf_node = flow_.nodes[static_cast<std::size_t>(known_values_[known].value.node)].def.name();
               }
             }
             raise(op.noise, values_.noise(value));
@@ -571,13 +570,13 @@ class Stages::Run {
   std::vector<std::string>& notes_;
   const PyTorchValues values_;
   const ModuleTree tree_;
-  const std::vector<Tag> tags_;
-  std::map<std::string, const Tag*> of_weight_;
+  const std::vector<PtClaim> claims_;
+  std::map<std::string, const PtClaim*> of_weight_;
   const runtime::Session::Feeds feeds_;
   std::vector<StageResult> stages_;
   std::vector<int> sources_;
   Spread spread_;
-  std::vector<Origin> origins_;
+  std::vector<KnownValue> known_values_;
   std::map<Edge, std::vector<int>> of_edge_;
   std::map<std::string, std::vector<int>> of_pt_;
   std::map<Edge, Dims> tf_dims_;

@@ -39,11 +39,11 @@ struct StageValues {
   /// The nodes that compute `outputs`, as a GraphDef without variables: weights and inputs are placeholders.
   std::string graph;
   std::map<std::string, Tensor> feeds;  // placeholder → its value, weights among them
-  /// PyTorch value → the graph's tensor that holds it, and its axes as in savedmodel::Tag.
+  /// PyTorch value → the graph's tensor that holds it, and its axes as in savedmodel::PtClaim.
   std::map<std::string, std::pair<std::string, std::vector<int>>> fetches;
 };
 
-/// Runs the flow with the model's inputs, then pieces of it with PyTorch's values put in at their boundaries. Origins
+/// Runs the flow with the model's inputs, then pieces of it with PyTorch's values put in at their boundaries. Claims
 /// that do not fit their values (shape, dtype, order of axes) are not used and counted in `notes`.
 /// REQUIRES: what is given to the constructor outlives this.
 class Stages {

@@ -238,15 +238,15 @@ TEST_CASE("verify: agreement in NaN is no verdict") {
         "1 of 1 outputs shows nothing to compare: `y`: NaN or infinity at every position, in PyTorch as well");
 }
 
-TEST_CASE("verify: origins that do not fit are not trusted") {
+TEST_CASE("verify: claims that do not fit are not trusted") {
   const Result no_permutation = run({"Relu", 1, {0, 0}});
   CHECK(no_permutation.verdict == Verdict::kVerified);
-  CHECK(no_permutation.notes == std::vector<std::string>{"origins that do not fit: 1"});
+  CHECK(no_permutation.notes == std::vector<std::string>{"values claimed to be PyTorch's that do not fit: 1"});
   const Result other_shape = run({"Relu", 1, {0, 1}});
-  CHECK(other_shape.notes == std::vector<std::string>{"origins that do not fit: 1"});
+  CHECK(other_shape.notes == std::vector<std::string>{"values claimed to be PyTorch's that do not fit: 1"});
   const Result unknown = run({"Relu", 1, {1, 0}, "nothing"});
-  CHECK(unknown.notes ==
-        std::vector<std::string>{"origins that do not fit: 1", "modules whose outputs TensorFlow does not hold: 1"});
+  CHECK(unknown.notes == std::vector<std::string>{"values claimed to be PyTorch's that do not fit: 1",
+                                                  "modules whose outputs TensorFlow does not hold: 1"});
   CHECK(std::isnan(stage(unknown, "second").accumulated));
   CHECK(stage(unknown, "").accumulated == 0);
 }

@@ -8,9 +8,9 @@
 
 namespace crossload::verify {
 
-/// The flow's tags with the names that their values have in `program`. Names of values are numbered through the whole
+/// The flow's claims with the names that their values have in `program`. Names of values are numbered through the whole
 /// program, so that one more operation in a module renames the values of all later ones: where a name is unknown, or
 /// belongs to another module, the values of each module are paired in their order. What has no partner is left out.
-std::vector<savedmodel::Tag> tags_for(const program::Program& program, const savedmodel::Flow& flow);
+std::vector<savedmodel::PtClaim> claims_for(const program::Program& program, const savedmodel::Flow& flow);
 
 }  // namespace crossload::verify

@@ -1,7 +1,7 @@
 // The values of one module are two sequences, the artefact's and the program's; what stands in both in the same order
 // (longest common subsequence of the names without their numbers) is paired. Between two pairs other operations compute
 // the same thing: the last values before the next pair, which leave the stretch, are paired as well.
-#include "verify/origins.h"
+#include "verify/claims.h"
 
 #include <algorithm>
 #include <cctype>
@@ -14,7 +14,7 @@ namespace {
 
 using program::Program;
 using savedmodel::Flow;
-using savedmodel::Tag;
+using savedmodel::PtClaim;
 
 constexpr std::size_t kLongest = 2000;  // values of one module that are paired
 
@@ -71,7 +71,7 @@ void pair_module(const std::vector<std::string>& artefact, const std::vector<std
 
 }  // namespace
 
-std::vector<Tag> tags_for(const Program& program, const Flow& flow) {
+std::vector<PtClaim> claims_for(const Program& program, const Flow& flow) {
   std::map<std::string, std::string> module_of;  // of the program's values that nodes make
   std::map<std::string, std::vector<std::string>> in_program;
   for (const program::Node& node : program.main.nodes) {
@@ -88,24 +88,24 @@ std::vector<Tag> tags_for(const Program& program, const Flow& flow) {
   std::set<std::string> inputs;
   for (const program::ProgramInput& input : program.inputs) inputs.insert(input.value);
   // Weights have names of their own.
-  const auto is_numbered = [&](const Tag& tag) {
-    return tag.module && !inputs.contains(tag.pt_value) &&
-           flow.nodes[static_cast<std::size_t>(tag.value.node)].def.op() != "ReadVariableOp";
+  const auto is_numbered = [&](const PtClaim& claim) {
+    return claim.module && !inputs.contains(claim.pt_value) &&
+           flow.nodes[static_cast<std::size_t>(claim.value.node)].def.op() != "ReadVariableOp";
   };
-  const auto fits = [&](const Tag& tag) {
-    if (!is_numbered(tag)) return true;
-    const auto found = module_of.find(tag.pt_value);
-    return found != module_of.end() && found->second == *tag.module;
+  const auto fits = [&](const PtClaim& claim) {
+    if (!is_numbered(claim)) return true;
+    const auto found = module_of.find(claim.pt_value);
+    return found != module_of.end() && found->second == *claim.module;
   };
-  if (std::ranges::all_of(flow.tags, fits)) return flow.tags;
+  if (std::ranges::all_of(flow.claims, fits)) return flow.claims;
 
-  std::vector<Tag> tags = flow.tags;
-  std::ranges::stable_sort(tags, {}, &Tag::order);
+  std::vector<PtClaim> claims = flow.claims;
+  std::ranges::stable_sort(claims, {}, &PtClaim::order);
   std::map<std::string, std::vector<std::string>> in_artefact;
   std::set<std::string> seen;
-  for (const Tag& tag : tags) {
-    if (is_numbered(tag) && seen.insert(tag.pt_value).second) {
-      in_artefact[*tag.module].push_back(tag.pt_value);
+  for (const PtClaim& claim : claims) {
+    if (is_numbered(claim) && seen.insert(claim.pt_value).second) {
+      in_artefact[*claim.module].push_back(claim.pt_value);
     }
   }
   std::map<std::string, std::string> renamed;
@@ -121,14 +121,14 @@ std::vector<Tag> tags_for(const Program& program, const Flow& flow) {
       pair_module(values, in_program[module], renamed);
     }
   }
-  std::vector<Tag> result;
-  for (Tag& tag : tags) {
-    if (is_numbered(tag)) {
-      const auto found = renamed.find(tag.pt_value);
+  std::vector<PtClaim> result;
+  for (PtClaim& claim : claims) {
+    if (is_numbered(claim)) {
+      const auto found = renamed.find(claim.pt_value);
       if (found == renamed.end()) continue;
-      tag.pt_value = found->second;
+      claim.pt_value = found->second;
     }
-    result.push_back(std::move(tag));
+    result.push_back(std::move(claim));
   }
   return result;
 }

@@ -1,4 +1,4 @@
-#include "verify/origins.h"
+#include "verify/claims.h"
 
 #include <doctest/doctest.h>
 
@@ -8,7 +8,7 @@ namespace {
 using program::Node;
 using program::Program;
 using savedmodel::Flow;
-using savedmodel::Tag;
+using savedmodel::PtClaim;
 
 void add(Program& p, const std::string& name, const std::string& module) {
   p.call_sites.push_back({module, "Class", module, "model.py:1"});
@@ -19,21 +19,21 @@ void add(Program& p, const std::string& name, const std::string& module) {
 void add(Flow& flow, const std::string& name, const std::optional<std::string>& module, const std::string& op = "Add") {
   const int node = static_cast<int>(flow.nodes.size());
   flow.nodes.emplace_back().def.set_op(op);
-  Tag tag{{node, 0}, name, {}};
-  tag.module = module;
-  tag.order = node;
-  flow.tags.push_back(tag);
+  PtClaim claim{{node, 0}, name, {}};
+  claim.module = module;
+  claim.order = node;
+  flow.claims.push_back(claim);
 }
 
-std::vector<std::string> names(const std::vector<Tag>& tags) {
+std::vector<std::string> names(const std::vector<PtClaim>& claims) {
   std::vector<std::string> result;
-  for (const Tag& tag : tags) result.push_back(std::to_string(tag.value.node) + ":" + tag.pt_value);
+  for (const PtClaim& claim : claims) result.push_back(std::to_string(claim.value.node) + ":" + claim.pt_value);
   return result;
 }
 
 using Names = std::vector<std::string>;
 
-TEST_CASE("origins: the artefact of this program") {
+TEST_CASE("claims: the artefact of this program") {
   Program p;
   p.inputs.push_back({program::InputKind::kParameter, "p_w", "w", true, {}});
   add(p, "linear", "a");
@@ -42,10 +42,10 @@ TEST_CASE("origins: the artefact of this program") {
   add(flow, "p_w", "", "ReadVariableOp");
   add(flow, "linear", "a");
   add(flow, "linear_1", "b");
-  CHECK(names(tags_for(p, flow)) == Names{"0:p_w", "1:linear", "2:linear_1"});
+  CHECK(names(claims_for(p, flow)) == Names{"0:p_w", "1:linear", "2:linear_1"});
 }
 
-TEST_CASE("origins: an operation that became several shifts the names of all later ones") {
+TEST_CASE("claims: an operation that became several shifts the names of all later ones") {
   // gelu → pow, mul, tanh, mul_1; the tanh and mul of later modules are tanh_1 and mul_2 now.
   Program p;
   p.inputs.push_back({program::InputKind::kParameter, "p_w", "w", true, {}});
@@ -67,16 +67,16 @@ TEST_CASE("origins: an operation that became several shifts the names of all lat
   add(flow, "mul", "out");
   add(flow, "tanh", "pool");
   add(flow, "relu", "gone");
-  CHECK(names(tags_for(p, flow)) == Names{"0:p_w", "1:linear", "2:mul_1", "3:linear_1", "4:mul_2", "5:tanh_1"});
+  CHECK(names(claims_for(p, flow)) == Names{"0:p_w", "1:linear", "2:mul_1", "3:linear_1", "4:mul_2", "5:tanh_1"});
 }
 
-TEST_CASE("origins: an artefact that does not say its modules is taken by its names") {
+TEST_CASE("claims: an artefact that does not say its modules is taken by its names") {
   Program p;
   add(p, "tanh", "act");
   Flow flow;
   add(flow, "gelu", std::nullopt);
   add(flow, "tanh", std::nullopt);
-  CHECK(names(tags_for(p, flow)) == Names{"0:gelu", "1:tanh"});
+  CHECK(names(claims_for(p, flow)) == Names{"0:gelu", "1:tanh"});
 }
 
 }  // namespace
