@@ -165,7 +165,7 @@ class Translator {
   static bool has_word(const std::string& text, std::string_view word);
   // Constants that nothing uses any more.
   void drop_unused(std::vector<Node>& body);
-  std::vector<Node> import_statements(const std::string& text) const;
+  std::vector<Node> import_statements(const std::string& source) const;
   // ruff's order: CONSTANTS, Classes, functions.
   static std::pair<int, std::string> sort_key(const std::string& text);
 

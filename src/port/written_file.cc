@@ -13,6 +13,34 @@ namespace crossload::port {
 
 using nlohmann::json;
 
+namespace {
+
+/// Python source without comments and without strings that hold a space: words in them use nothing. Other strings stay,
+/// since annotations may stand in quotes, and so do f-strings.
+std::string without_prose(const std::string& text) {
+  std::string kept;
+  for (size_t at = 0; at < text.size();) {
+    if (text[at] == '#') {
+      at = std::min(text.find('\n', at), text.size());
+    } else if (text[at] == '"' || text[at] == '\'') {
+      const std::string quote =
+          text.substr(at, 3) == std::string(3, text[at]) ? std::string(3, text[at]) : std::string(1, text[at]);
+      size_t end = at + quote.size();
+      while (end < text.size() && text.compare(end, quote.size(), quote) != 0) end += text[end] == '\\' ? 2 : 1;
+      end = std::min(end + quote.size(), text.size());
+      const std::string literal = text.substr(at, end - at);
+      const bool may_use = literal.find_first_of(" \n") == std::string::npos || kept.ends_with('f');
+      kept += may_use ? literal : "\"\"";
+      at = end;
+    } else {
+      kept += text[at++];
+    }
+  }
+  return kept;
+}
+
+}  // namespace
+
 void Translator::finish(std::vector<Node>& body) {
   if (!unexpected_.empty()) {
     std::string list;
@@ -79,7 +107,8 @@ void Translator::drop_unused(std::vector<Node>& body) {
   }
 }
 
-std::vector<Node> Translator::import_statements(const std::string& text) const {
+std::vector<Node> Translator::import_statements(const std::string& source) const {
+  const std::string text = without_prose(source);
   std::map<std::string, std::set<std::string>> from;
   std::set<std::string> plain;
   for (const auto& [as, origin] : imports_) {
