@@ -68,5 +68,5 @@ def test_run_takes_what_convert_took(tmp_path):
     assert numpy.abs(got - Module()(**inputs).numpy()).max() < 1e-6
     with pytest.raises(crossload.CrossloadError, match="the model takes"):
         conversion.run(**{**inputs, "other": torch.zeros(1)})
-    with pytest.raises(crossload.CrossloadError, match="the model takes"):
+    with pytest.raises(crossload.CrossloadError, match="`x`"):
         conversion.run(**{**inputs, "x": None})
