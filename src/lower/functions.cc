@@ -26,6 +26,14 @@ void order_captured(Builder& builder, const std::vector<std::string>& symbols) {
 
 }  // namespace
 
+Exprs without_nulls(const Exprs& values) {
+  Exprs result;
+  for (const Expr& value : values) {
+    if (value) result.push_back(value);
+  }
+  return result;
+}
+
 Functions::Functions(Builder& outer, std::size_t count) : outer_(outer), inputs_(count), captured_(count) {
   for (std::size_t i = 0; i < count; ++i) builders_.push_back(std::make_unique<Builder>(outer));
 }

@@ -9,6 +9,10 @@
 
 namespace crossload::lower {
 
+inline void append(Exprs& to, const Exprs& more) { to.insert(to.end(), more.begin(), more.end()); }
+/// The values that are inputs of a node; null handles among the inputs of `Functions` have none.
+Exprs without_nulls(const Exprs& values);
+
 /// Builds several functions that all take the same inputs. Sizes of the outer graph that one of them reads become
 /// inputs of every one (`Builder::capture`).
 ///   Functions two(b, 2); two.add_inputs(values); … lower bodies from two.inputs(i) into two.builder(i) …

@@ -4,19 +4,6 @@
 #include "lower/loop.h"
 
 namespace crossload::lower {
-namespace {
-
-void append(Exprs& to, const Exprs& more) { to.insert(to.end(), more.begin(), more.end()); }
-
-Exprs without_nulls(const Exprs& values) {
-  Exprs result;
-  for (const Expr& value : values) {
-    if (value) result.push_back(value);
-  }
-  return result;
-}
-
-}  // namespace
 
 Loop::Loop(Builder& b, Expr iteration_limit, const Exprs& changing, const Exprs& fixed)
     : b_(b), functions_(b, 2), given_{b.scalar(DType::kInt32, 0), iteration_limit} {

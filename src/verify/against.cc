@@ -14,6 +14,7 @@
 #include "program/program.h"
 #include "verify/compare.h"
 #include "verify/outputs.h"
+#include "verify/pytorch_values.h"
 #include "verify/visibility.h"
 
 namespace crossload::verify {
@@ -328,13 +329,7 @@ class AgainstRun {
   }
 
   double noise_of(const std::string& value) const {
-    double sum = 0;
-    for (const char* kind : {"offset/", "noise/"}) {
-      if (pt_.find(kind + value) == nullptr) return kUnknown;
-      const Tensor distances = pt_.tensor(kind + value);
-      sum += largest_noise(distances, visibility(value, distances.dims()));
-    }
-    return sum;
+    return recorded_noise(pt_, value, [&](const Dims& dims) { return visibility(value, dims); });
   }
 
   Visibility visibility(const std::string& value, const Dims& dims) const {

@@ -4,19 +4,24 @@
 
 namespace crossload::verify {
 
+double recorded_noise(const Checkpoint& file, const std::string& value,
+                      const std::function<Visibility(const Dims&)>& visibility_at) {
+  double sum = 0;
+  for (const char* kind : {"offset/", "noise/"}) {
+    if (file.find(kind + value) == nullptr) return kUnknown;
+    const Tensor distances = file.tensor(kind + value);
+    sum += largest_noise(distances, visibility_at(distances.dims()));
+  }
+  return sum;
+}
+
 Visibility PyTorchValues::visibility(const std::string& value, const Dims& dims) const {
   const auto type = program_.main.tensors.find(value);
   return masks_.empty() || type == program_.main.tensors.end() ? Visibility() : masks_.of(type->second.dims, dims);
 }
 
 double PyTorchValues::noise(const std::string& value) const {
-  double sum = 0;
-  for (const char* kind : {"offset/", "noise/"}) {
-    if (file_.find(kind + value) == nullptr) return kUnknown;
-    const Tensor distances = file_.tensor(kind + value);
-    sum += largest_noise(distances, visibility(value, distances.dims()));
-  }
-  return sum;
+  return recorded_noise(file_, value, [&](const Dims& dims) { return visibility(value, dims); });
 }
 
 double PyTorchValues::distance_from_truth(const std::string& value, const Tensor& pt, const Tensor& tf) const {

@@ -1,12 +1,19 @@
 // PyTorch's values of the traced case, from the file that the worker wrote.
 #pragma once
 
+#include <functional>
+
 #include "checkpoint/checkpoint.h"
 #include "verify/outputs.h"
 #include "verify/stages.h"
 #include "verify/visibility.h"
 
 namespace crossload::verify {
+
+/// How far two float32 runs may lie apart in a value when neither is further from the float64 run than PyTorch's worst
+/// is: `offset/` and `noise/` of the worker's file, over visible positions. kUnknown where the file has none.
+double recorded_noise(const Checkpoint& file, const std::string& value,
+                      const std::function<Visibility(const Dims&)>& visibility_at);
 
 /// PyTorch's values of the traced case, and what is known about them.
 class PyTorchValues {
@@ -17,7 +24,6 @@ class PyTorchValues {
   const Checkpoint::Entry* find(const std::string& value) const { return file_.find("value/" + value); }
   Tensor get(const std::string& value) const { return file_.tensor("value/" + value); }
   Visibility visibility(const std::string& value, const Dims& dims) const;
-  /// How far two float32 runs may lie apart when neither is further from the float64 run than PyTorch's worst is.
   double noise(const std::string& value) const;
   /// How far `tf`, in PyTorch's layout, is from the float64 run.
   double distance_from_truth(const std::string& value, const Tensor& pt, const Tensor& tf) const;

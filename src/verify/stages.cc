@@ -101,12 +101,7 @@ class Stages::Run {
       wanted.push_back({piece.tensor, &known});
       placeholders.insert(piece.placeholders.begin(), piece.placeholders.end());
     }
-    runtime::Session::Feeds feeds = feeds_;
-    for (const int placeholder : placeholders) {
-      const KnownValue& known = pieces.known_value(placeholder);
-      feeds.emplace_back(Pieces::placeholder_name(placeholder) + ":0",
-                         to_tf_layout(values_.get(known.pt_value), known.perm, tf_dims_.at(known.value)));
-    }
+    const runtime::Session::Feeds feeds = feeds_for(pieces, placeholders);
     std::set<std::string> names;
     for (const Wanted& one : wanted) names.insert(one.tensor);
     for (const std::string& weight : weights) names.insert(tensor_name(flow_, of_weight_.at(weight)->value));
@@ -421,14 +416,20 @@ class Stages::Run {
     }
   }
 
-  void run_chunk(const runtime::Session& session, const Pieces& pieces, const std::vector<const Fetch*>& chunk,
-                 const std::set<int>& placeholders) {
+  /// The model's inputs, and PyTorch's values for the placeholders.
+  runtime::Session::Feeds feeds_for(const Pieces& pieces, const std::set<int>& placeholders) const {
     runtime::Session::Feeds feeds = feeds_;
     for (const int placeholder : placeholders) {
       const KnownValue& known = pieces.known_value(placeholder);
       feeds.emplace_back(Pieces::placeholder_name(placeholder) + ":0",
                          to_tf_layout(values_.get(known.pt_value), known.perm, tf_dims_.at(known.value)));
     }
+    return feeds;
+  }
+
+  void run_chunk(const runtime::Session& session, const Pieces& pieces, const std::vector<const Fetch*>& chunk,
+                 const std::set<int>& placeholders) {
+    const runtime::Session::Feeds feeds = feeds_for(pieces, placeholders);
     std::set<std::string> names;
     for (const Fetch* fetch : chunk) names.insert(fetch->tensor);
     const auto results = session.run(feeds, {names.begin(), names.end()});

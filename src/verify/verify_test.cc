@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "savedmodel/artefact.h"
 #include "savedmodel/saved_model.h"
+#include "support/safetensors_file.h"
 #include "support/temp_folder.h"
 #include "support/tensorflow_package.h"
 #include "support/tensors.h"
@@ -26,23 +27,6 @@ using savedmodel::Artefact;
 
 namespace fs = std::filesystem;
 using graph::ValueRef;
-
-void write_safetensors(const fs::path& file, const std::map<std::string, Tensor>& tensors) {
-  std::string header = "{", data;
-  for (const auto& [name, tensor] : tensors) {
-    const std::size_t begin = data.size();
-    data.append(reinterpret_cast<const char*>(tensor.bytes().data()), tensor.bytes().size());
-    header += fmt::format("{}\"{}\":{{\"dtype\":\"{}\",\"shape\":[{}],\"data_offsets\":[{},{}]}}",
-                          header.size() > 1 ? "," : "", name, safetensors_name_of(tensor.dtype()),
-                          fmt::join(tensor.dims(), ","), begin, data.size());
-  }
-  header += "}";
-  while (header.size() % 8 != 0) header += ' ';
-  const uint64_t size = header.size();
-  std::ofstream out(file, std::ios::binary);
-  out.write(reinterpret_cast<const char*>(&size), 8);
-  out << header << data;
-}
 
 class Weights : public savedmodel::WeightSource {
  public:

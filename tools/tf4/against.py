@@ -116,23 +116,20 @@ def first_text(result):
 def row(result):
     name = f"`{result['class']}` ({result['type']})"
     if "pairs" not in result:
-        return f"| {name} | {result['verdict']} | | | | | {cell(result['reason'])} |"
+        return f"| {name} | {result['verdict']} | | | | | {trials.cell(result['reason'])} |"
     notes = "; ".join(result["notes"][:2])
     return (
         f"| {name} | {result['verdict']} | {shown(result['max_error'])} | {result['pairs']} of {result['stages']} | "
-        f"{result['isolated']} | {cell(first_text(result))} | {cell(notes)} |"
+        f"{result['isolated']} | {trials.cell(first_text(result))} | {trials.cell(notes)} |"
     )
 
 
-def cell(text):
-    return " ".join(text.split()).replace("|", "\\|")
-
-
 def summary(results):
-    counts = {}
-    for result in results:
-        counts[result["verdict"]] = counts.get(result["verdict"], 0) + 1
-    return f"{len(results)} classes: " + ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())) + "."
+    return (
+        f"{len(results)} classes: "
+        + ", ".join(f"{n} {kind}" for kind, n in sorted(trials.counted(results).items()))
+        + "."
+    )
 
 
 def write(results, path):
@@ -147,9 +144,7 @@ def main():
     options = parser.parse_args()
     path = ROOT / "build/tf4/against.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    known = (
-        {json.loads(line)["class"]: json.loads(line) for line in path.read_text().splitlines()} if path.exists() else {}
-    )
+    known = {result["class"]: result for result in trials.read_results(path).values()}
     cases = {s["class"]: s for s in reversed(list(trials.cases())) if not s.get("changes")}
     for name in options.only:
         if options.resume and name in known:

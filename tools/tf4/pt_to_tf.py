@@ -84,19 +84,12 @@ def row(result):
         return f"| {name} | {result['verdict']} | {worst(result, 'output')} | {worst(result, 'hidden')} | |"
     fault = repairs.repaired(result)
     reason = f"{fault} ({result['reason']})" if fault else result["reason"]
-    return f"| {name} | {result['verdict']} | | | {cell(reason)} |"
-
-
-def cell(text):
-    return " ".join(text.split()).replace("|", "\\|")
+    return f"| {name} | {result['verdict']} | | | {trials.cell(reason)} |"
 
 
 def summary(results):
-    counts = {}
-    for result in results:
-        counts[result["verdict"]] = counts.get(result["verdict"], 0) + 1
     tried = f"{len(results)} of {sum(1 for _ in trials.cases())} configurations were tried: "
-    return tried + ", ".join(f"{n} {kind}" for kind, n in counts.items()) + "."
+    return tried + ", ".join(f"{n} {kind}" for kind, n in trials.counted(results).items()) + "."
 
 
 def write(results, path):

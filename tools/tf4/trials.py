@@ -5,6 +5,7 @@ class. Results are lines of a file, the last line on a class counts.
 """
 
 import argparse
+import collections
 import json
 import os
 import shutil
@@ -83,6 +84,16 @@ def read_results(path):
             continue
         found[key(result)] = result
     return found
+
+
+def cell(text):
+    """A text as a cell of a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def counted(results):
+    """{verdict: how many of the results have it}."""
+    return collections.Counter(result["verdict"] for result in results)
 
 
 class Trial:

@@ -8,16 +8,6 @@
 namespace crossload::lower {
 namespace {
 
-void append(Exprs& to, const Exprs& more) { to.insert(to.end(), more.begin(), more.end()); }
-
-Exprs without_nulls(const Exprs& values) {
-  Exprs result;
-  for (const Expr& value : values) {
-    if (value) result.push_back(value);
-  }
-  return result;
-}
-
 // ---- cond -----------------------------------------------------------------------------------------------------------
 
 Expr condition(Call& call) {
