@@ -200,7 +200,7 @@ std::vector<Expr> Builder::tf_all(std::string_view op, const std::vector<Expr>& 
       return same;
     }
   }
-  const auto shapes = graph::infer_shapes(node, graph_);
+  const auto shapes = graph::infer_shapes(node, graph_, known_scalars_);
   for (std::size_t i = 0; i < types.size(); ++i) {
     node.outputs.push_back({types[i], i < shapes.size() ? shapes[i] : std::nullopt, {}});
   }
@@ -257,7 +257,10 @@ Expr Builder::highest(DType dtype) {
 }
 
 void Builder::bind(const std::string& symbol, Expr tensor, int axis) { symbols_[symbol] = {tensor, axis}; }
-void Builder::bind(const std::string& symbol, Expr scalar) { symbols_[symbol] = {scalar, -1}; }
+void Builder::bind(const std::string& symbol, Expr scalar) {
+  symbols_[symbol] = {scalar, -1};
+  known_scalars_.insert_or_assign(scalar.ref(), Sym::symbol(symbol));
+}
 
 Sym Builder::found_size(const std::string& symbol, Expr found) {
   if (!is_bound(symbol)) bind(symbol, found, 0);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "graph/shape_inference.h"
 
 namespace crossload::lower {
 
@@ -139,6 +140,7 @@ class Builder {
   std::unordered_map<std::string, int> by_content_;
   std::unordered_map<std::string, int> name_counts_;
   std::unordered_map<std::string, Binding> symbols_;
+  graph::KnownScalars known_scalars_;  // those that symbols are bound to
 };
 
 }  // namespace crossload::lower

@@ -106,7 +106,11 @@ TEST_CASE("sizes: constants, symbols by their axis, expressions, double precisio
   CHECK(b.size(Sym::make(Sym::Op::kGe, {kBatch, Sym(2)}), DType::kBool).dtype() == DType::kBool);
   // A scalar may hold a symbol as well.
   b.bind("u0", b.input("count", DType::kInt64, {}));
-  CHECK(b.size(Sym::symbol("u0")).dtype() == DType::kInt32);
+  const Sym count = Sym::symbol("u0");
+  CHECK(b.size(count).dtype() == DType::kInt32);
+  // What is computed from it has a known shape.
+  const Expr zeros = b.broadcast(b.scalar(DType::kFloat32, 0), {kBatch, count * Sym(8)});
+  CHECK(b.slice(zeros, 1, Sym(4), count * Sym(8) - Sym(4)).dim(1) == count * Sym(8) - Sym(8));
 }
 
 TEST_CASE("operations without a kernel for the dtype are computed in a wider one") {
