@@ -23,6 +23,7 @@ from exceptions import exception
 
 LARGEST = 100_000_000  # parameters of a subject whose widths are kept
 LARGEST_OUTPUT = 100
+KNOWN_ROWS = 32  # as many rows with the variance of all channels count beside a channel's own
 
 
 @dataclasses.dataclass
@@ -165,7 +166,10 @@ def set_statistics(model, inputs, seed=0):
             return
         rows = value.float().transpose(0, 1).reshape(count, -1)
         variance = rows.var(1, unbiased=False)
-        variance = variance.clamp(min=max(0.01 * float(variance.mean()), 1e-3))
+        mean = max(float(variance.mean()), 1e-3)
+        # A few rows say little about one channel, and a variance too small by chance makes all noise larger.
+        variance = (variance * rows.shape[1] + mean * KNOWN_ROWS) / (rows.shape[1] + KNOWN_ROWS)
+        variance = variance.clamp(min=0.1 * mean)
         owner.running_mean.copy_(rows.mean(1) + 0.1 * variance.sqrt() * torch.randn(count, generator=random))
         owner.running_var.copy_(variance * (1 + 0.3 * torch.rand(count, generator=random)))
 
