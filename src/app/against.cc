@@ -4,13 +4,13 @@
 #include <fstream>
 #include <sstream>
 
+#include "app/comparison.h"
 #include "app/report_files.h"
 #include "app/version.h"
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/scratch_folder.h"
 #include "base/stopwatch.h"
-#include "checkpoint/checkpoint.h"
 #include "runtime/runtime.h"
 #include "savedmodel/artefact.h"
 #include "verify/against.h"
@@ -36,7 +36,6 @@ fs::path saved_model_in(const fs::path& target) {
 std::map<std::string, std::string> read_map(const fs::path& file) {
   if (file.empty()) return {};
   const json content = read_json(file);
-  std::map<std::string, std::string> map;
   const bool is_map = content.is_object() &&
                       std::ranges::all_of(content.items(), [](const auto& item) { return item.value().is_string(); });
   if (!is_map) {
@@ -45,8 +44,7 @@ std::map<std::string, std::string> read_map(const fs::path& file) {
         "\"encoder.layer.0\"}}",
         file.string());
   }
-  for (const auto& [layer, module] : content.items()) map[layer] = module.get<std::string>();
-  return map;
+  return content.get<std::map<std::string, std::string>>();
 }
 
 SymDims sym_dims(const json& axes) {
@@ -75,13 +73,7 @@ verify::AgainstRequest comparison_of(const AgainstRequest& request, const json& 
   verify::AgainstRequest ask;
   ask.limit = request.max_error;
   ask.strict = request.strict;
-  for (const json& item : pytorch.at("cases")) {
-    verify::Case& one = ask.cases.emplace_back();
-    if (item.at("file").is_string()) one.file = folder / item["file"].get<std::string>();
-    one.label = item.at("label");
-    one.traced = item.at("traced");
-    if (item.at("skipped").is_string()) one.skipped = item["skipped"];
-  }
+  for (const json& item : pytorch.at("cases")) ask.cases.push_back(case_in(folder, item));
   ask.inputs = all_sym_dims(pytorch.at("inputs"));
   ask.outputs = all_sym_dims(pytorch.at("outputs"));
   ask.output_names = names_in(pytorch.at("output_names"));
@@ -203,7 +195,7 @@ class Comparison {
     for (const auto& [name, version] : opened.at("versions").items()) report_.versions[name] = version;
   }
 
-  /// The signature `serving_default`, else the only one that there is by that name or `int64_serving`.
+  /// By the signature `serving_default`.
   void run_saved_model(const fs::path& folder, verify::AgainstRequest& comparison) {
     progress_("verify", "loading the SavedModel", -1);
     const auto runtime = runtime::Runtime::load(environment_.tensorflow());

@@ -2,6 +2,7 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 
@@ -21,34 +22,42 @@ bool is_companion(const fs::path& file) {
          name.starts_with("LICENCE") || name.starts_with("NOTICE");
 }
 
-void copy_companions(const fs::path& from, const fs::path& to) try {
-  for (const auto& entry : fs::directory_iterator(from)) {
+namespace {
+
+// Relative to the folder. sentence-transformers keeps a module's settings in a folder of its own.
+std::vector<fs::path> companions_in(const fs::path& folder) {
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::directory_iterator(folder)) {
     std::error_code ignored;
+    const fs::path name = entry.path().filename();
     if (entry.is_regular_file() && is_companion(entry.path())) {
-      fs::copy_file(entry.path(), to / entry.path().filename(), fs::copy_options::overwrite_existing);
+      found.push_back(name);
     } else if (entry.is_directory() && fs::is_regular_file(entry.path() / "config.json", ignored)) {
-      // sentence-transformers keeps a module's settings in a folder of its own.
-      fs::create_directories(to / entry.path().filename());
-      fs::copy_file(entry.path() / "config.json", to / entry.path().filename() / "config.json",
-                    fs::copy_options::overwrite_existing);
+      found.push_back(name / "config.json");
     }
+  }
+  return found;
+}
+
+}  // namespace
+
+void copy_companions(const fs::path& from, const fs::path& to) try {
+  for (const fs::path& file : companions_in(from)) {
+    fs::create_directories((to / file).parent_path());
+    fs::copy_file(from / file, to / file, fs::copy_options::overwrite_existing);
   }
 } catch (const fs::filesystem_error& error) {
   fail(ErrorKind::kEnvironment, "{}: cannot be copied: {}; check space and permissions",
        error.path1().empty() ? from.string() : error.path1().string(), error.code().message());
 }
 
-uint64_t size_of_companions(const fs::path& folder) {
+uint64_t size_of_companions(const fs::path& folder) try {
   uint64_t bytes = 0;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    const bool is_copied = entry.is_regular_file(error) && is_companion(entry.path());
-    const uint64_t size = is_copied                   ? entry.file_size(error)
-                          : entry.is_directory(error) ? fs::file_size(entry.path() / "config.json", error)
-                                                      : 0;
-    if (!error) bytes += size;
-  }
+  for (const fs::path& file : companions_in(folder)) bytes += fs::file_size(folder / file);
   return bytes;
+} catch (const fs::filesystem_error& error) {
+  fail(ErrorKind::kEnvironment, "{}: cannot be read: {}; check permissions",
+       error.path1().empty() ? folder.string() : error.path1().string(), error.code().message());
 }
 
 }  // namespace crossload::app

@@ -34,16 +34,7 @@ json ask_for(const ConvertRequest& request, const TracedModel& traced, const fs:
 
 verify::Reference reference_in(const fs::path& folder, const json& answer) {
   verify::Reference reference;
-  for (const json& item : answer.at("cases")) {
-    verify::Case a_case;
-    if (item.at("file").is_string()) a_case.file = folder / item.at("file").get<std::string>();
-    a_case.label = item.value("label", "");
-    a_case.traced = item.value("traced", false);
-    if (item.contains("skipped") && item["skipped"].is_string()) a_case.skipped = item["skipped"];
-    if (item.contains("choices") && item["choices"].is_string())
-      a_case.choices = folder / item["choices"].get<std::string>();
-    reference.cases.push_back(std::move(a_case));
-  }
+  for (const json& item : answer.at("cases")) reference.cases.push_back(case_in(folder, item));
   for (const json& item : answer.value("dropped", json::array())) {
     verify::DroppedShape& shape = reference.dropped.emplace_back();
     shape.label = item.value("label", "");
@@ -66,7 +57,7 @@ verify::Explanation explain(const ConvertRequest& request, const TracedModel& tr
   const json answer = python.ask(ask, progress);
   verify::Explanation result;
   for (const json& item : answer.at("confirmed")) {
-    result.confirmed.push_back({item.at("cause"), item.value("node", ""), item.at("evidence"), item.at("error")});
+    result.confirmed.push_back({item.at("cause"), item.at("evidence"), item.at("error")});
   }
   result.evidence = answer.value("evidence", "");
   return result;
@@ -137,6 +128,18 @@ json stage_request(const ConvertRequest& request, const TracedModel& traced, con
     fetches[value] = {{"tensor", tensor.first}, {"perm", tensor.second}};
   }
   return ask;
+}
+
+verify::Case case_in(const fs::path& folder, const json& item) {
+  verify::Case result;
+  if (item.at("file").is_string()) result.file = folder / item.at("file").get<std::string>();
+  result.label = item.value("label", "");
+  result.traced = item.value("traced", false);
+  if (item.contains("skipped") && item["skipped"].is_string()) result.skipped = item["skipped"];
+  if (item.contains("choices") && item["choices"].is_string()) {
+    result.choices = folder / item["choices"].get<std::string>();
+  }
+  return result;
 }
 
 json ask_reference(const ConvertRequest& request, const TracedModel& traced, const fs::path& out, PythonSide& python,

@@ -65,8 +65,9 @@ report::Report convert(const ConvertRequest& request, const PythonEnvironment& e
   std::shared_ptr<runtime::Runtime> runtime;
   std::future<std::shared_ptr<runtime::Runtime>> loading;
   if (request.verify) {
-    if (!fs::exists(environment.tensorflow())) (void)runtime::Runtime::load(environment.tensorflow());
-    loading = std::async(std::launch::async, [&] { return runtime::Runtime::load(environment.tensorflow()); });
+    const fs::path tensorflow = environment.tensorflow();
+    if (!fs::exists(tensorflow)) (void)runtime::Runtime::load(tensorflow);
+    loading = std::async(std::launch::async, [tensorflow] { return runtime::Runtime::load(tensorflow); });
   }
 
   const TracedModel traced = read_traced_model(request, environment, python, progress, report);

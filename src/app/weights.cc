@@ -284,9 +284,10 @@ WeightsResult convert_weights(const WeightsRequest& request,
     result.seconds = watch.seconds();
     return result;
   };
+  const uint64_t needed = bytes + room_for_headers(plan.tensors) + (carries ? size_of_companions(source.folder) : 0);
   if (is_new) {
     OutputFolder out(folder, false);
-    out.require_free_space(bytes + room_for_headers(plan.tensors) + (carries ? size_of_companions(source.folder) : 0));
+    out.require_free_space(needed);
     const WrittenFiles written = write(out.path(), is_h5, std::move(plan), max_shard_size, on_progress);
     if (carries) copy_companions(source.folder, out.path());
     say_dtype(out.path(), said_dtype, source.folder);
@@ -315,7 +316,7 @@ WeightsResult convert_weights(const WeightsRequest& request,
   }
   if (to_file) fs::create_directories(folder, error);  // OutputFiles tells when there is none
   OutputFiles out(folder);
-  out.require_free_space(bytes + room_for_headers(plan.tensors) + (carries ? size_of_companions(source.folder) : 0));
+  out.require_free_space(needed);
   WrittenFiles written = write(out.path(), is_h5, std::move(plan), max_shard_size, on_progress);
   if (to_file) {
     const std::string name = request.target.filename().string();

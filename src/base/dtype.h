@@ -47,5 +47,7 @@ constexpr bool is_floating(DType d) {
 }
 constexpr bool is_complex(DType d) { return d == DType::kComplex64 || d == DType::kComplex128; }
 constexpr bool is_integer(DType d) { return d >= DType::kUInt8 && d <= DType::kUInt64; }
+/// Integers and booleans.
+constexpr bool is_integral(DType d) { return is_integer(d) || d == DType::kBool; }
 
 }  // namespace crossload

@@ -78,6 +78,11 @@ Tensor Tensor::vector_int32(const std::vector<int32_t>& values) {
   return of<int32_t>(DType::kInt32, {static_cast<int64_t>(values.size())}, values);
 }
 
+bool have_same_value(const Tensor& a, const Tensor& b) {
+  if (a.dtype() != b.dtype() || a.dims() != b.dims()) return false;
+  return a.bytes().data() == b.bytes().data() || std::ranges::equal(a.bytes(), b.bytes());
+}
+
 double element_as_double(const Tensor& t, int64_t i) {
   switch (t.dtype()) {
     case DType::kFloat16: return widen_half(t.at<uint16_t>(i));

@@ -56,6 +56,9 @@ class Tensor {
   std::shared_ptr<const void> owner_;
 };
 
+/// Whether two tensors have the same dtype, sizes and bytes.
+bool have_same_value(const Tensor& a, const Tensor& b);
+
 /// Element `i` as a double, whatever the (non-complex) dtype; float16 and bfloat16 widen exactly.
 double element_as_double(const Tensor& tensor, int64_t i);
 /// Element `i` as an integer. REQUIRES: an integer or bool dtype.

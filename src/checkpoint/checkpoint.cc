@@ -11,9 +11,8 @@ namespace fs = std::filesystem;
 namespace {
 
 bool are_same(const StridedTensor& a, const StridedTensor& b) {
-  if (a.dtype() != b.dtype() || a.dims() != b.dims()) return false;
-  const Tensor x = a.to_tensor(), y = b.to_tensor();
-  return std::ranges::equal(x.bytes(), y.bytes());
+  if (a.dtype() != b.dtype() || a.dims() != b.dims()) return false;  // before strided ones are copied
+  return have_same_value(a.to_tensor(), b.to_tensor());
 }
 
 }  // namespace

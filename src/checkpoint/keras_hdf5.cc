@@ -105,9 +105,7 @@ class KerasReader {
     const Tensor tensor = hdf5_.tensor(dataset);
     const auto [entry, is_new] = found_.emplace(name, Found{tensor, dataset.path, layer});
     if (is_new) return;
-    const Tensor& known = entry->second.tensor;
-    if (known.dtype() != tensor.dtype() || known.dims() != tensor.dims() ||
-        (known.bytes().data() != tensor.bytes().data() && !std::ranges::equal(known.bytes(), tensor.bytes()))) {
+    if (!have_same_value(entry->second.tensor, tensor)) {
       bad("weight `{}` stands twice with different values, as `{}` and `{}`; names must be unique", name,
           entry->second.path, dataset.path);
     }

@@ -47,7 +47,7 @@ class Parser {
     skip_space();
     const size_t after = at_ + what.size();
     if (!text_.substr(at_).starts_with(what)) return false;
-    if (after < text_.size() && (std::isalnum(text_[after]) != 0 || text_[after] == '_')) return false;
+    if (after < text_.size() && is_word_char(text_[after])) return false;
     at_ = after;
     return true;
   }
@@ -142,7 +142,7 @@ class Parser {
   std::string word() {
     skip_space();
     const size_t start = at_;
-    while (at_ < text_.size() && (std::isalnum(text_[at_]) != 0 || text_[at_] == '_')) ++at_;
+    while (at_ < text_.size() && is_word_char(text_[at_])) ++at_;
     if (start == at_) broken();
     return std::string(text_.substr(start, at_ - start));
   }

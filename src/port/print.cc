@@ -146,8 +146,7 @@ std::string flat_call_fixed(std::string text) {
       if (text[i] == '(') ++depth;
       if (text[i] == ')' && --depth == 0) {
         const std::string inner = text.substr(at + 2, i - at - 2);
-        const bool is_call =
-            at > 0 && (std::isalnum(static_cast<unsigned char>(text[at - 1])) != 0 || text[at - 1] == '_');
+        const bool is_call = at > 0 && is_word_char(text[at - 1]);
         if (is_call && i + 1 < text.size() && text[i + 1] == ')' && inner.find(" for ") != std::string::npos &&
             inner.find('"') == std::string::npos) {
           text = text.substr(0, at + 1) + inner + text.substr(i + 1);

@@ -170,8 +170,8 @@ constexpr ModuleRule kModuleRules[] = {
      "TFConv2d(filters=$out_channels, kernel_size=$kernel_size, strides=$stride, padding=$padding, "
      "dilation_rate=$dilation, groups=$groups, use_bias=$bias, kernel_initializer=$init, name=$name)",
      "[None, None, None, $in_channels]"},
-    {"Dropout(p=0.5)", "keras.layers.Dropout(rate=$p)", "", true},
-    {"Dropout2d(p=0.5)", "keras.layers.Dropout(rate=$p)", "", true},
+    {"Dropout(p=0.5)", "keras.layers.Dropout(rate=$p)", ""},
+    {"Dropout2d(p=0.5)", "keras.layers.Dropout(rate=$p)", ""},
     {"Identity()", "keras.layers.Activation(\"linear\")", ""},
     {"Tanh()", "keras.layers.Activation(\"tanh\")", ""},
     {"Sigmoid()", "keras.layers.Activation(\"sigmoid\")", ""},

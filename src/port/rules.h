@@ -29,7 +29,6 @@ struct ModuleRule {
   std::string_view torch;
   std::string_view keras;
   std::string_view build;
-  bool takes_training = false;
 };
 std::span<const ModuleRule> module_rules();
 

@@ -114,7 +114,6 @@ void Translator::read_heads(const std::set<std::string>& names) {
     Head head;
     head.name = text(given, "name");
     if (!names.contains(head.name)) continue;
-    head.task = text(given, "task");
     head.loss = text(given, "loss");
     head.generates = given.at("generates").get<bool>();
     head.takes_positions = given.at("positions").get<bool>();
@@ -275,7 +274,7 @@ PortedFile translate(const json& source) {
   }
   // One class without a rule does not take the others with it.
   const std::string required = source.at("required").get<std::string>();
-  Translator(source, {}).run();
+  PortedFile ported = Translator(source, {}).run();
   std::set<std::string> good;
   std::vector<std::string> notes;
   for (const std::string& head : heads) {
@@ -287,7 +286,7 @@ PortedFile translate(const json& source) {
       notes.push_back(fmt::format("{} is left out: {}", head, reason_of(error)));
     }
   }
-  PortedFile ported = Translator(source, good).run();
+  if (!good.empty()) ported = Translator(source, good).run();
   ported.notes.insert(ported.notes.begin(), notes.begin(), notes.end());
   return ported;
 }

@@ -1,17 +1,12 @@
 // Classes: each PyTorch class as its layer; the base class as a main layer and the model around it.
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <set>
-
 #include "port/calls.h"
 #include "port/print.h"
 #include "port/rules.h"
 #include "port/translator.h"
 
 namespace crossload::port {
-
-using nlohmann::json;
 
 void Translator::class_statement(const Node& s, std::vector<Node>& body) {
   const ClassFacts& facts = *facts_->find(s.text);

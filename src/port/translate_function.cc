@@ -11,8 +11,6 @@
 
 namespace crossload::port {
 
-using nlohmann::json;
-
 Node Translator::function(const Node& s, const std::string& key) {
   function_ = key;
   in_init_ = s.text == "__init__" && !class_.empty();

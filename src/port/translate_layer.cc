@@ -11,8 +11,6 @@
 
 namespace crossload::port {
 
-using nlohmann::json;
-
 std::optional<std::vector<Node>> Translator::attribute_of_module(const Node& s) {
   const Node& value = s.children.back();
   const std::string attr = s[0].text;

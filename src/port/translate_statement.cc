@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 #include "port/calls.h"
 #include "port/print.h"
@@ -10,8 +9,6 @@
 #include "port/translator.h"
 
 namespace crossload::port {
-
-using nlohmann::json;
 
 std::vector<Node> Translator::statement(const Node& s) {
   if (s.line != 0) line_ = s.line;

@@ -31,10 +31,10 @@ struct Weight {
 
 // A task class: its loss by the name that Transformers has for it, and the layer that may share the input embeddings.
 struct Head {
-  std::string name, task, loss;
+  std::string name, loss;
   bool generates = false;        // `generate()` of a language model
   bool takes_positions = false;  // position ids follow the mask while it generates
-  std::string output_path, input_path, output_class, output_attribute;
+  std::string output_path, input_path;
   std::vector<std::string> tied;  // patterns of weight names that a checkpoint may hold twice
 };
 

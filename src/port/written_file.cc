@@ -1,6 +1,4 @@
 // What a whole file needs besides its classes: imports, helpers, and no constants that nothing uses.
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <set>
 
@@ -10,8 +8,6 @@
 #include "port/translator.h"
 
 namespace crossload::port {
-
-using nlohmann::json;
 
 namespace {
 
@@ -50,25 +46,27 @@ void Translator::finish(std::vector<Node>& body) {
         "# buffers that PyTorch saves and this file computes\n_keys_to_ignore_on_load_unexpected = [" + list + "]"));
   }
   drop_unused(body);
-  std::string text = print_module(make("Block", "", body));
-  // Helpers come after the constants, before the first class.
-  std::vector<Node> brought;
-  std::string uses = text;  // with what the helpers use themselves
-  for (size_t before = 0; before != uses.size();) {
-    before = uses.size();
+  // With what the helpers use themselves.
+  std::string uses = without_prose(print_module(make("Block", "", body)));
+  std::set<std::string_view> used;
+  for (bool has_changed = true; has_changed;) {
+    has_changed = false;
     for (const Helper& helper : helpers()) {
-      if (has_word(uses, helper.name) && uses.find(helper.source) == std::string::npos) uses += helper.source;
+      if (!has_word(uses, helper.name) || !used.insert(helper.name).second) continue;
+      uses += without_prose(std::string(helper.source));
+      has_changed = true;
     }
   }
+  // Helpers come after the constants, before the first class.
+  std::vector<Node> brought;
   for (const Helper& helper : helpers()) {
-    if (has_word(uses, helper.name)) brought.push_back(make("Source", std::string(helper.source)));
+    if (used.contains(helper.name)) brought.push_back(make("Source", std::string(helper.source)));
   }
   size_t first = 0;
   while (first < body.size() && !body[first].is("Class") && !body[first].is("Def")) ++first;
   while (first > 0 && (body[first - 1].is("Comment") || body[first - 1].is("Space"))) --first;
   body.insert(body.begin() + static_cast<long>(first), brought.begin(), brought.end());
-  text = print_module(make("Block", "", body));
-  std::vector<Node> imports = import_statements(text);
+  std::vector<Node> imports = import_statements(print_module(make("Block", "", body)));
   // After the licence and the file's own text.
   size_t place = 0;
   while (place < body.size() &&

@@ -446,7 +446,7 @@ class TerminalWriter {
         text = fmt::format(
             "no stage makes more error by itself than the limit and its noise allow; errors add up from stage to stage "
             "to {} at the end, and are over first at `{}`",
-            error_text(spread.at_the_end), name);
+            error_text(result_.stages.front().accumulated), name);
         break;
       case Kind::kNone: break;
     }

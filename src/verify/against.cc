@@ -13,6 +13,7 @@
 #include "checkpoint/checkpoint.h"
 #include "program/program.h"
 #include "verify/compare.h"
+#include "verify/layout.h"
 #include "verify/outputs.h"
 #include "verify/pytorch_values.h"
 #include "verify/visibility.h"
@@ -54,10 +55,6 @@ bool same_groups(const Dims& a, const Dims& b) {
   if (element_count(a) != element_count(b) || element_count(a) == 0) return false;
   const std::set<int64_t> x = ends_of(a), y = ends_of(b);
   return std::ranges::includes(x, y) || std::ranges::includes(y, x);
-}
-
-Tensor with_dims(const Tensor& tensor, const Dims& dims) {
-  return Tensor(tensor.dtype(), dims, tensor.bytes(), tensor.owner());
 }
 
 std::vector<int> channels_last(std::size_t rank) {

@@ -9,7 +9,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -18,8 +17,11 @@
 
 #include "base/error.h"
 #include "checkpoint/checkpoint.h"
+#include "verify/claims.h"
 #include "verify/compare.h"
 #include "verify/layout.h"
+#include "verify/pieces.h"
+#include "verify/pytorch_values.h"
 
 namespace crossload::verify {
 namespace {
@@ -85,8 +87,6 @@ DType dtype_in(const Program& program, const std::string& value) {
   const auto type = program.main.tensors.find(value);
   return type == program.main.tensors.end() ? DType::kComplex64 : type->second.dtype;
 }
-
-bool is_whole(DType dtype) { return is_integer(dtype) || dtype == DType::kBool; }
 
 /// Distances of float32 runs from the truth, by the magnitude of the score.
 class ScoreNoise {
@@ -179,8 +179,15 @@ std::optional<AlongAxis> along_axis(const Node& node, const Dims& dims) {
 class ChoiceRun {
  public:
   ChoiceRun(const ChoiceRequest& request, const Flow& flow, const runtime::Runtime& runtime)
-      : request_(request), flow_(flow), file_(open_safetensors(request.values)), session_(session_of(runtime)) {
-    for (const PtClaim& claim : flow.claims) claims_[claim.pt_value].push_back(&claim);
+      : request_(request),
+        flow_(flow),
+        values_(request.program, request.values, request.masks),
+        session_(unfused_session(runtime, flow, savedmodel::serialize(flow, {}))),
+        all_claims_(claims_for(request.program, flow)) {
+    for (const PtClaim& claim : all_claims_) {
+      const std::string tensor = savedmodel::tensor_name(flow, claim.value);
+      if (session_.has(tensor) && session_.dtype_of(tensor)) claims_[claim.pt_value].push_back(&claim);
+    }
     feeds_ = feeds_of(flow.inputs, request.pytorch.inputs);
     for (const Node& node : request.program.main.nodes) {
       if (is_choice(request.program, node)) choices_.push_back(&node);
@@ -204,27 +211,14 @@ class ChoiceRun {
   }
 
  private:
-  runtime::Session session_of(const runtime::Runtime& runtime) const {
-    runtime::SessionOptions options;
-    options.may_fuse = false;
-    runtime::Session session = runtime.import_graph(savedmodel::serialize(flow_, {}), options);
-    if (!flow_.restore.empty()) session.run({}, {}, {flow_.restore});
-    return session;
-  }
-
-  const Checkpoint::Entry* entry(const std::string& value) const { return file_.find("value/" + value); }
-  Tensor pt_value(const std::string& value) const { return file_.tensor("value/" + value); }
+  const Checkpoint::Entry* entry(const std::string& value) const { return values_.find(value); }
+  Tensor pt_value(const std::string& value) const { return values_.get(value); }
 
   /// TensorFlow's tensors that are said to be a PyTorch value.
-  std::vector<const PtClaim*> claims_of(const std::string& value) const {
-    std::vector<const PtClaim*> found;
+  const std::vector<const PtClaim*>& claims_of(const std::string& value) const {
+    static const std::vector<const PtClaim*> kNone;
     const auto claims = claims_.find(value);
-    if (claims == claims_.end()) return found;
-    for (const PtClaim* claim : claims->second) {
-      const std::string tensor = savedmodel::tensor_name(flow_, claim->value);
-      if (session_.has(tensor) && session_.dtype_of(tensor)) found.push_back(claim);
-    }
-    return found;
+    return claims == claims_.end() ? kNone : claims->second;
   }
 
   void fetch(const std::vector<std::string>& values) {
@@ -258,18 +252,13 @@ class ChoiceRun {
     for (const program::Result& result : node.results) {
       for (const std::string& value : result.tensors) {
         if (value.empty() || entry(value) == nullptr) continue;
-        if (is_whole(entry(value)->dtype) || is_float_rounding(short_name(node))) found.push_back(value);
+        if (is_integral(entry(value)->dtype) || is_float_rounding(short_name(node))) found.push_back(value);
       }
     }
     return found;
   }
 
-  Visibility visibility(const std::string& value) const {
-    const auto type = request_.program.main.tensors.find(value);
-    return request_.masks.empty() || type == request_.program.main.tensors.end()
-               ? Visibility()
-               : request_.masks.of(type->second.dims, entry(value)->dims);
-  }
+  Visibility visibility(const std::string& value) const { return values_.visibility(value, entry(value)->dims); }
 
   bool differs(const std::string& value) const {
     if (claims_of(value).empty()) return false;  // nothing is known of it; what follows from it shows
@@ -296,13 +285,14 @@ class ChoiceRun {
     return next;
   }
 
-  std::optional<Scores> scores_of(const std::string& value) {
+  /// REQUIRES: the value was fetched.
+  std::optional<Scores> scores_of(const std::string& value) const {
     if (entry(value) == nullptr) return std::nullopt;
-    fetch({value});
     Scores scores{pt_value(value), tf_value(value), std::nullopt};
     if (!is_floating(scores.pt.dtype())) return scores;
-    if (file_.find("offset/" + value) == nullptr || file_.find("noise/" + value) == nullptr) return std::nullopt;
-    scores.noise.emplace(scores.pt, file_.tensor("offset/" + value), file_.tensor("noise/" + value));
+    const auto distances = values_.offset_and_noise(value);
+    if (!distances) return std::nullopt;
+    scores.noise.emplace(scores.pt, distances->first, distances->second);
     return scores;
   }
 
@@ -325,11 +315,14 @@ class ChoiceRun {
     const auto values = chosen_values(node);
     if (values.size() != 1) return result;
     const std::optional<Tensor> tf = tf_value(values.front());
-    const std::string* self = tensor_argument(node, "self");
+    const std::string *self = tensor_argument(node, "self"), *other = tensor_argument(node, "other");
     if (!tf || self == nullptr) return result;
+    std::vector<std::string> read = {*self};
+    if (other != nullptr) read.push_back(*other);
+    fetch(read);
     const std::optional<Scores> left = scores_of(*self);
     std::optional<Scores> right;
-    if (const std::string* other = tensor_argument(node, "other")) right = scores_of(*other);
+    if (other != nullptr) right = scores_of(*other);
     if (!left) return result;
     const Tensor pt = pt_value(values.front());
     const Visibility visible = visibility(values.front());
@@ -409,7 +402,7 @@ class ChoiceRun {
       for (const std::string& value : result.tensors) {
         if (value.empty() || entry(value) == nullptr) continue;
         std::optional<Tensor> given = value == chosen ? std::optional(indices) : taken(node, indices, *entry(value));
-        const std::vector<const PtClaim*> claims = claims_of(value);
+        const std::vector<const PtClaim*>& claims = claims_of(value);
         if (claims.empty() && value != chosen && !is_read(value)) continue;
         if (!given || claims.empty()) return false;
         fetch({value});
@@ -479,11 +472,10 @@ class ChoiceRun {
       given.runs[output.name] = {value};
       double rounding = 0;
       if (is_floating(value.dtype())) {
-        if (file_.find("offset/" + ref->name) == nullptr || file_.find("noise/" + ref->name) == nullptr) return;
-        const Tensor offset = file_.tensor("offset/" + ref->name), noise = file_.tensor("noise/" + ref->name);
-        add_truth(given, output.name, value, offset, noise);
-        const Visibility visible = visibility(ref->name);
-        rounding = std::max(request_.limit, 2 * (largest_noise(offset, visible) + largest_noise(noise, visible)));
+        const auto distances = values_.offset_and_noise(ref->name);
+        if (!distances) return;
+        add_truth(given, output.name, value, distances->first, distances->second);
+        rounding = std::max(request_.limit, 2 * values_.noise(ref->name));
       }
       // The values are the exported program's: choices explain nothing of an export that computes something else.
       const Tensor& model = eager->second.front();
@@ -513,9 +505,10 @@ class ChoiceRun {
 
   const ChoiceRequest& request_;
   const Flow& flow_;
-  const Checkpoint file_;
+  const PyTorchValues values_;
   const runtime::Session session_;
-  std::map<std::string, std::vector<const PtClaim*>> claims_;
+  const std::vector<PtClaim> all_claims_;
+  std::map<std::string, std::vector<const PtClaim*>> claims_;  // those whose tensors the session has
   std::vector<const Node*> choices_;
   runtime::Session::Feeds feeds_;
   std::map<std::string, Tensor> fetched_;
@@ -532,7 +525,7 @@ bool is_choice(const Program& program, const Node& node) {
   }
   for (const program::Result& result : node.results) {
     for (const std::string& value : result.tensors) {
-      makes_whole = makes_whole || (!value.empty() && is_whole(dtype_in(program, value)));
+      makes_whole = makes_whole || (!value.empty() && is_integral(dtype_in(program, value)));
     }
   }
   return reads_floats && (makes_whole || is_float_rounding(short_name(node)));

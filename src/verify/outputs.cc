@@ -34,8 +34,6 @@ SymDims symbolic_dims(const program::Program& program, const std::string& output
   return {};
 }
 
-bool is_integral(DType dtype) { return is_integer(dtype) || dtype == DType::kBool; }
-
 std::string position_text(int64_t flat, const Dims& dims) {
   Dims index(dims.size());
   for (std::size_t axis = dims.size(); axis-- > 0;) {

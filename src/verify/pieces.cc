@@ -8,6 +8,7 @@
 namespace crossload::verify {
 
 using savedmodel::Edge;
+using savedmodel::Flow;
 using savedmodel::FlowNode;
 
 Pieces::Piece Pieces::value(const std::string& name, const Edge& wanted, const Cut& cut) {
@@ -80,8 +81,9 @@ Pieces::Copy Pieces::make_copy(const std::string& name, const FlowNode& from, co
   return result;
 }
 
-std::string pruned(const std::string& serialized, const std::set<std::string>& tensors, std::set<std::string>& reads) {
-  tf::GraphDef whole, result;
+Pruned pruned(const std::string& serialized, const std::set<std::string>& tensors) {
+  Pruned result;
+  tf::GraphDef whole, kept;
   if (!whole.ParseFromString(serialized)) internal_error("a graph that was just written cannot be read");
   std::map<std::string, int> index;
   for (int i = 0; i < whole.node_size(); ++i) index[whole.node(i).name()] = i;
@@ -91,15 +93,14 @@ std::string pruned(const std::string& serialized, const std::set<std::string>& t
   };
   std::vector<std::string> pending;
   for (const std::string& tensor : tensors) pending.push_back(node_of(tensor));
-  std::set<std::string> needed;
   while (!pending.empty()) {
     const std::string name = pending.back();
     pending.pop_back();
     const auto found = index.find(name);
-    if (found == index.end() || !needed.insert(name).second) continue;
+    if (found == index.end() || !result.nodes.insert(name).second) continue;
     tf::NodeDef& node = *whole.mutable_node(found->second);
     if (node.op() == "ReadVariableOp") {
-      reads.insert(name + ":0");
+      result.reads.insert(name + ":0");
       node.clear_input();
       node.set_op("Placeholder");
       continue;
@@ -107,18 +108,20 @@ std::string pruned(const std::string& serialized, const std::set<std::string>& t
     for (const std::string& input : node.input()) pending.push_back(node_of(input));
   }
   for (const tf::NodeDef& node : whole.node()) {
-    if (needed.contains(node.name())) *result.add_node() = node;
+    if (result.nodes.contains(node.name())) *kept.add_node() = node;
   }
-  *result.mutable_library() = whole.library();
-  *result.mutable_versions() = whole.versions();
-  return result.SerializeAsString();
+  *kept.mutable_library() = whole.library();
+  *kept.mutable_versions() = whole.versions();
+  result.graph = kept.SerializeAsString();
+  return result;
 }
 
-bool graph_holds(const std::string& serialized, const std::string& tensor) {
-  tf::GraphDef graph;
-  graph.ParseFromString(serialized);
-  const std::string name = tensor.substr(0, tensor.find(':'));
-  return std::ranges::any_of(graph.node(), [&](const tf::NodeDef& node) { return node.name() == name; });
+runtime::Session unfused_session(const runtime::Runtime& runtime, const Flow& flow, const std::string& graph) {
+  runtime::SessionOptions options;
+  options.may_fuse = false;
+  runtime::Session session = runtime.import_graph(graph, options);
+  if (!flow.restore.empty()) session.run({}, {}, {flow.restore});
+  return session;
 }
 
 }  // namespace crossload::verify

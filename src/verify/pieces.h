@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/runtime.h"
 #include "savedmodel/artefact.h"
 #include "verify/verify.h"
 
@@ -49,7 +50,6 @@ class Pieces {
   Piece value(const std::string& name, const savedmodel::Edge& wanted, const Cut& cut);
 
   std::string graph() && { return serialize(flow_, std::move(added_)); }
-  std::size_t added() const { return added_.size(); }
   const KnownValue& known_value(int placeholder) const { return *placeholders_[static_cast<std::size_t>(placeholder)]; }
   static std::string placeholder_name(int placeholder) { return fmt::format("pytorch/{}", placeholder); }
 
@@ -74,10 +74,17 @@ class Pieces {
   std::vector<tf::NodeDef> added_;
 };
 
-/// A serialized graph with what is needed for `tensors`, and placeholders in place of reads of variables, which are
-/// told in `reads`.
-std::string pruned(const std::string& serialized, const std::set<std::string>& tensors, std::set<std::string>& reads);
+/// What is needed for some tensors of a graph, with placeholders in place of reads of variables.
+struct Pruned {
+  std::string graph;            // a serialized GraphDef
+  std::set<std::string> nodes;  // their names
+  std::set<std::string> reads;  // the tensors that were read from variables
+};
+Pruned pruned(const std::string& serialized, const std::set<std::string>& tensors);
 
-bool graph_holds(const std::string& serialized, const std::string& tensor);
+/// A session with the flow's variables for a graph of its nodes, in which TensorFlow does not fuse across values that
+/// are fed or fetched.
+runtime::Session unfused_session(const runtime::Runtime& runtime, const savedmodel::Flow& flow,
+                                 const std::string& graph);
 
 }  // namespace crossload::verify

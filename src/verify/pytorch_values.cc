@@ -1,6 +1,7 @@
 #include "verify/pytorch_values.h"
 
 #include "verify/compare.h"
+#include "verify/verify.h"
 
 namespace crossload::verify {
 
@@ -22,6 +23,11 @@ Visibility PyTorchValues::visibility(const std::string& value, const Dims& dims)
 
 double PyTorchValues::noise(const std::string& value) const {
   return recorded_noise(file_, value, [&](const Dims& dims) { return visibility(value, dims); });
+}
+
+std::optional<std::pair<Tensor, Tensor>> PyTorchValues::offset_and_noise(const std::string& value) const {
+  if (file_.find("offset/" + value) == nullptr || file_.find("noise/" + value) == nullptr) return std::nullopt;
+  return std::pair(file_.tensor("offset/" + value), file_.tensor("noise/" + value));
 }
 
 double PyTorchValues::distance_from_truth(const std::string& value, const Tensor& pt, const Tensor& tf) const {

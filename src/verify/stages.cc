@@ -10,10 +10,7 @@
 #include <set>
 #include <utility>
 
-#include "base/error.h"
-#include "base/permutation.h"
 #include "checkpoint/checkpoint.h"
-#include "graph/tf_dtypes.h"
 #include "verify/claims.h"
 #include "verify/compare.h"
 #include "verify/layout.h"
@@ -28,7 +25,6 @@ namespace {
 
 using savedmodel::Edge;
 using savedmodel::Flow;
-using savedmodel::FlowNode;
 using savedmodel::PtClaim;
 
 constexpr std::size_t kOpsListed = 40;  // operations of one module that are listed though all is well
@@ -42,7 +38,7 @@ class Stages::Run {
         flow_(flow),
         runtime_(runtime),
         notes_(notes),
-        values_(request),
+        values_(request.program, request.values, request.masks),
         tree_(module_tree(request.program, request.module_classes)),
         claims_(claims_for(request.program, flow)),
         feeds_(feeds_of(flow.inputs, request.inputs)),
@@ -58,7 +54,6 @@ class Stages::Run {
   }
 
   const std::vector<StageResult>& results() const { return stages_; }
-  const ModuleTree& tree() const { return tree_; }
   const std::vector<int>& sources() const { return sources_; }
   Spread spread() const { return spread_; }
 
@@ -102,20 +97,21 @@ class Stages::Run {
       placeholders.insert(piece.placeholders.begin(), piece.placeholders.end());
     }
     const runtime::Session::Feeds feeds = feeds_for(pieces, placeholders);
-    std::set<std::string> names;
-    for (const Wanted& one : wanted) names.insert(one.tensor);
+    const std::set<std::string> names_of_wanted = wanted_names(wanted);
+    std::set<std::string> names = names_of_wanted;
     for (const std::string& weight : weights) names.insert(tensor_name(flow_, of_weight_.at(weight)->value));
     if (names.empty()) return result;
     const std::string graph = std::move(pieces).graph();
-    const runtime::Session session = session_of(graph);
-    std::set<std::string> reads;  // of weights, in the piece
-    result.graph = pruned(graph, wanted_names(wanted), reads);
-    for (const std::string& read : reads) names.insert(read);
+    const runtime::Session session = unfused_session(runtime_, flow_, graph);
+    Pruned kept;
+    if (whole) kept = pruned(graph, names_of_wanted);
+    names.insert(kept.reads.begin(), kept.reads.end());
     const auto values = session.run(feeds, {names.begin(), names.end()});
-    for (const std::string& read : reads) result.feeds.emplace(read, values.at(read));
+    for (const std::string& read : kept.reads) result.feeds.emplace(read, values.at(read));
     for (const auto& [name, tensor] : feeds) {
-      if (graph_holds(result.graph, name)) result.feeds.emplace(name, tensor);
+      if (kept.nodes.contains(name.substr(0, name.find(':')))) result.feeds.emplace(name, tensor);
     }
+    result.graph = std::move(kept.graph);
     for (const Wanted& one : wanted) {
       result.fetches.emplace(one.known->pt_value, std::make_pair(one.tensor, one.known->perm));
       const Tensor& tf = values.at(one.tensor);
@@ -132,23 +128,6 @@ class Stages::Run {
       if (!claim.perm.empty() && (!is_permutation_of(claim.perm, dims->size()) || tf.dims().size() != dims->size()))
         continue;
       result.weights.emplace(weight, to_pt_layout(tf, claim.perm, *dims));
-    }
-    return result;
-  }
-
-  std::map<std::string, Tensor> inputs(int stage) const {
-    std::map<std::string, Tensor> result;
-    const std::vector<bool> is_own = own_nodes(stage, true);
-    for (std::size_t i = 0; i < is_own.size(); ++i) {
-      if (!is_own[i]) continue;
-      for (const auto& argument : request_.program.main.nodes[i].arguments) {
-        for_each_tensor(argument.value, [&](const std::string& value) {
-          const auto made = tree_.node_of_value.find(value);
-          const bool is_inside =
-              made != tree_.node_of_value.end() && made->second >= 0 && is_own[static_cast<std::size_t>(made->second)];
-          if (!is_inside && values_.find(value) != nullptr) result.try_emplace(value, values_.get(value));
-        });
-      }
     }
     return result;
   }
@@ -217,14 +196,6 @@ class Stages::Run {
     if (request_.progress) request_.progress(fraction);
   }
 
-  runtime::Session session_of(const std::string& graph) const {
-    runtime::SessionOptions options;
-    options.may_fuse = false;
-    runtime::Session session = runtime_.import_graph(graph, options);
-    if (!flow_.restore.empty()) session.run({}, {}, {flow_.restore});
-    return session;
-  }
-
   /// All claimed values, computed from the model's inputs.
   void run_accumulated() {
     std::map<Edge, std::vector<const PtClaim*>> wanted;
@@ -238,7 +209,7 @@ class Stages::Run {
         of_weight_.try_emplace(claim.pt_value, &claim);
       }
     }
-    const runtime::Session session = session_of(serialize(flow_, {}));
+    const runtime::Session session = unfused_session(runtime_, flow_, serialize(flow_, {}));
     std::vector<std::string> fetches;
     std::vector<decltype(wanted)::const_iterator> fetched;
     std::size_t bytes = 0, done = 0;
@@ -331,7 +302,7 @@ class Stages::Run {
     std::vector<Fetch> fetches;
     plan_ops(pieces, fetches);
     plan_stages(pieces, fetches);
-    const runtime::Session session = session_of(std::move(pieces).graph());
+    const runtime::Session session = unfused_session(runtime_, flow_, std::move(pieces).graph());
     std::vector<const Fetch*> chunk;
     std::set<int> placeholders;
     std::size_t bytes = 0;
@@ -495,7 +466,6 @@ class Stages::Run {
   void find_sources() {
     sources_ = innermost_over(request_.limit);
     spread_.places = static_cast<int>(sources_.size());
-    spread_.at_the_end = stages_[0].accumulated;
     for (const int stage : sources_) {
       spread_.largest = std::max(spread_.largest, stages_[static_cast<std::size_t>(stage)].isolated);
     }
@@ -592,11 +562,9 @@ Stages::Stages(const StageRequest& request, const Flow& flow, const runtime::Run
 Stages::~Stages() = default;
 
 const std::vector<StageResult>& Stages::results() const { return run_->results(); }
-const ModuleTree& Stages::tree() const { return run_->tree(); }
 const std::vector<int>& Stages::sources() const { return run_->sources(); }
 Spread Stages::spread() const { return run_->spread(); }
 StageValues Stages::values(int stage, bool whole) const { return run_->values(stage, whole); }
-std::map<std::string, Tensor> Stages::inputs(int stage) const { return run_->inputs(stage); }
 
 std::string_view name_of(Spread::Kind kind) {
   switch (kind) {

@@ -12,7 +12,6 @@
 #include "program/program.h"
 #include "runtime/runtime.h"
 #include "savedmodel/artefact.h"
-#include "verify/modules.h"
 #include "verify/verify.h"
 #include "verify/visibility.h"
 
@@ -36,9 +35,10 @@ struct StageValues {
   std::map<std::string, Tensor> outputs;      // PyTorch value → TensorFlow's, in PyTorch's layout
   std::map<std::string, Tensor> weights;      // parameters and buffers that the nodes read, as TensorFlow reads them
   std::map<std::string, Visibility> visible;  // of `outputs`
-  /// The nodes that compute `outputs`, as a GraphDef without variables: weights and inputs are placeholders.
+  /// With `whole`: the nodes that compute `outputs`, as a GraphDef without variables: weights and inputs are
+  /// placeholders.
   std::string graph;
-  std::map<std::string, Tensor> feeds;  // placeholder → its value, weights among them
+  std::map<std::string, Tensor> feeds;  // with `whole`: placeholder → its value, weights among them
   /// PyTorch value → the graph's tensor that holds it, and its axes as in savedmodel::PtClaim.
   std::map<std::string, std::pair<std::string, std::vector<int>>> fetches;
 };
@@ -53,15 +53,12 @@ class Stages {
   ~Stages();
 
   const std::vector<StageResult>& results() const;
-  const ModuleTree& tree() const;
   /// Stages that make an error by themselves, in the program's order: their isolated error is more than limit and noise
   /// explain, that of no submodule is. Where there is none, those whose error is more than noise explains.
   const std::vector<int>& sources() const;
   Spread spread() const;
   /// Of the stage's own nodes, or with `whole` of those of its submodules, too.
   StageValues values(int stage, bool whole) const;
-  /// What the stage reads from outside, by PyTorch's names.
-  std::map<std::string, Tensor> inputs(int stage) const;
 
  private:
   class Run;

@@ -65,7 +65,7 @@ struct Suspect {
 
 /// A counterfactual with which PyTorch computes what TensorFlow does.
 struct Confirmed {
-  std::string cause, node, evidence;
+  std::string cause, evidence;
   double error = 0;
 };
 
@@ -73,7 +73,6 @@ struct Confirmed {
 struct Explanation {
   std::vector<Confirmed> confirmed;
   std::string evidence;  // of a stage that nothing explains
-  double error = 0, noise = 0;
 };
 
 struct Request {
@@ -185,9 +184,8 @@ struct Spread {
     kGradual,        // none makes more than float32 explains; errors add up from stage to stage
   };
   Kind kind = Kind::kNone;
-  int places = 0;         // stages that make an error by themselves
-  double largest = 0;     // of their isolated errors
-  double at_the_end = 0;  // the model's own accumulated error
+  int places = 0;      // stages that make an error by themselves
+  double largest = 0;  // of their isolated errors
 };
 /// `none`, `one-place`, `several-places`, `gradual`
 std::string_view name_of(Spread::Kind kind);

@@ -6,6 +6,7 @@ import sys
 SCRIPT = """
 import sys
 import tensorflow, torch, crossload
+torch.manual_seed(1)  # with some weights all outputs are 0, which says nothing
 model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU()).eval()
 conversion = crossload.convert(model, sys.argv[1], (torch.ones(2, 4),), stages=False)
 print(conversion.report.verdict)

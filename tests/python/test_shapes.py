@@ -100,7 +100,7 @@ def test_masks_pad_in_the_sense_of_the_sample():
 
 
 def test_axes_that_cannot_vary_are_told():
-    found = fixed_axes(exported(torch.nn.Conv1d(3, 4, 2), torch.randn(1, 3, 9)), None)
+    found = fixed_axes(exported(torch.nn.Conv1d(3, 4, 2), torch.randn(1, 3, 9)), None, {})
     assert [(f["axis"], f["size"]) for f in found] == [(0, 1), (1, 3)]
     assert "1 in the sample" in found[0]["reason"] and "fixes" in found[1]["reason"]
 

@@ -74,7 +74,7 @@ Expr greatest_common_divisor(Call& call, DType dtype) {
   std::vector<int> axes(call.result_dims().size());
   std::iota(axes.begin(), axes.end(), 0);
   const Expr is_left = test.tf("NotEqual", {rest, test.scalar(dtype, 0)});
-  const Expr is_on = test.tf("Any", {is_left, test.int32s(axes)}, {{"keep_dims", false}});
+  const Expr is_on = test.reduce("Any", is_left, axes, false);
   const Exprs now = loop.values(body);
   const Expr zero = body.scalar(dtype, 0), is_done = body.tf("Equal", {now[1], zero});
   const Expr divisor = body.select(is_done, body.scalar(dtype, 1), now[1]);

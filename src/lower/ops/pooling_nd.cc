@@ -12,6 +12,7 @@ namespace {
 struct Window {  // along one axis
   int64_t size, stride, pad, dilation;
   Sym in, out;
+  bool is_ceil = false;  // the last window may reach behind the padding
 };
 using Windows = std::vector<Window>;
 
@@ -30,13 +31,14 @@ Windows windows_of(Call& call, int axes, bool has_dilation) {
   for (std::size_t i = 0; i < size.size(); ++i) {
     const int axis = static_cast<int>(i) - axes;
     const Sym out = call.result_dims()[call.result_dims().size() - size.size() + i];
-    all.push_back({size[i], stride[i], pad[i], dilation[i], x.dim(axis), out});
+    all.push_back({size[i], stride[i], pad[i], dilation[i], x.dim(axis), out, call.flag("ceil_mode")});
   }
   return all;
 }
 
 // Cells behind the padding that the last window needs (ceil_mode).
 Sym overhang(const Window& w) {
+  if (!w.is_ceil) return Sym(0);
   const Sym needed = (w.out - Sym(1)) * Sym(w.stride) + Sym((w.size - 1) * w.dilation + 1);
   return max(Sym(0), needed - (w.in + Sym(2 * w.pad)));
 }

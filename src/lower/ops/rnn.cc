@@ -103,8 +103,9 @@ Exprs block_lstm(Builder& b, Expr x, const Exprs& state, const Layer& layer) {
 }
 
 // All layers and directions: what the last layer gives, then the last states of all, stacked.
-Exprs recurrent(Call& call, Expr x, const Exprs& start, Step step) {
+Exprs recurrent(Call& call, const Exprs& start, Step step) {
   Builder& b = call.builder();
+  Expr x = call.tensor("input");
   if (call.flag("train") && call.number("dropout") != 0) {
     call.unsupported("a recurrent layer with dropout in training mode");
   }
@@ -150,11 +151,11 @@ Exprs recurrent(Call& call, Expr x, const Exprs& start, Step step) {
   return results;
 }
 
-Exprs lstm(Call& call) { return recurrent(call, call.tensor("input"), call.tensors("hx"), lstm_step); }
+Exprs lstm(Call& call) { return recurrent(call, call.tensors("hx"), lstm_step); }
 
 template <Step kStep>
 Exprs with_one_state(Call& call) {
-  return recurrent(call, call.tensor("input"), {call.tensor("hx")}, kStep);
+  return recurrent(call, {call.tensor("hx")}, kStep);
 }
 
 #define SETTINGS                                                                                           \

@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 
+#include "base/error.h"
 #include "base/scratch_folder.h"
 #include "checkpoint/weight_writer.h"
 #include "verify/diagnosis/causes.h"
@@ -66,7 +67,6 @@ Suspect suspect_of(const Request& request, const Stages& stages, int stage, bool
   suspect.module_class = result.module_class;
   suspect.nodes = values.nodes;
   suspect.values = folder / "model.safetensors";
-  suspect.tries = tries_for(*request.program, values.nodes);
   std::vector<NewTensor> tensors;
   const auto add = [&](const std::string& name, const Tensor& tensor) {
     NewTensor& one = tensors.emplace_back();
@@ -84,7 +84,13 @@ Suspect suspect_of(const Request& request, const Stages& stages, int stage, bool
   if (whole) {
     for (const auto& [name, tensor] : values.feeds) add("feed/" + name, tensor);
     suspect.fetches = values.fetches;
-    std::ofstream(folder / "stage.pb", std::ios::binary) << values.graph;
+    std::ofstream file(folder / "stage.pb", std::ios::binary);
+    file << values.graph;
+    file.close();
+    if (!file)
+      fail(ErrorKind::kEnvironment, "{}: cannot be written; is the disk full?", (folder / "stage.pb").string());
+  } else {
+    suspect.tries = tries_for(*request.program, values.nodes);
   }
   write_safetensors(folder, std::move(tensors), std::numeric_limits<uint64_t>::max(), {});
   return suspect;
