@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <vector>
 
 namespace crossload::port {
 namespace {
@@ -184,8 +185,18 @@ class Folder {
   std::map<std::string, int> assigned_;
 };
 
+// Transformers' `# Copied from` lines: its checks compare the code below with the class that is named, and what is
+// written for TensorFlow is no copy of PyTorch's.
+void drop_copy_notes(Node& tree) {
+  std::erase_if(tree.children, [](const Node& n) { return n.is("Comment") && n.text.starts_with("# Copied from "); });
+  for (Node& child : tree.children) drop_copy_notes(child);
+}
+
 }  // namespace
 
-void fold_module(Node& module) { Folder(module).block(module); }
+void fold_module(Node& module) {
+  Folder(module).block(module);
+  drop_copy_notes(module);
+}
 
 }  // namespace crossload::port

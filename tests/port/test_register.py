@@ -71,7 +71,11 @@ This model was contributed by [somebody](https://huggingface.co/somebody).
 [[autodoc]] OwnModel
     - forward
 """
-INDEX = "|  [Own](model_doc/own)  |       ✅        |         ❌         |      ❌      |\n"
+INDEX = "".join(
+    f"|  [{name}](model_doc/{name.lower()})  |       ✅        |         ❌         |      ❌      |\n"
+    for name in ("Own", "Own2", "Zoo")
+)
+CHECK_TABLE = 'MODEL_NAMES_WITH_SAME_CONFIG = {"Zoo2": "Zoo", "Own2": "Own"}\n'
 WRITTEN = """import tensorflow as tf
 from transformers.modeling_tf_utils import TFPreTrainedModel
 from transformers.models.own.configuration_own import OwnConfig
@@ -95,6 +99,7 @@ def checkout(tmp_path):
         "src/transformers/models/auto/modeling_tf_auto.py": TF_AUTO,
         "src/transformers/utils/dummy_tf_objects.py": DUMMIES, "docs/source/en/model_doc/own.md": PAGE,
         "docs/source/en/index.md": INDEX, "tests/models/own/test_modeling_own.py": "",
+        "utils/check_table.py": CHECK_TABLE,
     }  # fmt: skip
     for path, text in files.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -136,7 +141,9 @@ def test_everything_is_registered_once(checkout):
     names = [s.name for s in ast.parse(dummies).body if isinstance(s, ast.ClassDef)]
     assert names == ["TFNearModel", "TFOwnModel", "TFOwnPreTrainedModel", "TFZooModel"]
     assert "## TFOwnModel\n\n[[autodoc]] TFOwnModel\n    - call\n" in now["docs/source/en/model_doc/own.md"]
-    assert now["docs/source/en/index.md"].count("✅") == 2
+    rows = now["docs/source/en/index.md"].splitlines()
+    assert [row.count("✅") for row in rows] == [2, 2, 1]  # Own2 has the classes of Own
+    assert "verified, max error 1.0e-06\n" in now["PULL_REQUEST.md"]
     written = now["src/transformers/models/own/modeling_tf_own.py"]
     assert "from ...modeling_tf_utils import TFPreTrainedModel\nfrom .configuration_own import OwnConfig\n" in written
     assert register(checkout)["files"] == []

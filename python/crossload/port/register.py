@@ -59,8 +59,8 @@ def port_register(request, progress):
     page = f"docs/source/en/model_doc/{request['model_type'].replace('-', '_')}.md"
     if not tree.has(page):
         page = page.replace("_", "-").replace("model-doc", "model_doc")
-    title = tree.edit(page, lambda t: documentation(t, classes))
-    tree.edit("docs/source/en/index.md", lambda t: index_tick(t, os.path.basename(page)[:-3], title))
+    tree.edit(page, lambda t: documentation(t, classes))
+    tree.edit("docs/source/en/index.md", lambda t: index_tick(t, os.path.basename(page)[:-3], same_architecture(tree)))
     if request.get("test_text"):
         test = f"tests/models/{folder}/test_{module}.py"
         if tree.has("tests"):
@@ -101,13 +101,11 @@ class Tree:
     def edit(self, path, change):
         if not self.has(path):
             self.skipped.append(f"{path}: is not in this tree")
-            return None
-        text = self.read(path)
-        made = change(text)
+            return
+        made = change(self.read(path))
         if path.endswith(".py"):
             ast.parse(made)
         self.write(path, made)
-        return text
 
     def finish(self, dry_run):
         files = []
@@ -381,22 +379,37 @@ def documentation(text, classes):
     return text
 
 
-def index_tick(text, page, _):
-    """The tick in the column of TensorFlow."""
-    row = re.compile(rf"(\| +\[[^\]]+\]\(model_doc/{re.escape(page)}\) +\| +\S+ +\| +)(\S+)( +\|)")
-    return row.sub(lambda m: m.group(1) + "✅" + m.group(3), text)
+def same_architecture(tree):
+    """{name in the index: name of the model whose classes it has}, which `utils/check_table.py` of the tree says."""
+    script = "utils/check_table.py"
+    if not tree.has(script):
+        return {}
+    for node in ast.parse(tree.read(script)).body:
+        if isinstance(node, ast.Assign) and [ast.unparse(t) for t in node.targets] == ["MODEL_NAMES_WITH_SAME_CONFIG"]:
+            return ast.literal_eval(node.value)
+    return {}
+
+
+def index_tick(text, page, same):
+    """The tick in the column of TensorFlow, of a model's row and of those that have its classes."""
+    row = re.compile(r"^(\| +\[([^\]]+)\]\(model_doc/([^)]+)\) +\| +\S+ +\| +)(\S+)( +\|)", re.M)
+    names = {m.group(2) for m in row.finditer(text) if m.group(3) == page}
+    names |= {name for name, other in same.items() if other in names}
+    return row.sub(lambda m: m.group(1) + ("✅" if m.group(2) in names else m.group(4)) + m.group(5), text)
 
 
 def pull_request_text(request, tree, folder):
     test = f"tests/models/{folder}/test_{request['module']}.py"
     verdict = request.get("verdict") or "unverified"
+    error = request.get("max_error")
+    compared = f"{verdict}, max error {error:.1e}" if isinstance(error, float) else "not compared here"
     lines = [
         f"# Add TF {request['base'].removesuffix('Model')}",
         "",
         f"TensorFlow classes of `{request['model_type']}`: {', '.join(request['classes'])}.",
         "",
         f"- [{'x' if verdict in ('verified', 'within-noise') else ' '}] outputs, hidden states and weights equal to PyTorch's:"
-        f" `crossload port MODEL DIR`: {verdict}, max error {request.get('max_error')}",
+        f" `crossload port MODEL DIR`: {compared}",
         f"- [x] registered: `crossload port MODEL DIR --into CHECKOUT`: {len(tree.changed)} files",
         f"- [ ] tests: `NVIDIA_TF32_OVERRIDE=0 RUN_SLOW=1 RUN_PT_TF_CROSS_TESTS=1 py.test -vv {test}`: not run here",
         "- [ ] consistency: `make fixup`: not run here",
