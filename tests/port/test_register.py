@@ -73,8 +73,11 @@ This model was contributed by [somebody](https://huggingface.co/somebody).
 """
 INDEX = "".join(
     f"|  [{name}](model_doc/{name.lower()})  |       ✅        |         ❌         |      ❌      |\n"
-    for name in ("Own", "Own2", "Zoo")
+    for name in ("Own", "Own2", "OwnCode", "Zoo")
 )
+NAMES = """CONFIG_MAPPING_NAMES = OrderedDict([("own", "OwnConfig"), ("own_code", "OwnConfig"), ("zoo", "ZooConfig")])
+MODEL_NAMES_MAPPING = OrderedDict([("own", "Own"), ("own2", "Own2"), ("own_code", "OwnCode"), ("zoo", "Zoo")])
+"""
 CHECK_TABLE = 'MODEL_NAMES_WITH_SAME_CONFIG = {"Zoo2": "Zoo", "Own2": "Own"}\n'
 WRITTEN = """import tensorflow as tf
 from transformers.modeling_tf_utils import TFPreTrainedModel
@@ -99,7 +102,7 @@ def checkout(tmp_path):
         "src/transformers/models/auto/modeling_tf_auto.py": TF_AUTO,
         "src/transformers/utils/dummy_tf_objects.py": DUMMIES, "docs/source/en/model_doc/own.md": PAGE,
         "docs/source/en/index.md": INDEX, "tests/models/own/test_modeling_own.py": "",
-        "utils/check_table.py": CHECK_TABLE,
+        "utils/check_table.py": CHECK_TABLE, "src/transformers/models/auto/configuration_auto.py": NAMES,
     }  # fmt: skip
     for path, text in files.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -142,7 +145,7 @@ def test_everything_is_registered_once(checkout):
     assert names == ["TFNearModel", "TFOwnModel", "TFOwnPreTrainedModel", "TFZooModel"]
     assert "## TFOwnModel\n\n[[autodoc]] TFOwnModel\n    - call\n" in now["docs/source/en/model_doc/own.md"]
     rows = now["docs/source/en/index.md"].splitlines()
-    assert [row.count("✅") for row in rows] == [2, 2, 1]  # Own2 has the classes of Own
+    assert [row.count("✅") for row in rows] == [2, 2, 2, 1]  # Own2 and OwnCode have the classes of Own
     assert "verified, max error 1.0e-06\n" in now["PULL_REQUEST.md"]
     written = now["src/transformers/models/own/modeling_tf_own.py"]
     assert "from ...modeling_tf_utils import TFPreTrainedModel\nfrom .configuration_own import OwnConfig\n" in written

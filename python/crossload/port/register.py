@@ -60,7 +60,7 @@ def port_register(request, progress):
     if not tree.has(page):
         page = page.replace("_", "-").replace("model-doc", "model_doc")
     tree.edit(page, lambda t: documentation(t, classes))
-    tree.edit("docs/source/en/index.md", lambda t: index_tick(t, os.path.basename(page)[:-3], same_architecture(tree)))
+    tree.edit("docs/source/en/index.md", lambda t: index_tick(t, names_in_the_index(tree, request["model_type"])))
     if request.get("test_text"):
         test = f"tests/models/{folder}/test_{module}.py"
         if tree.has("tests"):
@@ -379,23 +379,31 @@ def documentation(text, classes):
     return text
 
 
-def same_architecture(tree):
-    """{name in the index: name of the model whose classes it has}, which `utils/check_table.py` of the tree says."""
-    script = "utils/check_table.py"
-    if not tree.has(script):
-        return {}
-    for node in ast.parse(tree.read(script)).body:
-        if isinstance(node, ast.Assign) and [ast.unparse(t) for t in node.targets] == ["MODEL_NAMES_WITH_SAME_CONFIG"]:
-            return ast.literal_eval(node.value)
-    return {}
+def names_in_the_index(tree, model_type):
+    """The names under which the index lists the classes of a model: its own, those of model types with the same
+    configuration class, and those that `utils/check_table.py` of the tree says have the same."""
+    auto, script = f"{tree.package}/models/auto/configuration_auto.py", "utils/check_table.py"
+    known = {}
+    for path in (auto, script):
+        for node in ast.parse(tree.read(path)).body if tree.has(path) else ():
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                known[node.targets[0].id] = node.value
+    configs, titles = (pairs_of(known.get(name)) for name in ("CONFIG_MAPPING_NAMES", "MODEL_NAMES_MAPPING"))
+    names = {titles[t] for t, c in configs.items() if c == configs.get(model_type) and t in titles}
+    same = ast.literal_eval(known.get("MODEL_NAMES_WITH_SAME_CONFIG") or ast.Dict([], []))
+    return names | {name for name, other in same.items() if other in names}
 
 
-def index_tick(text, page, same):
-    """The tick in the column of TensorFlow, of a model's row and of those that have its classes."""
-    row = re.compile(r"^(\| +\[([^\]]+)\]\(model_doc/([^)]+)\) +\| +\S+ +\| +)(\S+)( +\|)", re.M)
-    names = {m.group(2) for m in row.finditer(text) if m.group(3) == page}
-    names |= {name for name, other in same.items() if other in names}
-    return row.sub(lambda m: m.group(1) + ("✅" if m.group(2) in names else m.group(4)) + m.group(5), text)
+def pairs_of(value):
+    """The entries of `OrderedDict([("key", "value"), …])`."""
+    pairs = [p.elts for p in ast.walk(value) if isinstance(p, ast.Tuple) and len(p.elts) == 2] if value else []
+    return {k.value: v.value for k, v in pairs if isinstance(k, ast.Constant) and isinstance(v, ast.Constant)}
+
+
+def index_tick(text, names):
+    """The tick in the column of TensorFlow, in the rows of these names."""
+    row = re.compile(r"^(\| +\[([^\]]+)\]\(model_doc/[^)]+\) +\| +\S+ +\| +)(\S+)( +\|)", re.M)
+    return row.sub(lambda m: m.group(1) + ("✅" if m.group(2) in names else m.group(3)) + m.group(4), text)
 
 
 def pull_request_text(request, tree, folder):
