@@ -84,6 +84,18 @@ TEST_CASE("notes of copies in PyTorch go, other comments stay") {
   CHECK(module[1].size() == 1);
 }
 
+TEST_CASE("a text of several lines beside other arguments is split from them") {
+  Node call = make("Call");
+  call.children = {name("say"), make("Str", "\"\"\"one\n    two\"\"\"")};
+  Node statement = make("Expr");
+  statement.children = {call};
+  Node module = make("Module");
+  module.children = {statement};
+  CHECK(print_module(module) == "say(\"\"\"one\n    two\"\"\")\n");
+  module.children[0].children[0].children.push_back(name("X"));
+  CHECK(print_module(module) == "say(\n    \"\"\"one\n    two\"\"\",\n    X,\n)\n");
+}
+
 TEST_CASE("long lines are split as ruff splits them") {
   const Node one = parse_expression(
       "keras.layers.Dense(units=self.all_head_size_of_the_attention, use_bias=config.attention_bias, "

@@ -153,6 +153,40 @@ def test_everything_is_registered_once(checkout):
     assert state(checkout) == now
 
 
+def test_newer_trees_import_all_of_each_file(checkout):
+    """Transformers 4.47 and later list a file's names in the file, and import the files in the order of their names."""
+    init = checkout / "src/transformers/models/own/__init__.py"
+    init.write_text("""from ...utils import _LazyModule
+from ...utils.import_utils import define_import_structure
+
+
+if TYPE_CHECKING:
+    from .configuration_own import *
+    from .modeling_own import *
+    from .tokenization_own import *
+else:
+    import sys
+""")
+    answer = register(
+        checkout, classes=["TFOwnPreTrainedModel", "TFOwnModel", *(f"TFOwnFor{'Own' * i}" for i in (4, 8, 9))]
+    )
+    assert (
+        "    from .modeling_own import *\n    from .modeling_tf_own import *\n    from .tokenization"
+        in init.read_text()
+    )
+    written = (checkout / "src/transformers/models/own/modeling_tf_own.py").read_text()
+    assert written.endswith(
+        f'    "TFOwnModel",\n    "TFOwnFor{"Own" * 4}",\n    "TFOwnFor{"Own" * 8}",\n    "TFOwnFor{"Own" * 9}",\n]\n'
+    )
+    assert len(answer["files"]) == 9
+    register(checkout, classes=["TFOwnPreTrainedModel", "TFOwnModel"], force=True)
+    assert init.read_text().count("modeling_tf_own") == 1
+    assert (
+        '\n\n\n__all__ = ["TFOwnPreTrainedModel", "TFOwnModel"]\n'
+        in (checkout / "src/transformers/models/own/modeling_tf_own.py").read_text()
+    )
+
+
 def test_a_class_that_comes_later_is_added(checkout):
     register(checkout)
     before = state(checkout)

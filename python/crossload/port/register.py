@@ -11,6 +11,7 @@ import re
 
 from ..errors import WorkerError
 
+WIDTH = 119  # of a line in Transformers
 TRY = """try:
     if not is_tf_available():
         raise OptionalDependencyNotAvailable()
@@ -163,7 +164,10 @@ def relative_imports(text, folder):
 
 
 def with_all(text, classes):
-    return text.rstrip("\n") + "\n\n\n__all__ = [" + ", ".join(f'"{name}"' for name in classes) + "]\n"
+    line = "__all__ = [" + ", ".join(f'"{name}"' for name in classes) + "]\n"
+    if len(line) > WIDTH + 1:
+        line = "__all__ = [\n" + "".join(f'    "{name}",\n' for name in classes) + "]\n"
+    return text.rstrip("\n") + "\n\n\n" + line
 
 
 def asks(statement, function):
@@ -205,8 +209,10 @@ def model_init(text, module, classes):
     if "define_import_structure" in text:
         if f"from .{module} import *" in text:
             return text
-        block = type_checking(ast.parse(text))
-        return insert(text, block.body[-1].end_lineno, f"    from .{module} import *\n")
+        imports = [s for s in type_checking(ast.parse(text)).body if isinstance(s, ast.ImportFrom)]
+        before = [s.end_lineno for s in imports if (s.module or "") < module]
+        line = before[-1] if before else imports[0].lineno - 1
+        return insert(text, line, f"    from .{module} import *\n")
     if f'"{module}"' in text:
         text = without_block(text, module)
     structure = f'_import_structure["{module}"] = [\n{name_list(classes, 4)}]\n'
