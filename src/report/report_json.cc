@@ -34,6 +34,35 @@ Json layers_json(const verify::LayerReport& layers) {
           {"not_isolated", notes_json(layers.not_isolated)}};
 }
 
+Json gradients_json(const verify::GradientReport& gradients) {
+  Json parameters = Json::array();
+  for (const verify::GradientResult& one : gradients.parameters) {
+    parameters.push_back({{"name", one.of.name},
+                          {"variable", one.variable},
+                          {"shape", one.of.shape},
+                          {"dtype", name_of(one.of.dtype)},
+                          {"max_error", number(one.of.max_error)},
+                          {"mean_error", number(one.of.mean_error)},
+                          {"cosine", number(one.of.cosine)},
+                          {"largest", number(one.largest)},
+                          {"noise", number(one.of.noise)},
+                          {"tf_truth", number(one.of.tf_truth)},
+                          {"pt_truth", number(one.of.pt_truth)},
+                          {"verdict", verify::name_of(one.of.verdict)},
+                          {"first_over_limit", one.is_first}});
+  }
+  return {{"verdict", verify::name_of(gradients.verdict)},
+          {"max_error", number(gradients.max_error)},
+          {"parameters", std::move(parameters)},
+          {"without", gradients.without},
+          {"only_pytorch", gradients.only_pytorch},
+          {"only_tensorflow", gradients.only_tensorflow},
+          {"unpaired", gradients.unpaired},
+          {"untied", gradients.untied},
+          {"frozen", gradients.frozen},
+          {"error", gradients.error.empty() ? Json(nullptr) : Json(gradients.error)}};
+}
+
 }  // namespace
 
 nlohmann::ordered_json to_json(const Report& report) {
@@ -126,6 +155,7 @@ nlohmann::ordered_json to_json(const Report& report) {
                          {"evidence", finding.evidence},
                          {"counterfactual_error", number(finding.counterfactual_error)}});
   }
+  json["gradients"] = result.gradients ? gradients_json(*result.gradients) : Json(nullptr);
   json["weights"] = {{"count", report.weights.count},
                      {"bytes", report.weights.bytes},
                      {"unused", report.weights.unused},

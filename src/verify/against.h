@@ -60,6 +60,9 @@ struct AgainstRequest {
   Pairing pairing;
 };
 
+/// The shapes of inputs and outputs, in the form in which masks and outputs are looked up.
+program::Program shapes_of(const AgainstRequest& request);
+
 /// Compares. A stage is first over the limit when no stage that ends before is over both in the whole model and by
 /// itself; where nothing is over by itself, the first in the whole model. Values are compared in PyTorch's layout:
 /// TensorFlow's channels may stand last, neighbouring axes may be joined. Throws `kBadInput` for damaged files.
