@@ -32,13 +32,12 @@ bool steers(uint32_t code) {
          (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
 }
 
-}  // namespace
-
-std::string plain_text(std::string_view text) {
+std::string plain(std::string_view text, std::string_view allowed) {
   std::string result;
   for (std::size_t at = 0; at < text.size();) {
     const Symbol symbol = symbol_at(text, at);
-    if (!symbol.is_valid || steers(symbol.code)) {
+    const bool is_allowed = symbol.bytes == 1 && allowed.find(text[at]) != std::string_view::npos;
+    if (!symbol.is_valid || (steers(symbol.code) && !is_allowed)) {
       result += '?';
     } else {
       result += text.substr(at, symbol.bytes);
@@ -47,5 +46,11 @@ std::string plain_text(std::string_view text) {
   }
   return result;
 }
+
+}  // namespace
+
+std::string plain_text(std::string_view text) { return plain(text, ""); }
+
+std::string plain_lines(std::string_view text) { return plain(text, "\n\t"); }
 
 }  // namespace crossload::cli

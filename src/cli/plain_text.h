@@ -10,4 +10,7 @@ namespace crossload::cli {
 /// turn the writing direction, and bytes that are no UTF-8.
 std::string plain_text(std::string_view text);
 
+/// The same for text of several lines, such as source code: line breaks and tabs stay.
+std::string plain_lines(std::string_view text);
+
 }  // namespace crossload::cli

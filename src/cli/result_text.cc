@@ -113,9 +113,10 @@ std::string port_text(const json& result, bool color, bool verbose) {
   const bool is_good = verdict == "verified" || verdict == "within-noise";
   std::string text;
   if (!result.at("written").get<bool>()) {
-    text += result.at("text").get<std::string>();
-    if (result.contains("into")) {
-      for (const json& file : result.at("into").at("files")) text += "\n" + text_of(file, "diff");
+    if (!result.contains("into")) {
+      text = plain_lines(result.at("text").get<std::string>());
+    } else {
+      for (const json& file : result.at("into").at("files")) text += plain_lines(file.value("diff", ""));
     }
     return text + fmt::format("# would be written to {}\n", plain_text(text_of(result, "file")));
   }

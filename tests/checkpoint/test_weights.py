@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import h5py
 import keras_files
@@ -507,6 +508,28 @@ def test_numbers_too_large_for_the_dtype_are_told_and_kept(bert, weights, tmp_pa
     refused = run("weights", source, source, "--to", "safetensors", "--dtype", "float16", "--force")
     assert refused.code == 2
     assert (source / "model.safetensors").read_bytes() == before
+
+
+def keys_of(value, path=""):
+    """Every key of a document with those above it, `weights.count`."""
+    for item in value if isinstance(value, list) else [value] if isinstance(value, dict) else []:
+        for key, inner in item.items() if isinstance(item, dict) else ():
+            yield path + key
+            yield from keys_of(inner, f"{path}{key}.")
+
+
+def test_the_report_page_describes_every_key(bert, weights, tmp_path):
+    page = (Path(__file__).parents[2] / "docs/report.md").read_text()
+    section = page[page.index("## What `crossload weights --json` prints") :]
+    source = tmp_path / "old"
+    shutil.copytree(bert, source)
+    save_file(
+        weights | {"embeddings.position_ids": torch.arange(16)[None]}, source / "model.safetensors", {"format": "pt"}
+    )
+    keys = set(keys_of(converted(source, tmp_path / "out")))
+    assert "weights.expected.reason" in keys
+    told = {key: (f"`{key}`", f"`{key}.", f"`{key.split('.')[-1]}`") for key in keys}
+    assert [key for key, forms in sorted(told.items()) if not any(form in section for form in forms)] == []
 
 
 def test_one_shard_of_several_is_refused(bert, tmp_path):

@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch")
 
 import crossload
 from crossload.inputs.cases import make_cases
-from crossload.program.guards import broken_guard, guards_of
+from crossload.program.guards import broken_guard
 from crossload.trace.request import fixed_axes
 
 AUTO = torch.export.Dim.AUTO
@@ -15,13 +15,6 @@ AUTO = torch.export.Dim.AUTO
 def exported(module, *inputs):
     shapes = tuple(dict.fromkeys(range(x.dim()), AUTO) for x in inputs)
     return torch.export.export(module.eval(), inputs, dynamic_shapes=shapes)
-
-
-class Halves(torch.nn.Module):
-    """Takes an even length only."""
-
-    def forward(self, x):
-        return x.unflatten(1, (2, -1)).sum(1) if x.shape[1] % 2 == 0 else x
 
 
 @pytest.mark.parametrize(
@@ -126,16 +119,33 @@ def test_one_row_becomes_two_unless_the_model_refuses(tmp_path):
     assert any(f["axis"] == 0 and f["size"] == 1 for f in report["fixed_axes"])
 
 
-def test_a_model_of_one_shape_says_so_beside_its_verdict(tmp_path):
-    class Square(torch.nn.Module):
-        def forward(self, x):
-            torch._check(x.shape[1] % 40 == 0)
-            return x.reshape(x.shape[0], 40, -1).sum(1) * x.shape[1]
+class Multiples(torch.nn.Module):
+    def forward(self, x):
+        torch._check(x.shape[0] % 40 == 0)
+        return x * 2
 
-    report = report_of(Square(), (torch.randn(1, 40),), tmp_path, dynamic=True)
-    shapes, dropped = report["shapes"], report["dropped_shapes"]
-    assert len(shapes) + len(dropped) > 1 or report["fixed_axes"]
-    assert guards_of(exported(Halves(), torch.randn(2, 8))) is not None
+
+class OneLength(torch.nn.Module):
+    def forward(self, x):
+        length = x.shape[0]
+        torch._check(length * length == 40 * length)
+        return x * 2
+
+
+def test_another_shape_that_keeps_the_guards_is_found(tmp_path):
+    report = report_of(Multiples(), (torch.randn(40),), tmp_path)
+    assert [s["inputs"] for s in report["shapes"]] == [{"x": [40]}, {"x": [80]}]
+    assert {s["shape"] for s in report["dropped_shapes"]} >= {"41", "1"}
+    assert all("% 40" in s["reason"] for s in report["dropped_shapes"])
+    assert report["verdict"] == "verified" and report["verdict_note"] is None
+
+
+def test_a_model_of_one_shape_says_so_beside_its_verdict(tmp_path):
+    report = report_of(OneLength(), (torch.randn(40),), tmp_path)
+    assert [s["inputs"] for s in report["shapes"]] == [{"x": [40]}]
+    assert {s["shape"] for s in report["dropped_shapes"]} >= {"41", "1", "80"}
+    assert report["verdict"] == "verified"
+    assert report["verdict_note"].startswith("compared at one shape, 40; another one: breaks the program's guard")
 
 
 @pytest.mark.parametrize("wrap", [torch.compile, torch.nn.DataParallel])
