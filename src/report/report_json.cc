@@ -1,4 +1,7 @@
+#include <fmt/format.h>
+
 #include <cmath>
+#include <string>
 
 #include "report/report.h"
 #include "report/shapes_tried.h"
@@ -13,6 +16,9 @@ Json number(double value) {
   if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
   return value;
 }
+
+/// The shortest decimal number that is this float.
+double short_number(float value) { return std::stod(fmt::format("{}", value)); }
 
 /// Names come from files; what is no UTF-8 in them must not stop the report.
 Json valid(const Json& json) {
@@ -32,6 +38,24 @@ Json layers_json(const verify::LayerReport& layers) {
           {"without_layer", layers.without_layer},
           {"other_structure", notes_json(layers.other_structure)},
           {"not_isolated", notes_json(layers.not_isolated)}};
+}
+
+Json picture_json(const verify::ErrorPicture& picture) {
+  Json points = Json::array(), errors = Json::array();
+  // As text that says a float32 exactly, not the double nearest to it.
+  for (const auto& [pt, tf] : picture.points) points.push_back({short_number(pt), short_number(tf)});
+  for (const double error : picture.errors) errors.push_back(number(error));
+  return {{"output", picture.output.empty() ? Json(nullptr) : Json(picture.output)},
+          {"module", picture.output.empty() ? Json(picture.module) : Json(nullptr)},
+          {"value", picture.value.empty() ? Json(nullptr) : Json(picture.value)},
+          {"shape", picture.shape},
+          {"max_error", number(picture.max_error)},
+          {"worst", picture.worst},
+          {"points", std::move(points)},
+          {"axis_names", picture.axis_names},
+          {"axes", picture.axes},
+          {"cells", picture.cells},
+          {"errors", std::move(errors)}};
 }
 
 Json gradients_json(const verify::GradientReport& gradients) {
@@ -148,6 +172,8 @@ nlohmann::ordered_json to_json(const Report& report) {
   json["spread"] = {{"kind", verify::name_of(result.spread.kind)},
                     {"places", result.spread.places},
                     {"largest", number(result.spread.largest)}};
+  Json& pictures = json["pictures"] = Json::array();
+  for (const verify::ErrorPicture& picture : result.pictures) pictures.push_back(picture_json(picture));
   Json& diagnosis = json["diagnosis"] = Json::array();
   for (const verify::Diagnosis& finding : result.diagnosis) {
     diagnosis.push_back({{"module", finding.module},

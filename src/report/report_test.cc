@@ -222,6 +222,7 @@ TEST_CASE("docs/report.md describes every key") {
   report.fixed_axes = {{"pixels", 1, 3, "the model fixes it"}};
   report.result.diagnosis.push_back({"encoder", "epsilon", "1e-5 and 1e-12", 1e-7});
   report.result.gradients.emplace().parameters.resize(1);
+  report.result.pictures.resize(1);
   std::set<std::string> keys;
   collect_keys(to_json(report), keys);
   REQUIRE(keys.count("counterfactual_error") == 1);
@@ -239,7 +240,7 @@ TEST_CASE("json: the keys in the order of docs/report.md") {
   CHECK(keys ==
         "model commit class against model_type verdict verdict_note max_error limit dynamic shapes dropped_shapes "
         "fixed_axes "
-        "outputs stages choices layers spread diagnosis gradients "
+        "outputs stages choices layers spread pictures diagnosis gradients "
         "weights files "
         "timings_s "
         "peak_rss_mib trace_cache versions notes ");

@@ -208,6 +208,20 @@ struct LayerReport {
   std::vector<LayerNote> not_isolated;      // partners that cannot be called with PyTorch's inputs
 };
 
+/// A difference to be looked at, see picture.h.
+struct ErrorPicture {
+  std::string output;         // an output of the model, in the traced case; empty for a stage
+  std::string module, value;  // a stage that was given PyTorch's inputs (its name as in the report), and its value
+  Dims shape;
+  double max_error = 0;
+  Dims worst;                                   // the position of it
+  std::vector<std::pair<float, float>> points;  // PyTorch's value and TensorFlow's
+  std::vector<std::string> axis_names;          // of all axes
+  std::vector<int> axes;                        // those shown, two or fewer
+  std::vector<int64_t> cells;                   // along each of them
+  std::vector<double> errors;                   // row-major; kUnknown where all is hidden
+};
+
 /// The gradient of the scalar by one parameter. `of.name` is PyTorch's name of it; its noise is that of gradients.
 struct GradientResult {
   OutputResult of;
@@ -243,6 +257,7 @@ struct Result {
   Spread spread;
   std::vector<Suspect> wanted;  // those of Request::wanted_stages
   std::vector<Diagnosis> diagnosis;
+  std::vector<ErrorPicture> pictures;       // of the worst output and of the first stage over its limit
   std::optional<GradientReport> gradients;  // when they were asked for
   std::vector<std::string> notes;
   std::string verdict_note;  // what the verdict does not cover, for the line that gives it; empty when it covers all
