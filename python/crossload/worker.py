@@ -166,6 +166,12 @@ def _against_run(request, progress, session):
     return against_run(request, progress, session)
 
 
+def _against_explain(request, progress, session):
+    from .against.explain import against_explain
+
+    return against_explain(request, progress, session)
+
+
 def _gradients_pytorch(request, progress, session):
     from .gradients.request import gradients_pytorch
 
@@ -222,6 +228,7 @@ HANDLERS = {
     "against_pytorch": _against_pytorch,
     "against_open": _against_open,
     "against_run": _against_run,
+    "against_explain": _against_explain,
     "gradients_pytorch": _gradients_pytorch,
     "gradients_tensorflow": _gradients_tensorflow,
     "gradients_against_pytorch": _gradients_against_pytorch,
@@ -248,6 +255,7 @@ NEEDED = {
     "port_register": ("checkout", "folder", "module", "model_type", "base", "classes", "file_text"),
     "against_pytorch": ("model", "out"),
     "against_run": ("out",),
+    "against_explain": ("values", "layer", "tries", "pairs"),
     "gradients_pytorch": ("model", "case", "coefficients", "out"),
     "gradients_tensorflow": ("saved_model", "case", "coefficients", "out"),
     "gradients_against_pytorch": ("coefficients", "out"),

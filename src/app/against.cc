@@ -15,6 +15,7 @@
 #include "runtime/runtime.h"
 #include "savedmodel/artefact.h"
 #include "verify/against.h"
+#include "verify/diagnosis/causes.h"
 #include "verify/outputs.h"
 
 namespace crossload::app {
@@ -123,6 +124,22 @@ void add_runs(verify::AgainstRequest& ask, const json& answer, const fs::path& f
   for (const json& item : answer.at("counts")) ask.counts[item.at("layer")] = item.at("calls");
 }
 
+json with_suspect(json ask, const verify::LayerSuspect& suspect) {
+  ask["values"] = suspect.values.string();
+  ask["module"] = suspect.module;
+  ask["class_of_module"] = suspect.module_class;
+  ask["call"] = suspect.call;
+  ask["layer"] = suspect.layer;
+  // The worker has the module's program, and with it the operations that a cause may concern.
+  json& tries = ask["tries"] = json::array();
+  for (const verify::CauseRow& row : verify::cause_table()) {
+    tries.push_back({{"cause", std::string(row.cause)},
+                     {"counterfactual", std::string(row.counterfactual)},
+                     {"operations", std::string(row.operations)}});
+  }
+  return ask;
+}
+
 class Comparison {
  public:
   Comparison(const AgainstRequest& request, const PythonEnvironment& environment, PythonSide& python,
@@ -172,6 +189,15 @@ class Comparison {
       run_saved_model(saved_model, comparison);
     }
     const Stopwatch watch;
+    if (saved_model.empty()) {
+      comparison.explain = [&](const verify::LayerSuspect& suspect) {
+        throw_if_interrupted();
+        json about = ask;
+        about["pairs"] = pairs_;
+        about["do"] = "against_explain";
+        return explanation_in(python_.ask(with_suspect(std::move(about), suspect), progress_));
+      };
+    }
     report_.result = verify::compare_against(comparison);
     if (request_.gradients) add_gradients(ask, comparison);
     report_.timings.verify = watch.seconds();

@@ -64,6 +64,7 @@ class Verification {
       compare_case(session, *cases[i]);
     }
     settle_verdict(result_, request_.strict);
+    if (result_.verdict == Verdict::kVerified) result_.pictures.clear();  // there is nothing to see
     if (!choices_note_.empty() && result_.verdict == Verdict::kWithinNoise) {
       if (!result_.verdict_note.empty()) result_.verdict_note += "; ";
       result_.verdict_note += choices_note_;

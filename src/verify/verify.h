@@ -257,7 +257,7 @@ struct Result {
   Spread spread;
   std::vector<Suspect> wanted;  // those of Request::wanted_stages
   std::vector<Diagnosis> diagnosis;
-  std::vector<ErrorPicture> pictures;       // of the worst output and of the first stage over its limit
+  std::vector<ErrorPicture> pictures;       // unless verified: of the worst output, of the first stage over its limit
   std::optional<GradientReport> gradients;  // when they were asked for
   std::vector<std::string> notes;
   std::string verdict_note;  // what the verdict does not cover, for the line that gives it; empty when it covers all

@@ -19,7 +19,7 @@ LAYERS = {
     "reference": {"errors", "session", "model", "program", "inputs", "trace"},
     "pt_to_tf": {"errors", "model"},
     "port": {"errors"},
-    "against": {"errors", "session", "model", "inputs", "trace", "reference"},
+    "against": {"errors", "session", "model", "program", "inputs", "trace", "reference"},
     "gradients": {"errors", "model", "trace", "reference", "against"},
     "plain_hdf5": {"errors"},
     "worker": {

@@ -7,7 +7,7 @@ from ..against.keras import run, set_flags
 from ..against.leaves import output_leaves
 from ..against.noise import more_ways, ways
 from ..against.pytorch import SEED, eager_attention
-from ..against.weights import found_key, own_variables, short_name
+from ..against.weights import own_variables, parameter_key, short_name
 from ..errors import WorkerError, first_line, last_lines
 from ..model.flags import flags_set
 from ..reference.interpret import double_default
@@ -58,16 +58,6 @@ def gradients_against_pytorch(request, progress, session):
         "without": without,
         "runs": kinds,
     }
-
-
-def parameter_key(state, module, variable):
-    """(the parameter of a module that a variable of its layer is, or None, scope): a scope in the variable's name may
-    stand for a module below it (`word_embeddings/weight`)."""
-    key = found_key(state, module, short_name(variable))
-    if key is not None:
-        return key, []
-    scope = variable.name.split(":")[0].split("/")[-2:-1]
-    return found_key(state, ".".join([*filter(None, [module]), *scope]), short_name(variable)), scope
 
 
 def gradients_against_keras(request, progress, session):
