@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,8 @@ RECORDS = ROOT / "docs/figures.json"
 FIGURE = re.compile(r"<!--figure ([\w.-]+)-->(.*?)<!--end-->", re.S)
 STAGE_ROWS = 12  # of the tour's table of stages; the rest is `…`
 
-sys.path.insert(0, str(ROOT / "tools/zoo"))
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tools/zoo")]
+import chromium  # noqa: E402
 import coverage  # noqa: E402
 
 
@@ -156,8 +158,28 @@ def with_few_stages(text):
     return "\n".join([*lines[: first + STAGE_ROWS], "      …", *lines[end:]])
 
 
+def picture_of_report(model, folder, environment):
+    """README's picture: the report of a conversion whose model has another activation now."""
+    changed = folder / "all-MiniLM-L6-v2-changed"
+    shutil.copytree(model, changed)
+    config = json.loads((changed / "config.json").read_text())
+    (changed / "config.json").write_text(json.dumps(config | {"hidden_act": "gelu_new"}))
+    command = ["crossload", "verify", changed.name, "minilm", "-q"]
+    run = subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if run.returncode != 1:
+        raise RuntimeError(f"{' '.join(command)}: exit code {run.returncode}, a mismatch is 1\n{run.stderr}")
+    with chromium.Browser() as browser:
+        browser.open(folder / "minilm/report.html", 1000)
+        # The place on this machine is nobody's business.
+        place = json.dumps(str((folder / "minilm").resolve()))
+        browser.run(
+            f"(e => {{ e.textContent = e.textContent.replace({place}, 'minilm') }})(document.querySelector('.command'))"
+        )
+        browser.picture(ROOT / "docs/report.png", 1530)
+
+
 def tour(model):
-    """Runs what README and docs/pt_to_tf.md show, in a folder of its own, on the model under its usual name."""
+    """Runs what README and docs/pt_to_tf.md show, and renews docs/report.png, in a folder of its own, on the model under its usual name."""
     folder = ROOT / "build/tour"
     subprocess.run(["rm", "-rf", folder], check=True)
     folder.mkdir(parents=True)
@@ -184,6 +206,8 @@ def tour(model):
     if (ROOT / ".venv-tf4/bin/python").exists():
         arguments = ("--model-name", name, "--local-dir", "minilm-tf", "--no-pr")
         found["pt-to-tf"] = [shown("crossload", "pt-to-tf", *arguments)]
+    if chromium.program() is not None:
+        picture_of_report(model, folder, environment)
     record("tour", records().get("tour", {}) | found)
 
 

@@ -194,6 +194,7 @@ def verify(
     cache: bool | None = None,
     strict: bool | None = None,
     stages: bool | None = None,
+    gradients: bool | None = None,
     revision: str | None = None,
     token: str | None = None,
     trust_remote_code: bool | None = None,
@@ -208,13 +209,14 @@ def verify(
         what it was converted with. Or a Keras model (Keras 2 or 3) that somebody wrote, with its weights: its outputs are compared
         at several shapes, and each layer with the PyTorch module of its name (`report.stages`, `report.layers`).
     names: of a Keras model: {path of a layer: path of a module} for layers of other names.
+    gradients: compare the gradient by each parameter as well (`report.gradients`).
     The others are those of `convert`. Nothing of the two models is changed.
     """
     if not isinstance(tf_model, (str, os.PathLike, Conversion)):
         return _verify_against(
             pt_model, tf_model, inputs, names, progress,
             {"max_error": float(max_error), "class": model_class, "text": text, "hidden_states": hidden_states,
-             "attentions": attentions, "strict": strict, "stages": stages, "revision": revision, "token": token,
+             "attentions": attentions, "strict": strict, "stages": stages, "gradients": gradients, "revision": revision, "token": token,
              "trust_remote_code": trust_remote_code, "offline": offline},
         )  # fmt: skip
     fields = {
@@ -226,6 +228,7 @@ def verify(
         "cache": cache,
         "strict": strict,
         "stages": stages,
+        "gradients": gradients,
         "revision": revision,
         "token": token,
         "trust_remote_code": trust_remote_code,

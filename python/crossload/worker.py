@@ -166,6 +166,42 @@ def _against_run(request, progress, session):
     return against_run(request, progress, session)
 
 
+def _against_explain(request, progress, session):
+    from .against.explain import against_explain
+
+    return against_explain(request, progress, session)
+
+
+def _gradients_pytorch(request, progress, session):
+    from .gradients.request import gradients_pytorch
+
+    return gradients_pytorch(request, progress, session)
+
+
+def _gradients_tensorflow(request, progress, session):
+    from .gradients.request import gradients_tensorflow
+
+    return gradients_tensorflow(request, progress, session)
+
+
+def _gradients_against_pytorch(request, progress, session):
+    from .gradients.keras import gradients_against_pytorch
+
+    return gradients_against_pytorch(request, progress, session)
+
+
+def _gradients_against_keras(request, progress, session):
+    from .gradients.keras import gradients_against_keras
+
+    return gradients_against_keras(request, progress, session)
+
+
+def _gradients_saved_model(request, progress, session):
+    from .gradients.saved_model import gradients_saved_model
+
+    return gradients_saved_model(request, progress)
+
+
 def _versions(request, progress, session):
     from .trace.request import versions
 
@@ -192,6 +228,12 @@ HANDLERS = {
     "against_pytorch": _against_pytorch,
     "against_open": _against_open,
     "against_run": _against_run,
+    "against_explain": _against_explain,
+    "gradients_pytorch": _gradients_pytorch,
+    "gradients_tensorflow": _gradients_tensorflow,
+    "gradients_against_pytorch": _gradients_against_pytorch,
+    "gradients_against_keras": _gradients_against_keras,
+    "gradients_saved_model": _gradients_saved_model,
     "versions": _versions,
 }
 NEEDED = {
@@ -213,6 +255,12 @@ NEEDED = {
     "port_register": ("checkout", "folder", "module", "model_type", "base", "classes", "file_text"),
     "against_pytorch": ("model", "out"),
     "against_run": ("out",),
+    "against_explain": ("values", "layer", "tries", "pairs"),
+    "gradients_pytorch": ("model", "case", "coefficients", "out"),
+    "gradients_tensorflow": ("saved_model", "case", "coefficients", "out"),
+    "gradients_against_pytorch": ("coefficients", "out"),
+    "gradients_against_keras": ("coefficients", "pairs", "out"),
+    "gradients_saved_model": ("saved_model", "case", "coefficients", "out"),
 }
 
 

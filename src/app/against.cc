@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "app/comparison.h"
+#include "app/gradients.h"
 #include "app/report_files.h"
 #include "app/version.h"
 #include "base/error.h"
@@ -14,6 +15,7 @@
 #include "runtime/runtime.h"
 #include "savedmodel/artefact.h"
 #include "verify/against.h"
+#include "verify/diagnosis/causes.h"
 #include "verify/outputs.h"
 
 namespace crossload::app {
@@ -122,6 +124,22 @@ void add_runs(verify::AgainstRequest& ask, const json& answer, const fs::path& f
   for (const json& item : answer.at("counts")) ask.counts[item.at("layer")] = item.at("calls");
 }
 
+json with_suspect(json ask, const verify::LayerSuspect& suspect) {
+  ask["values"] = suspect.values.string();
+  ask["module"] = suspect.module;
+  ask["class_of_module"] = suspect.module_class;
+  ask["call"] = suspect.call;
+  ask["layer"] = suspect.layer;
+  // The worker has the module's program, and with it the operations that a cause may concern.
+  json& tries = ask["tries"] = json::array();
+  for (const verify::CauseRow& row : verify::cause_table()) {
+    tries.push_back({{"cause", std::string(row.cause)},
+                     {"counterfactual", std::string(row.counterfactual)},
+                     {"operations", std::string(row.operations)}});
+  }
+  return ask;
+}
+
 class Comparison {
  public:
   Comparison(const AgainstRequest& request, const PythonEnvironment& environment, PythonSide& python,
@@ -131,6 +149,12 @@ class Comparison {
   report::Report run() {
     const Stopwatch total;
     const fs::path saved_model = saved_model_in(request_.target);
+    if (request_.gradients && !saved_model.empty()) {
+      bad_input(
+          "--gradients: {}: the variables of a foreign SavedModel say of no PyTorch parameter that they are it; verify "
+          "without, or give the class",
+          request_.target);
+    }
     const std::map<std::string, std::string> map = read_map(request_.map);
     std::optional<ReportFolder> out;
     if (!request_.out.empty()) out.emplace(request_.out);
@@ -141,7 +165,9 @@ class Comparison {
     json ask = request_.model.to_json();
     ask["model"] = or_null(files.path.string());
     ask["target"] = or_null(saved_model.empty() ? request_.target : "");
-    ask["stages"] = request_.stages && saved_model.empty();
+    // Gradients need the pairs of layers and modules.
+    const bool with_stages = request_.stages || request_.gradients;
+    ask["stages"] = with_stages && saved_model.empty();
     ask["out"] = scratch_.path().string();
     ask["do"] = "against_pytorch";
     const json pytorch = python_.ask(ask, progress_);
@@ -163,7 +189,17 @@ class Comparison {
       run_saved_model(saved_model, comparison);
     }
     const Stopwatch watch;
+    if (saved_model.empty()) {
+      comparison.explain = [&](const verify::LayerSuspect& suspect) {
+        throw_if_interrupted();
+        json about = ask;
+        about["pairs"] = pairs_;
+        about["do"] = "against_explain";
+        return explanation_in(python_.ask(with_suspect(std::move(about), suspect), progress_));
+      };
+    }
     report_.result = verify::compare_against(comparison);
+    if (request_.gradients) add_gradients(ask, comparison);
     report_.timings.verify = watch.seconds();
     report_.timings.total = total.seconds();
     if (out) out->write(report_);
@@ -178,13 +214,12 @@ class Comparison {
     add_layers(comparison, opened);
     std::vector<std::string> modules;
     for (const verify::ModuleRun& one : comparison.modules) modules.push_back(one.module);
-    if (!request_.stages) modules = {""};
+    if (!request_.stages && !request_.gradients) modules = {""};
     comparison.pairing = verify::pair_layers(modules, comparison.layers, map);
-    json pairs = json::array();
     for (const auto& [layer, module] : comparison.pairing.module_of)
-      pairs.push_back({{"layer", layer}, {"module", module}});
+      pairs_.push_back({{"layer", layer}, {"module", module}});
     ask["do"] = "against_run";
-    ask["pairs"] = std::move(pairs);
+    ask["pairs"] = pairs_;
     const json answer = python_.ask(ask, progress_);
     add_runs(comparison, answer, scratch_.path());
     for (const json* part : {&opened, &answer}) {
@@ -193,6 +228,20 @@ class Comparison {
     }
     for (const std::string& note : names_in(opened.at("notes"))) report_.notes.push_back(note);
     for (const auto& [name, version] : opened.at("versions").items()) report_.versions[name] = version;
+  }
+
+  void add_gradients(json ask, const verify::AgainstRequest& comparison) {
+    const program::Program shapes = verify::shapes_of(comparison);
+    std::map<std::string, int> order;
+    for (const verify::ModuleRun& one : comparison.modules) {
+      order[one.module] = std::max(order[one.module], one.end);
+    }
+    json pytorch = ask, tensorflow = std::move(ask);
+    pytorch["do"] = "gradients_against_pytorch";
+    tensorflow["do"] = "gradients_against_keras";
+    tensorflow["pairs"] = pairs_;
+    compare_gradients({shapes, comparison.cases.front(), std::move(order), request_.max_error, request_.strict},
+                      std::move(pytorch), std::move(tensorflow), python_, progress_, report_.result);
   }
 
   /// By the signature `serving_default`.
@@ -240,6 +289,7 @@ class Comparison {
   const Progress& progress_;
   const ScratchFolder scratch_;
   report::Report report_;
+  json pairs_ = json::array();  // as the worker takes them
 };
 
 }  // namespace

@@ -21,6 +21,7 @@ struct AgainstRequest {
   double max_error = 1e-5;
   bool strict = false;
   bool stages = true;
+  bool gradients = false;  // compare the gradient by each parameter as well
 };
 
 /// Calls `use(name, field)` for each field, those of the model among them, by the name that it has in Python.
@@ -33,6 +34,7 @@ void for_each_field(AgainstRequest& request, const Use& use) {
   use("max_error", request.max_error);
   use("strict", request.strict);
   use("stages", request.stages);
+  use("gradients", request.gradients);
 }
 
 /// Compares a Keras class, or a SavedModel's signature. Both models run in the interpreter of `python`, a SavedModel in

@@ -54,13 +54,7 @@ verify::Explanation explain(const ConvertRequest& request, const TracedModel& tr
   for (const verify::Try& one : suspect.tries) {
     tries.push_back({{"cause", one.cause}, {"counterfactual", one.counterfactual}, {"nodes", one.nodes}});
   }
-  const json answer = python.ask(ask, progress);
-  verify::Explanation result;
-  for (const json& item : answer.at("confirmed")) {
-    result.confirmed.push_back({item.at("cause"), item.at("evidence"), item.at("error")});
-  }
-  result.evidence = answer.value("evidence", "");
-  return result;
+  return explanation_in(python.ask(ask, progress));
 }
 
 verify::Result compare_once(const ConvertRequest& request, const TracedModel& traced,
@@ -128,6 +122,15 @@ json stage_request(const ConvertRequest& request, const TracedModel& traced, con
     fetches[value] = {{"tensor", tensor.first}, {"perm", tensor.second}};
   }
   return ask;
+}
+
+verify::Explanation explanation_in(const json& answer) {
+  verify::Explanation result;
+  for (const json& item : answer.at("confirmed")) {
+    result.confirmed.push_back({item.at("cause"), item.at("evidence"), item.at("error")});
+  }
+  result.evidence = answer.value("evidence", "");
+  return result;
 }
 
 verify::Case case_in(const fs::path& folder, const json& item) {

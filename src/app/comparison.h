@@ -25,6 +25,9 @@ using WantedStages = std::vector<std::pair<std::string, std::filesystem::path>>;
 /// A case as the worker describes it; its files lie in `folder`.
 verify::Case case_in(const std::filesystem::path& folder, const nlohmann::json& item);
 
+/// What the worker answers to `explain` and `against_explain`.
+verify::Explanation explanation_in(const nlohmann::json& answer);
+
 /// Compares `saved_model` with the values that `ask_reference` put into `reference` and described in `answer`. Where
 /// outputs are so little over the limit that it may be noise, PyTorch runs more often and they are compared again;
 /// where they are a mismatch then and the program makes discrete choices, once more with PyTorch's choices.

@@ -18,7 +18,8 @@ struct ConvertRequest {
   double max_error = 1e-5;
   bool strict = false;
   bool verify = true;
-  bool stages = true;  // compare every module as well, not only the outputs
+  bool stages = true;      // compare every module as well, not only the outputs
+  bool gradients = false;  // and the gradient by each parameter; `verify` only
   bool use_cache = true;
   bool force = false;
   bool frozen = false;
@@ -34,6 +35,7 @@ void for_each_field(ConvertRequest& request, const Use& use) {
   use("strict", request.strict);
   use("verify", request.verify);
   use("stages", request.stages);
+  use("gradients", request.gradients);
   use("use_cache", request.use_cache);
   use("force", request.force);
   use("frozen", request.frozen);

@@ -2,8 +2,11 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "app/comparison.h"
 #include "app/earlier_output.h"
+#include "app/gradients.h"
 #include "app/report_files.h"
 #include "app/traced_model.h"
 #include "base/error.h"
@@ -13,10 +16,34 @@
 #include "lower/lower.h"
 #include "lower/passes/passes.h"
 #include "runtime/runtime.h"
+#include "verify/gradients.h"
 
 namespace crossload::app {
 namespace fs = std::filesystem;
 using nlohmann::json;
+
+namespace {
+
+void add_gradients(const ConvertRequest& request, const TracedModel& traced, const fs::path& reference,
+                   const json& answer, const fs::path& saved_model, PythonSide& python, const Progress& progress,
+                   verify::Result& result) {
+  const json& cases = answer.at("cases");
+  const auto found = std::ranges::find_if(cases, [](const json& item) { return item.value("traced", false); });
+  if (found == cases.end() || !found->at("file").is_string()) {
+    result.notes.emplace_back("no gradients: the traced case was skipped");
+    return;
+  }
+  const verify::Case one = case_in(reference, *found);
+  json pytorch = request.model.to_json();
+  pytorch["do"] = "gradients_pytorch";
+  pytorch["model"] = or_null(traced.files.path.string());
+  pytorch["trace"] = or_null(traced.trace->folder.string());
+  json tensorflow = {{"do", "gradients_tensorflow"}, {"saved_model", saved_model.string()}};
+  compare_gradients({traced.program, one, verify::order_of_modules(traced.program), request.max_error, request.strict},
+                    std::move(pytorch), std::move(tensorflow), python, progress, result);
+}
+
+}  // namespace
 
 report::Report verify_again(const ConvertRequest& request, const PythonEnvironment& environment, PythonSide& python,
                             const Progress& progress) {
@@ -55,6 +82,9 @@ report::Report verify_again(const ConvertRequest& request, const StageFiles& fil
     fs::create_directory(wanted.back().second);
   }
   report.result = compare(request, traced, scratch.path(), answer, saved_model, *runtime, python, progress, wanted);
+  if (request.gradients) {
+    add_gradients(request, traced, scratch.path(), answer, saved_model, python, progress, report.result);
+  }
   std::size_t next = 0;
   for (const auto& [name, file] : asked) {
     if (file->path.empty()) continue;

@@ -72,6 +72,7 @@ int run_verify_against(Options& o) {
   request.out = o.request.out;
   request.max_error = o.request.max_error;
   request.strict = o.request.strict;
+  request.gradients = o.request.gradients;
   PythonEnvironment environment = find_python(o.python);
   if (app::needs_tf4(request.target)) {
     if (auto found = app::find_tf4(environment)) environment = *std::move(found);

@@ -149,6 +149,8 @@ std::vector<Command> add_commands(CLI::App& app, Options& o) {
       ->check(CLI::ExistingFile);
   add_sample_flags(*verify_command, o);
   add_trace_flags(*verify_command, o);
+  verify_command->add_flag("--gradients", o.request.gradients,
+                           "compare the gradient by each parameter as well, as fine-tuning needs it");
   verify_command
       ->add_option("--dump", o.dump,
                    "write one module's inputs and outputs, PyTorch's and TensorFlow's: STAGE FILE.npz")

@@ -52,8 +52,6 @@ std::string to_html(const Report& report) {
     data["shapes"][i]["label"] = shapes[i].label;
     data["shapes"][i]["signature"] = shapes[i].signature;
   }
-  for (std::size_t i = 0; i < report.result.outputs.size(); ++i) {
-  }
   for (std::size_t i = 0; i < report.result.stages.size(); ++i) {
     data["stages"][i]["depth"] = report.result.stages[i].depth;
   }

@@ -1,4 +1,7 @@
+#include <fmt/format.h>
+
 #include <cmath>
+#include <string>
 
 #include "report/report.h"
 #include "report/shapes_tried.h"
@@ -13,6 +16,9 @@ Json number(double value) {
   if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
   return value;
 }
+
+/// The shortest decimal number that is this float.
+double short_number(float value) { return std::stod(fmt::format("{}", value)); }
 
 /// Names come from files; what is no UTF-8 in them must not stop the report.
 Json valid(const Json& json) {
@@ -32,6 +38,53 @@ Json layers_json(const verify::LayerReport& layers) {
           {"without_layer", layers.without_layer},
           {"other_structure", notes_json(layers.other_structure)},
           {"not_isolated", notes_json(layers.not_isolated)}};
+}
+
+Json picture_json(const verify::ErrorPicture& picture) {
+  Json points = Json::array(), errors = Json::array();
+  // As text that says a float32 exactly, not the double nearest to it.
+  for (const auto& [pt, tf] : picture.points) points.push_back({short_number(pt), short_number(tf)});
+  for (const double error : picture.errors) errors.push_back(number(error));
+  return {{"output", picture.output.empty() ? Json(nullptr) : Json(picture.output)},
+          {"module", picture.output.empty() ? Json(picture.module) : Json(nullptr)},
+          {"value", picture.value.empty() ? Json(nullptr) : Json(picture.value)},
+          {"shape", picture.shape},
+          {"max_error", number(picture.max_error)},
+          {"worst", picture.worst},
+          {"points", std::move(points)},
+          {"axis_names", picture.axis_names},
+          {"axes", picture.axes},
+          {"cells", picture.cells},
+          {"errors", std::move(errors)}};
+}
+
+Json gradients_json(const verify::GradientReport& gradients) {
+  Json parameters = Json::array();
+  for (const verify::GradientResult& one : gradients.parameters) {
+    parameters.push_back({{"name", one.of.name},
+                          {"variable", one.variable},
+                          {"shape", one.of.shape},
+                          {"dtype", name_of(one.of.dtype)},
+                          {"max_error", number(one.of.max_error)},
+                          {"mean_error", number(one.of.mean_error)},
+                          {"cosine", number(one.of.cosine)},
+                          {"largest", number(one.largest)},
+                          {"noise", number(one.of.noise)},
+                          {"tf_truth", number(one.of.tf_truth)},
+                          {"pt_truth", number(one.of.pt_truth)},
+                          {"verdict", verify::name_of(one.of.verdict)},
+                          {"first_over_limit", one.is_first}});
+  }
+  return {{"verdict", verify::name_of(gradients.verdict)},
+          {"max_error", number(gradients.max_error)},
+          {"parameters", std::move(parameters)},
+          {"without", gradients.without},
+          {"only_pytorch", gradients.only_pytorch},
+          {"only_tensorflow", gradients.only_tensorflow},
+          {"unpaired", gradients.unpaired},
+          {"untied", gradients.untied},
+          {"frozen", gradients.frozen},
+          {"error", gradients.error.empty() ? Json(nullptr) : Json(gradients.error)}};
 }
 
 }  // namespace
@@ -119,6 +172,8 @@ nlohmann::ordered_json to_json(const Report& report) {
   json["spread"] = {{"kind", verify::name_of(result.spread.kind)},
                     {"places", result.spread.places},
                     {"largest", number(result.spread.largest)}};
+  Json& pictures = json["pictures"] = Json::array();
+  for (const verify::ErrorPicture& picture : result.pictures) pictures.push_back(picture_json(picture));
   Json& diagnosis = json["diagnosis"] = Json::array();
   for (const verify::Diagnosis& finding : result.diagnosis) {
     diagnosis.push_back({{"module", finding.module},
@@ -126,6 +181,7 @@ nlohmann::ordered_json to_json(const Report& report) {
                          {"evidence", finding.evidence},
                          {"counterfactual_error", number(finding.counterfactual_error)}});
   }
+  json["gradients"] = result.gradients ? gradients_json(*result.gradients) : Json(nullptr);
   json["weights"] = {{"count", report.weights.count},
                      {"bytes", report.weights.bytes},
                      {"unused", report.weights.unused},

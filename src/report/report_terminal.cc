@@ -144,6 +144,7 @@ class TerminalWriter {
     stages();
     layers();
     diagnosis();
+    gradients();
     notes();
     timings();
     return std::move(text_);
@@ -548,6 +549,58 @@ class TerminalWriter {
         text += fmt::format("; with it PyTorch is {} away from TensorFlow", error_text(finding.counterfactual_error));
       }
       paragraph("  - ", printable(text));
+    }
+  }
+
+  void gradients() {
+    if (!result_.gradients) return;
+    const verify::GradientReport& found = *result_.gradients;
+    title("Gradients");
+    if (!found.error.empty()) {
+      paragraph("  - ", printable("TensorFlow computes none: " + found.error));
+      return;
+    }
+    line("  of a fixed sum of the outputs, by each parameter; the worst ones", Style::kDim);
+    std::vector<const verify::GradientResult*> all;
+    for (const verify::GradientResult& one : found.parameters) all.push_back(&one);
+    std::ranges::stable_sort(all, [](const auto* a, const auto* b) {
+      const bool a_fails = a->of.verdict == Verdict::kMismatch, b_fails = b->of.verdict == Verdict::kMismatch;
+      return a_fails != b_fails ? a_fails : a->of.max_error > b->of.max_error;
+    });
+    const std::size_t shown = options_.verbose ? all.size() : std::min<std::size_t>(all.size(), 8);
+    std::vector<std::vector<Cell>> rows;
+    for (std::size_t i = 0; i < shown; ++i) {
+      const verify::GradientResult& one = *all[i];
+      rows.push_back({{printable(one.of.name), one.is_first ? Style::kBad : Style::kPlain},
+                      {to_string(one.of.shape)},
+                      error_cell(one.of.max_error, one.of.noise),
+                      {error_text(one.largest)},
+                      {error_text(one.of.noise), Style::kDim},
+                      {std::string(verify::name_of(one.of.verdict)) + (one.is_first ? " ◄ first" : ""),
+                       style_of(one.of.verdict)}});
+    }
+    table({{"parameter", false, true},
+           {"shape", false, false},
+           {"max error", true, false},
+           {"largest", true, false},
+           {"noise", true, false},
+           {"verdict", false, false}},
+          rows);
+    if (shown < all.size()) line(fmt::format("  … {} more, none worse", all.size() - shown), Style::kDim);
+    const auto first = std::ranges::find_if(found.parameters, &verify::GradientResult::is_first);
+    if (first != found.parameters.end()) {
+      paragraph("  ", printable(fmt::format("on the way back from the outputs, `{}` is the first that differs",
+                                            first->of.name)));
+    }
+    const std::pair<const char*, const std::vector<std::string>*> lists[] = {
+        {"gradient in PyTorch only", &found.only_pytorch},
+        {"gradient in TensorFlow only", &found.only_tensorflow},
+        {"one parameter in PyTorch, several variables in TensorFlow", &found.untied},
+        {"not compared, as no layer has their variable", &found.unpaired},
+        {"no gradient in either", &found.without},
+        {"frozen in PyTorch, a variable that trains in TensorFlow", &found.frozen}};
+    for (const auto& [what, names] : lists) {
+      if (!names->empty()) paragraph("  - ", printable(fmt::format("{}: {}", what, listed(*names))));
     }
   }
 

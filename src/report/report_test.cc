@@ -107,6 +107,33 @@ trace 3.1 s (cached) · lower 0.1 s · write 0.2 s · verify 1.5 s · total 4.9 
   CHECK(to_terminal(small_report(), {false, 120, false}) == expected);
 }
 
+TEST_CASE("terminal: gradients, the worst first") {
+  Report report;
+  verify::GradientReport& gradients = report.result.gradients.emplace();
+  for (const auto& [name, error] : {std::pair("a.weight", 1e-7), std::pair("b.weight", 0.5), std::pair("c", 2e-7)}) {
+    verify::GradientResult& one = gradients.parameters.emplace_back();
+    one.of.name = name;
+    one.of.shape = {3};
+    one.of.max_error = error;
+    one.of.verdict = error > 0.1 ? Verdict::kMismatch : Verdict::kVerified;
+    one.largest = 2;
+    one.is_first = error > 0.1;
+  }
+  gradients.only_pytorch = {"d.bias"};
+  const std::string text = to_terminal(report, {false, 100, false});
+  const char* expected = R"(Gradients
+  of a fixed sum of the outputs, by each parameter; the worst ones
+  parameter  shape  max error  largest  noise  verdict
+  b.weight   [3]      5.0e-01  2.0e+00      -  mismatch ◄ first
+  c          [3]      2.0e-07  2.0e+00      -  verified
+  a.weight   [3]      1.0e-07  2.0e+00      -  verified
+  on the way back from the outputs, `b.weight` is the first that differs
+  - gradient in PyTorch only: 1 (d.bias)
+)";
+  CHECK(text.find(expected) != std::string::npos);
+  CAPTURE(text);
+}
+
 int longest_line(const std::string& text) {
   int longest = 0, current = 0;
   for (const char c : text) {
@@ -194,6 +221,8 @@ TEST_CASE("docs/report.md describes every key") {
   report.files.push_back({"config.json", 2, 0});
   report.fixed_axes = {{"pixels", 1, 3, "the model fixes it"}};
   report.result.diagnosis.push_back({"encoder", "epsilon", "1e-5 and 1e-12", 1e-7});
+  report.result.gradients.emplace().parameters.resize(1);
+  report.result.pictures.resize(1);
   std::set<std::string> keys;
   collect_keys(to_json(report), keys);
   REQUIRE(keys.count("counterfactual_error") == 1);
@@ -211,7 +240,7 @@ TEST_CASE("json: the keys in the order of docs/report.md") {
   CHECK(keys ==
         "model commit class against model_type verdict verdict_note max_error limit dynamic shapes dropped_shapes "
         "fixed_axes "
-        "outputs stages choices layers spread diagnosis "
+        "outputs stages choices layers spread pictures diagnosis gradients "
         "weights files "
         "timings_s "
         "peak_rss_mib trace_cache versions notes ");

@@ -8,22 +8,19 @@
 #include <set>
 #include <utility>
 
-#include "base/error.h"
-#include "base/permutation.h"
+#include "base/scratch_folder.h"
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/weight_writer.h"
 #include "program/program.h"
 #include "verify/compare.h"
+#include "verify/diagnosis/diagnose.h"
 #include "verify/layout.h"
 #include "verify/outputs.h"
 #include "verify/pytorch_values.h"
 #include "verify/visibility.h"
 
 namespace crossload::verify {
-namespace {
 
-constexpr std::size_t kMostAxes = 4;  // of which every order is tried
-
-/// The shapes of inputs and outputs, in the form in which masks and outputs are looked up.
 program::Program shapes_of(const AgainstRequest& request) {
   program::Program program;
   const auto add = [&](const std::string& value, const SymDims& dims) {
@@ -42,68 +39,7 @@ program::Program shapes_of(const AgainstRequest& request) {
   return program;
 }
 
-/// The sizes at which joined axes end: two shapes of which one's are among the other's have the same row-major order.
-std::set<int64_t> ends_of(const Dims& dims) {
-  std::set<int64_t> ends;
-  int64_t total = 1;
-  for (const int64_t size : dims) ends.insert(total *= size);
-  ends.erase(1);
-  return ends;
-}
-
-bool same_groups(const Dims& a, const Dims& b) {
-  if (element_count(a) != element_count(b) || element_count(a) == 0) return false;
-  const std::set<int64_t> x = ends_of(a), y = ends_of(b);
-  return std::ranges::includes(x, y) || std::ranges::includes(y, x);
-}
-
-std::vector<int> channels_last(std::size_t rank) {
-  if (rank < 2) return std::vector<int>(rank, 0);
-  std::vector<int> perm = {0};
-  for (std::size_t axis = 2; axis < rank; ++axis) perm.push_back(static_cast<int>(axis));
-  perm.push_back(1);
-  return perm;
-}
-
-Dims moved_by(const std::vector<int>& perm, const Dims& dims) {
-  Dims moved;
-  for (const int axis : perm) moved.push_back(dims[static_cast<std::size_t>(axis)]);
-  return moved;
-}
-
-/// The layouts in which a TensorFlow value can be the PyTorch value of these dims, each put into PyTorch's: as it is,
-/// channels last, neighbouring axes joined or split, any other order of the axes; the first of these that fits.
-std::vector<Tensor> in_pt_layouts(const Tensor& tf, const Dims& pt) {
-  std::vector<Tensor> found;
-  const std::vector<int> last = channels_last(pt.size());
-  const Dims moved = moved_by(last, pt);
-  const auto back = [&](const std::vector<int>& perm) {
-    found.push_back(transposed(with_dims(tf, moved_by(perm, pt)), inverse(perm)));
-  };
-  if (tf.dims() == pt) found.push_back(tf);
-  if (pt.size() > 2 && tf.dims() == moved) back(last);
-  if (found.empty() && same_groups(tf.dims(), pt)) found.push_back(with_dims(tf, pt));
-  if (found.empty() && pt.size() > 2 && same_groups(tf.dims(), moved)) back(last);
-  if (found.empty() && pt.size() == tf.dims().size() && pt.size() <= kMostAxes) {
-    std::vector<int> perm(pt.size());
-    std::iota(perm.begin(), perm.end(), 0);
-    do {
-      if (moved_by(perm, pt) == tf.dims()) back(perm);
-    } while (std::ranges::next_permutation(perm).found);
-  }
-  return found;
-}
-
-/// Floats in PyTorch's width, integers in its integer type; nothing for another kind of value.
-std::optional<Tensor> in_pt_dtype(const Tensor& tf, DType dtype) {
-  if (tf.dtype() == dtype) return tf;
-  if (is_floating(tf.dtype()) != is_floating(dtype)) return std::nullopt;
-  try {
-    return converted(tf, dtype, "");
-  } catch (const Error&) {
-    return std::nullopt;
-  }
-}
+namespace {
 
 /// What masks add to scores is float32's lowest number in PyTorch and less in TensorFlow (-1e9, -1e4), and means the
 /// same. `tf` with PyTorch's value where one of the two is such a filling and the other one may be.
@@ -136,6 +72,8 @@ class AgainstRun {
     result_.limit = request_.limit;
     compare_all_cases();
     if (request_.pt_stages) compare_layers();
+    // Where outputs agree, an inner stage over its limit is no fault to explain.
+    if (request_.pt_stages && request_.explain && result_.verdict == Verdict::kMismatch) diagnose_layers();
     return std::move(result_);
   }
 
@@ -312,17 +250,83 @@ class AgainstRun {
     return pairs;
   }
 
-  double error_of(const LeafPair& pair, const std::string& prefix) const {
+  double error_of(const LeafPair& pair, const std::string& prefix) const { return nearest(pair, prefix).first; }
+
+  /// The error, and TensorFlow's value in PyTorch's layout; infinite and nothing where it has none.
+  std::pair<double, std::optional<Tensor>> nearest(const LeafPair& pair, const std::string& prefix) const {
     const Tensor pt = pt_.tensor("value/" + pair.pt_value);
     const auto tf = in_pt_dtype(tf_.tensor(prefix + pair.tf_name), pt.dtype());
-    double least = std::numeric_limits<double>::infinity();
-    if (!tf) return least;
+    std::pair<double, std::optional<Tensor>> found = {std::numeric_limits<double>::infinity(), std::nullopt};
+    if (!tf) return found;
     const Visibility visible = visibility(pair.pt_value, pt.dims());
     // Several layouts only where axes are of one size: then the nearer one is meant.
     for (const Tensor& value : in_pt_layouts(*tf, pt.dims())) {
-      least = std::min(least, compare(pt, with_same_fillings(value, pt), visible).max);
+      Tensor filled = with_same_fillings(value, pt);
+      const double error = compare(pt, filled, visible).max;
+      if (!found.second || error < found.first) found = {error, std::move(filled)};
     }
-    return least;
+    return found;
+  }
+
+  // --- Causes ---
+
+  /// Stages that make an error by themselves while no submodule does.
+  std::vector<std::size_t> sources() const {
+    const auto is_source = [&](std::size_t i) {
+      return is_over(result_.stages[i].isolated, request_.limit, result_.stages[i].noise);
+    };
+    std::vector<std::size_t> found;
+    for (std::size_t i = 0; i < result_.stages.size(); ++i) {
+      bool is_innermost = is_source(i);
+      for (std::size_t k = i + 1; k < result_.stages.size() && result_.stages[k].depth > result_.stages[i].depth; ++k) {
+        is_innermost = is_innermost && !is_source(k);
+      }
+      if (is_innermost) found.push_back(i);
+    }
+    return found;
+  }
+
+  void diagnose_layers() {
+    const std::vector<std::size_t> found = sources();
+    for (std::size_t k = 0; k < std::min(found.size(), kMostDiagnosed); ++k) {
+      const ModuleRun& one = request_.modules[found[k]];
+      const ScratchFolder folder;
+      add_told(result_.stages[found[k]].module, request_.explain(suspect_of(one, folder.path())), result_.diagnosis);
+    }
+    settle_layer_order(result_.diagnosis);
+    if (found.size() > kMostDiagnosed) {
+      result_.notes.push_back(
+          fmt::format("diagnosis: {} more layers make an error by themselves and were not diagnosed",
+                      found.size() - kMostDiagnosed));
+    }
+  }
+
+  LayerSuspect suspect_of(const ModuleRun& one, const std::filesystem::path& folder) const {
+    const auto run = std::ranges::find_if(
+        request_.runs, [&](const LayerRun& layer) { return layer.module == one.module && layer.call == one.call; });
+    const auto index = static_cast<std::size_t>(run - request_.runs.begin());
+    std::string ignored;
+    std::vector<NewTensor> tensors;
+    const auto add = [&](const std::string& name, const Tensor& tensor) {
+      NewTensor& added = tensors.emplace_back();
+      added.name = name;
+      added.dtype = tensor.dtype();
+      added.dims = tensor.dims();
+      added.source = [tensor] { return StridedTensor(tensor); };
+    };
+    const std::string accumulated = fmt::format("accumulated/{}/", index);
+    for (const LeafPair& pair : leaf_pairs(one, accumulated, run->accumulated, ignored)) {
+      if (std::ranges::find(*run->isolated, pair.tf_name) == run->isolated->end()) continue;
+      const auto value = nearest(pair, fmt::format("isolated/{}/", index)).second;
+      if (!value) continue;
+      add("tf/" + pair.pt_value, *value);
+      const Visibility visible = visibility(pair.pt_value, value->dims());
+      if (!visible.rows.empty() && value->count() > 0) {
+        add("visible/" + pair.pt_value, visible_elements(visible, value->dims()));
+      }
+    }
+    write_safetensors(folder, std::move(tensors), std::numeric_limits<uint64_t>::max(), {});
+    return {one.module, one.module_class, one.call, run->layer, folder / "model.safetensors"};
   }
 
   double noise_of(const std::string& value) const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -42,6 +43,15 @@ struct TfCase {
   std::string error;          // why there are none
 };
 
+/// A module and its layer, for the PyTorch side. `values` holds `tf/<value>`: what TensorFlow's layer makes of
+/// PyTorch's inputs, in PyTorch's layout; of those that masks hide in part `visible/<value>`.
+struct LayerSuspect {
+  std::string module, module_class;
+  int call = 0;
+  int layer = 0;
+  std::filesystem::path values;
+};
+
 struct AgainstRequest {
   std::vector<Case> cases;  // PyTorch's, see verify.h
   std::vector<TfCase> tf_cases;
@@ -58,7 +68,12 @@ struct AgainstRequest {
   std::vector<LayerRun> runs;
   std::map<int, int> counts;  // calls of each layer
   Pairing pairing;
+  /// Runs a module again in PyTorch with suspected causes applied. Optional: without it nothing is diagnosed.
+  std::function<Explanation(const LayerSuspect&)> explain;
 };
+
+/// The shapes of inputs and outputs, in the form in which masks and outputs are looked up.
+program::Program shapes_of(const AgainstRequest& request);
 
 /// Compares. A stage is first over the limit when no stage that ends before is over both in the whole model and by
 /// itself; where nothing is over by itself, the first in the whole model. Values are compared in PyTorch's layout:

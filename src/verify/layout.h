@@ -1,6 +1,7 @@
 // A PyTorch value and the TensorFlow value that is said to be it may have their axes in another order.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "base/permutation.h"
@@ -42,5 +43,14 @@ inline bool fits(const Tensor& tf, const Checkpoint::Entry& pt, const std::vecto
   }
   return true;
 }
+
+/// The layouts in which a TensorFlow value can be the PyTorch value of these dims, each put into PyTorch's: as it is,
+/// channels last, neighbouring axes joined or split, any other order of the axes; the first of these that fits.
+std::vector<Tensor> in_pt_layouts(const Tensor& tf, const Dims& pt);
+/// The same of a weight, whose axes may stand in any order at once: all orders that fit, else as above.
+std::vector<Tensor> weight_in_pt_layouts(const Tensor& tf, const Dims& pt);
+
+/// Floats in PyTorch's width, integers in its integer type; nothing for another kind of value.
+std::optional<Tensor> in_pt_dtype(const Tensor& tf, DType dtype);
 
 }  // namespace crossload::verify

@@ -23,17 +23,6 @@ constexpr double kSmallest = 1e-5;    // distances up to this need no explanatio
 // has the rates at which these fail.
 constexpr double kLargestRatio = 2, kRmsRatio = 1.5;
 
-/// The sizes of an output in the program; empty when it is no tensor there.
-SymDims symbolic_dims(const program::Program& program, const std::string& output) {
-  for (const program::ProgramOutput& candidate : program.outputs) {
-    const auto* tensor = std::get_if<program::TensorRef>(&candidate.value);
-    if (candidate.name != output || candidate.is_mutation || tensor == nullptr) continue;
-    const auto type = program.main.tensors.find(tensor->name);
-    return type == program.main.tensors.end() ? SymDims() : type->second.dims;
-  }
-  return {};
-}
-
 std::string position_text(int64_t flat, const Dims& dims) {
   Dims index(dims.size());
   for (std::size_t axis = dims.size(); axis-- > 0;) {
@@ -113,6 +102,16 @@ std::string_view name_of(Verdict verdict) {
     case Verdict::kUnverified: break;
   }
   return "unverified";
+}
+
+SymDims symbolic_dims(const program::Program& program, const std::string& output) {
+  for (const program::ProgramOutput& candidate : program.outputs) {
+    const auto* tensor = std::get_if<program::TensorRef>(&candidate.value);
+    if (candidate.name != output || candidate.is_mutation || tensor == nullptr) continue;
+    const auto type = program.main.tensors.find(tensor->name);
+    return type == program.main.tensors.end() ? SymDims() : type->second.dims;
+  }
+  return {};
 }
 
 CaseValues read_case(const std::filesystem::path& file) {

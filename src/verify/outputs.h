@@ -36,6 +36,9 @@ std::vector<std::pair<std::string, Tensor>> feeds_of(const std::map<std::string,
 /// input hides are left out, that reading is taken and `notes` says so. TensorFlow's values have no influence on it.
 Masks masks_of(const program::Program& program, const CaseValues& pytorch, std::vector<std::string>& notes);
 
+/// The sizes of an output in the program; empty when it is no tensor there.
+SymDims symbolic_dims(const program::Program& program, const std::string& output);
+
 /// Compares what TensorFlow computed (`tf`, by output name) with PyTorch's values. Fills everything but the verdict.
 std::vector<OutputResult> compare_outputs(const program::Program& program, const CaseValues& pytorch,
                                           const Masks& masks, const std::map<std::string, Tensor>& tf,

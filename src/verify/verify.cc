@@ -9,6 +9,8 @@
 #include "verify/choices.h"
 #include "verify/diagnosis/diagnose.h"
 #include "verify/outputs.h"
+#include "verify/picture.h"
+#include "verify/pytorch_values.h"
 #include "verify/stages.h"
 
 namespace crossload::verify {
@@ -62,6 +64,7 @@ class Verification {
       compare_case(session, *cases[i]);
     }
     settle_verdict(result_, request_.strict);
+    if (result_.verdict == Verdict::kVerified) result_.pictures.clear();  // there is nothing to see
     if (!choices_note_.empty() && result_.verdict == Verdict::kWithinNoise) {
       if (!result_.verdict_note.empty()) result_.verdict_note += "; ";
       result_.verdict_note += choices_note_;
@@ -111,6 +114,7 @@ class Verification {
       std::vector<std::string> differences;
       std::vector<OutputResult> outputs = compare_outputs(*request_.program, pytorch, masks, tf, differences);
       if (has_run) notes = std::move(differences);
+      if (has_run && one.traced) show_worst(pytorch, masks, tf, outputs);
       for (OutputResult& output : outputs) output.verdict = judge(output, request_.limit);
       if (has_run && one.choices && std::ranges::any_of(outputs, is_mismatch)) {
         if (!given) given = given_choices(one, pytorch, masks);
@@ -125,6 +129,52 @@ class Verification {
       for (const std::string& note : notes) result_.notes.push_back(fmt::format("{} ({}): {}", one.label, name, note));
     }
   }
+
+  /// A picture of the output with the largest error.
+  void show_worst(const CaseValues& pytorch, const Masks& masks, const std::map<std::string, Tensor>& tf,
+                  const std::vector<OutputResult>& outputs) {
+    const auto worst = std::ranges::max_element(outputs, {}, &OutputResult::max_error);
+    if (worst == outputs.end()) return;
+    const Tensor& pt = pytorch.runs.at(worst->name).front();
+    const auto found = tf.find(worst->name);
+    if (found == tf.end() || found->second.dims() != pt.dims() || !is_real(pt) || !is_real(found->second)) return;
+    const SymDims dims = symbolic_dims(*request_.program, worst->name);
+    auto picture = picture_of(pt, found->second, masks.of(dims, pt.dims()), axis_names(*request_.program, dims));
+    if (!picture) return;
+    picture->output = worst->name;
+    // Of the two signatures the worse.
+    if (result_.pictures.empty()) {
+      result_.pictures.push_back(std::move(*picture));
+    } else if (picture->max_error > result_.pictures.front().max_error) {
+      result_.pictures.front() = std::move(*picture);
+    }
+  }
+
+  /// A picture of the first stage over its limit: the value of it that is furthest off.
+  void show_first_stage(const Stages& stages, const Masks& masks) {
+    const auto& results = stages.results();
+    const auto first = std::ranges::find_if(results, &StageResult::first_over_limit);
+    if (first == results.end()) return;
+    const PyTorchValues pytorch(*request_.program, *request_.reference.stages, masks);
+    const StageValues values = stages.values(static_cast<int>(first - results.begin()), true);
+    std::optional<ErrorPicture> worst;
+    for (const auto& [name, tf] : values.outputs) {
+      if (pytorch.find(name) == nullptr || !is_real(tf)) continue;
+      const Tensor pt = pytorch.get(name);
+      if (pt.dims() != tf.dims() || !is_real(pt)) continue;
+      const auto type = request_.program->main.tensors.find(name);
+      const SymDims dims = type == request_.program->main.tensors.end() ? SymDims() : type->second.dims;
+      auto picture = picture_of(pt, tf, values.visible.at(name), axis_names(*request_.program, dims));
+      if (!picture || (worst && picture->max_error <= worst->max_error)) continue;
+      worst = std::move(picture);
+      worst->value = name;
+    }
+    if (!worst) return;
+    worst->module = first->call == 0 ? first->module : fmt::format("{}@{}", first->module, first->call);
+    result_.pictures.push_back(std::move(*worst));
+  }
+
+  static bool is_real(const Tensor& tensor) { return is_floating(tensor.dtype()) && !is_complex(tensor.dtype()); }
 
   static bool is_mismatch(const OutputResult& output) { return output.verdict == Verdict::kMismatch; }
 
@@ -191,6 +241,7 @@ class Verification {
       const Stages stages(request, flow, runtime_, result_.notes);
       result_.stages = stages.results();
       result_.spread = stages.spread();
+      show_first_stage(stages, masks);
       for (const auto& [stage, folder] : request_.wanted_stages) write_wanted(stages, stage, folder);
       if (result_.verdict == Verdict::kMismatch && result_.spread.kind == Spread::Kind::kNone) {
         result_.notes.emplace_back(

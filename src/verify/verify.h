@@ -208,6 +208,42 @@ struct LayerReport {
   std::vector<LayerNote> not_isolated;      // partners that cannot be called with PyTorch's inputs
 };
 
+/// A difference to be looked at, see picture.h.
+struct ErrorPicture {
+  std::string output;         // an output of the model, in the traced case; empty for a stage
+  std::string module, value;  // a stage that was given PyTorch's inputs (its name as in the report), and its value
+  Dims shape;
+  double max_error = 0;
+  Dims worst;                                   // the position of it
+  std::vector<std::pair<float, float>> points;  // PyTorch's value and TensorFlow's
+  std::vector<std::string> axis_names;          // of all axes
+  std::vector<int> axes;                        // those shown, two or fewer
+  std::vector<int64_t> cells;                   // along each of them
+  std::vector<double> errors;                   // row-major; kUnknown where all is hidden
+};
+
+/// The gradient of the scalar by one parameter. `of.name` is PyTorch's name of it; its noise is that of gradients.
+struct GradientResult {
+  OutputResult of;
+  std::string variable;   // of the TensorFlow model; empty when none is this parameter
+  double largest = 0;     // magnitude of PyTorch's
+  bool is_first = false;  // of those that mismatch, the one that the way back from the outputs meets first
+};
+
+/// How TensorFlow's gradients fit PyTorch's, in the traced case.
+struct GradientReport {
+  Verdict verdict = Verdict::kUnverified;
+  double max_error = kUnknown;
+  std::vector<GradientResult> parameters;  // in PyTorch's order, those without any gradient left out
+  std::vector<std::string> without;        // parameters that have none in either, as the outputs do not depend on them
+  std::vector<std::string> only_pytorch;   // that have one in PyTorch alone
+  std::vector<std::string> only_tensorflow;
+  std::vector<std::string> unpaired;  // of a model that somebody wrote: those whose variable is not known
+  std::vector<std::string> untied;    // one parameter in PyTorch, several variables in TensorFlow
+  std::vector<std::string> frozen;    // that train in TensorFlow and have requires_grad False in PyTorch
+  std::string error;                  // why TensorFlow has none at all
+};
+
 struct Result {
   Verdict verdict = Verdict::kUnverified;
   double max_error = kUnknown;  // over all outputs and shapes, visible positions
@@ -221,6 +257,8 @@ struct Result {
   Spread spread;
   std::vector<Suspect> wanted;  // those of Request::wanted_stages
   std::vector<Diagnosis> diagnosis;
+  std::vector<ErrorPicture> pictures;       // unless verified: of the worst output, of the first stage over its limit
+  std::optional<GradientReport> gradients;  // when they were asked for
   std::vector<std::string> notes;
   std::string verdict_note;  // what the verdict does not cover, for the line that gives it; empty when it covers all
 };

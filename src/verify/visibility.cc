@@ -132,4 +132,13 @@ Visibility Masks::of(const SymDims& symbolic, const Dims& dims) const {
   return result;
 }
 
+Tensor visible_elements(const Visibility& visible, const Dims& dims) {
+  const auto count = static_cast<std::size_t>(element_count(dims));
+  std::vector<std::byte> bytes(count, std::byte{1});
+  for (std::size_t i = 0; i < count; ++i) {
+    bytes[i] = std::byte{visible.rows[i / static_cast<std::size_t>(visible.inner)]};
+  }
+  return Tensor::copy_of(DType::kBool, dims, bytes);
+}
+
 }  // namespace crossload::verify

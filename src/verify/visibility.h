@@ -49,4 +49,7 @@ class Masks {
   std::vector<Mask> masks_;
 };
 
+/// A bool for each element of a value of these dims. REQUIRES: `visible` has rows, and those of these dims.
+Tensor visible_elements(const Visibility& visible, const Dims& dims);
+
 }  // namespace crossload::verify

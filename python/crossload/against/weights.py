@@ -64,6 +64,16 @@ def found_key(state, module, short):
     return next((key for key in keys if key in state), None)
 
 
+def parameter_key(state, module, variable):
+    """(the parameter of a module that a variable of its layer is, or None, scope): a scope in the variable's name may
+    stand for a module below it (`word_embeddings/weight`)."""
+    key = found_key(state, module, short_name(variable))
+    if key is not None:
+        return key, []
+    scope = variable.name.split(":")[0].split("/")[-2:-1]
+    return found_key(state, ".".join([*filter(None, [module]), *scope]), short_name(variable)), scope
+
+
 def in_layout(value, shape, short):
     """A PyTorch weight in the layout of a Keras variable: kernels [out, in, …] become […, in, out]."""
     if short.endswith("kernel") and value.ndim > 1:
@@ -77,3 +87,14 @@ def in_layout(value, shape, short):
     if value.shape == shape:
         return value
     return value.reshape(shape) if value.size == numpy.prod(shape) and value.size == max(shape, default=1) else None
+
+
+def in_pt_layout(value, shape, short):
+    """A Keras variable in the layout of PyTorch's weight of that shape, the other way of `in_layout`; None where none is."""
+    if value.size != numpy.prod(shape):
+        return None
+    if short.endswith("kernel") and len(shape) > 1:
+        moved = (*shape[2:], shape[0], shape[1]) if short == "depthwise_kernel" else (*shape[2:], shape[1], shape[0])
+        first = (len(shape) - 2, len(shape) - 1) if short == "depthwise_kernel" else (len(shape) - 1, len(shape) - 2)
+        return value.reshape(moved).transpose(*first, *range(len(shape) - 2))
+    return value.reshape(shape)

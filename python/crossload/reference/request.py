@@ -45,7 +45,7 @@ def reference(request, progress, session):
     if not out.is_dir():
         raise WorkerError("bad-input", f"{out}: no such folder; create it first")
     start = time.time()
-    traced = _traced_model(request, progress, session)
+    traced = traced_model(request, progress, session)
     weights = sum(v.numel() for v in traced.state.values())
     cases, dropped = make_cases(traced.program, traced.sample, traced.text_limit(), traced.guards, weights)
     results = []
@@ -67,7 +67,7 @@ def reference(request, progress, session):
     return {"cases": results, "dropped": dropped, "stages": stages, "seconds": round(time.time() - start, 3)}
 
 
-class _TracedModel:
+class TracedModel:
     """The program under reference, its weights and, unless only a `.pt2` is known, the eager model."""
 
     def __init__(self, program, state, sample, loaded=None, request=None, guards=()):
@@ -82,7 +82,7 @@ class _TracedModel:
         limits = [getattr(config, n, None) for n in ("max_position_embeddings", "n_positions")]
         return min([v for v in limits if isinstance(v, int) and v > 0], default=None)
 
-    def eager(self, inputs, model=None):
+    def eager(self, inputs, model=None, with_gradients=False):
         """{output name: tensor} of the PyTorch model itself."""
         import torch
 
@@ -94,7 +94,7 @@ class _TracedModel:
         ]
         in_spec = self.program.module_call_graph[0].signature.in_spec
         args, kwargs = torch.utils._pytree.tree_unflatten(leaves, in_spec)
-        with torch.no_grad(), state_kept(model), flags_set(model, self.request):
+        with torch.set_grad_enabled(with_gradients), state_kept(model), flags_set(model, self.request):
             torch.manual_seed(SEED)
             result = model(*args, **kwargs)
         leaves, spec = torch.utils._pytree.tree_flatten(result)
@@ -123,15 +123,15 @@ class _TracedModel:
             values = _outputs_with_choices(run, Run(self.program.graph_module, run.given))
         else:
             values = run.outputs()
-        user = [
-            value
-            for spec, value in zip(self.program.graph_signature.output_specs, values, strict=True)
-            if spec.kind.name == "USER_OUTPUT"
-        ]
-        return self.named(user)
+        return self.named(self.user_outputs(values))
+
+    def user_outputs(self, values):
+        """Those of the program's output values that are the model's."""
+        specs = self.program.graph_signature.output_specs
+        return [value for spec, value in zip(specs, values, strict=True) if spec.kind.name == "USER_OUTPUT"]
 
 
-def _traced_model(request, progress, session):
+def traced_model(request, progress, session):
     model = request.get("model")
     if request.get("trace") is None:
         if not str(model).endswith(SUFFIX):
@@ -151,7 +151,7 @@ def _traced_model(request, progress, session):
 
     sample = load_file(folder / "sample.safetensors")
     guards = guards_of(session.program, folder / "program.pt2")
-    return _TracedModel(session.program, loaded.model.state_dict(keep_vars=True), sample, loaded, request, guards)
+    return TracedModel(session.program, loaded.model.state_dict(keep_vars=True), sample, loaded, request, guards)
 
 
 def _archived_model(path, request):
@@ -162,7 +162,7 @@ def _archived_model(path, request):
     unknown = [name for name in given if name not in sample]
     if unknown:
         raise WorkerError("bad-input", f"{request['inputs']}: has `{unknown[0]}`; the inputs are {', '.join(sample)}")
-    return _TracedModel(program, program.state_dict, {**sample, **given}, None, request, guards_of(program, path))
+    return TracedModel(program, program.state_dict, {**sample, **given}, None, request, guards_of(program, path))
 
 
 def _write_case(traced, case, path):

@@ -17,8 +17,6 @@
 namespace crossload::verify {
 namespace {
 
-constexpr std::size_t kMostDiagnosed = 48;  // stages
-
 bool concerns(const CauseRow& row, const std::string& target) {
   std::string_view rest = row.operations;
   while (!rest.empty()) {
@@ -45,15 +43,6 @@ std::vector<Try> tries_for(const program::Program& program, const std::vector<st
     if (row.operations.empty() || !one.nodes.empty()) result.push_back(std::move(one));
   }
   return result;
-}
-
-Tensor visible_elements(const Visibility& visible, const Dims& dims) {
-  const auto count = static_cast<std::size_t>(element_count(dims));
-  std::vector<std::byte> bytes(count, std::byte{1});
-  for (std::size_t i = 0; i < count; ++i) {
-    bytes[i] = std::byte{visible.rows[i / static_cast<std::size_t>(visible.inner)]};
-  }
-  return Tensor::copy_of(DType::kBool, dims, bytes);
 }
 
 }  // namespace
@@ -96,6 +85,21 @@ Suspect suspect_of(const Request& request, const Stages& stages, int stage, bool
   return suspect;
 }
 
+void settle_layer_order(std::vector<Diagnosis>& diagnosis) {
+  std::set<std::string> reordered;
+  for (const Diagnosis& one : diagnosis) {
+    if (one.cause == "layer-order") reordered.insert(one.module);
+  }
+  for (Diagnosis& one : diagnosis) {
+    if (one.cause == "layer-order" && reordered.size() == 1) one.cause = "weights-swapped";
+  }
+}
+
+void add_told(const std::string& module, const Explanation& found, std::vector<Diagnosis>& diagnosis) {
+  for (const Confirmed& one : found.confirmed) diagnosis.push_back({module, one.cause, one.evidence, one.error});
+  if (found.confirmed.empty()) diagnosis.push_back({module, "other", found.evidence, kUnknown});
+}
+
 std::vector<Diagnosis> diagnose(const Request& request, const Stages& stages, std::vector<std::string>& notes) {
   std::vector<Diagnosis> result;
   const std::vector<int>& sources = stages.sources();
@@ -103,19 +107,9 @@ std::vector<Diagnosis> diagnose(const Request& request, const Stages& stages, st
     const ScratchFolder folder;
     const StageResult& stage = stages.results()[static_cast<std::size_t>(sources[i])];
     const Explanation found = request.explain(suspect_of(request, stages, sources[i], false, folder.path()));
-    for (const Confirmed& one : found.confirmed) {
-      result.push_back({stage.module, one.cause, one.evidence, one.error});
-    }
-    if (found.confirmed.empty()) result.push_back({stage.module, "other", found.evidence, kUnknown});
+    add_told(stage.module, found, result);
   }
-  // Layers in another order have all their weights from elsewhere; one module alone has another's.
-  std::set<std::string> reordered;
-  for (const Diagnosis& one : result) {
-    if (one.cause == "layer-order") reordered.insert(one.module);
-  }
-  for (Diagnosis& one : result) {
-    if (one.cause == "layer-order" && reordered.size() == 1) one.cause = "weights-swapped";
-  }
+  settle_layer_order(result);
   if (sources.size() > kMostDiagnosed) {
     notes.push_back(fmt::format("diagnosis: {} more stages make an error by themselves and were not diagnosed",
                                 sources.size() - kMostDiagnosed));

@@ -19,4 +19,12 @@ std::vector<Diagnosis> diagnose(const Request& request, const Stages& stages, st
 Suspect suspect_of(const Request& request, const Stages& stages, int stage, bool whole,
                    const std::filesystem::path& folder);
 
+/// What was found of one stage, joined to the others.
+void add_told(const std::string& module, const Explanation& found, std::vector<Diagnosis>& diagnosis);
+/// Layers in another order have all their weights from elsewhere; where one module alone has another's, they are
+/// swapped.
+void settle_layer_order(std::vector<Diagnosis>& diagnosis);
+
+inline constexpr std::size_t kMostDiagnosed = 48;  // stages
+
 }  // namespace crossload::verify

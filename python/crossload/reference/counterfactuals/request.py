@@ -1,7 +1,7 @@
 """The requests `explain`, `dump` and `reproduce`: one stage of the model (see ../../README.md)."""
 
 from ...errors import WorkerError
-from ..request import _traced_model
+from ..request import traced_model
 from . import activation, attention, convolution, normalization, values, weights
 from .search import explain as search
 from .stage import Stage
@@ -52,7 +52,7 @@ def stage_of(request, progress, session):
     """The Stage that a request names."""
     from safetensors import safe_open
 
-    traced = _traced_model(request, progress, session)
+    traced = traced_model(request, progress, session)
     recorded = safe_open(request["stages"], "pt")
     known = set(recorded.keys())
     found = {"tf": {}, "visible": {}, "weight": {}, "feed": {}}
