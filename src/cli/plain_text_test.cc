@@ -19,8 +19,6 @@ TEST_CASE("plain text shows what would steer a terminal") {
   CHECK(plain_text(std::string_view("a\0b", 3)) == "a?b");
 }
 
-TEST_CASE("plain lines keep their breaks and tabs") {
-  CHECK(plain_lines("a\n\tb\r\x1b[1m\n") == "a\n\tb??[1m\n");
-}
+TEST_CASE("plain lines keep their breaks and tabs") { CHECK(plain_lines("a\n\tb\r\x1b[1m\n") == "a\n\tb??[1m\n"); }
 
 }  // namespace crossload::cli
