@@ -9,10 +9,12 @@ namespace crossload::port {
 namespace {
 
 // Calls that are always false in a TensorFlow model.
-const std::set<std::string> kFalseCalls = {
-    "is_torchdynamo_compiling",  "torch.jit.is_tracing",       "is_torch_fx_proxy",
-    "torch.is_autocast_enabled", "is_deepspeed_zero3_enabled", "torch.onnx.is_in_onnx_export",
-    "torch.jit.is_scripting",    "is_flash_attn_2_available",  "is_fsdp_managed_module"};
+const std::set<std::string> kFalseCalls = {"is_torchdynamo_compiling",    "torch._dynamo.is_compiling",
+                                           "torch.compiler.is_compiling", "torch.jit.is_tracing",
+                                           "is_torch_fx_proxy",           "torch.is_autocast_enabled",
+                                           "is_deepspeed_zero3_enabled",  "torch.onnx.is_in_onnx_export",
+                                           "torch.jit.is_scripting",      "is_flash_attn_2_available",
+                                           "is_fsdp_managed_module"};
 // Kinds of caches that only PyTorch has.
 const std::set<std::string> kForeignCaches = {"StaticCache", "SlidingWindowCache", "EncoderDecoderCache",
                                               "HybridCache", "QuantizedCache",     "OffloadedCache"};
@@ -142,6 +144,10 @@ class Folder {
     }
     if (n.is("Compare", "is not") && n[0].is("Name", "device") && n[1].is("Const", "None")) return false;
     if (n.is("Compare", "is") && n[0].is("Name", "device") && n[1].is("Const", "None")) return true;
+    if (n.is("Compare") && n.size() == 2 && (n[0].is("Attr", "device") || n[1].is("Attr", "device"))) {
+      if (n.text == "!=") return false;
+      if (n.text == "==") return true;
+    }
     if (n.is("Call") && kFalseCalls.contains(dotted(n[0]))) return false;
     if (n.is("Call") && n[0].is("Name", "isinstance") && n.size() == 3 && n[2].is("Name") &&
         kForeignCaches.contains(n[2].text)) {

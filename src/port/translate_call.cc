@@ -129,6 +129,15 @@ void Translator::drop_unknown_fields(Node& made, const Node& n) {
 Node Translator::super_call(const Node& n) {
   Node made = call(attribute(call(name("super"), {}), n[0].text == "forward" ? "call" : n[0].text), arguments_of(n));
   const ClassFacts* facts = facts_->find(class_);
+  if (n[0].text == "__init__" && facts != nullptr && !facts->leaf.empty()) {
+    Node leaf = module_call(n, facts->leaf);
+    if (!leaf.is("Call")) return leaf;
+    leaf[0] = made[0];
+    std::erase_if(leaf.children, [](const Node& a) { return a.is("Keyword", "name"); });
+    leaf.children.push_back(keyword("", name("kwargs")));
+    pending_.clear();
+    return leaf;
+  }
   if (n[0].text == "__init__" && facts != nullptr && facts->is_module) {
     if (is_main_layer_ || facts->base.empty()) made.children.resize(1);
     if (is_head_) made.children.push_back(make("Starred", "", {name("inputs")}));

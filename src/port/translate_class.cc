@@ -52,7 +52,7 @@ Node Translator::layer_class(const Node& s, const std::string& tf_class, const C
   if (!facts.base.empty() && !facts.is_model)
     bases.push_back(name("TF" + facts.base));
   else if (!facts.leaf.empty())
-    bases.push_back(parse_expression("keras.layers.Dense"));
+    bases.push_back(parse_expression(facts.leaf == "Linear" ? "keras.layers.Dense" : "keras.layers." + facts.leaf));
   else if (facts.is_module)
     bases.push_back(name("keras.layers.Layer"));
   Node made = make("Class", tf_class, {make("Decorators"), make("Bases", "", bases), make("Block")});

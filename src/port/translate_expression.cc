@@ -183,6 +183,17 @@ Node Translator::subscript(const Node& n) {
   Node made = n;
   made[0] = expression(n[0]);
   made[1] = expression(n[1]);
+  if (made[1].is("Tuple")) {
+    // One row taken by a list keeps its axis.
+    for (Node& part : made[1].children) {
+      if (!part.is("List") || part.size() != 1) continue;
+      const bool is_last = part[0].is("Unary", "-") && part[0][0].is("Const", "1");
+      const Node one_more = part[0].is("Unary", "-") && part[0][0].is("Const")
+                                ? make("Unary", "-", {number(std::stol(part[0][0].text) - 1)})
+                                : make("Bin", "+", {Node(part[0]), number(1)});
+      part = make("Slice", "", {Node(part[0]), is_last ? make("Empty") : one_more, make("Empty")});
+    }
+  }
   if (kinds(n[0]).is_tensor() && index_is_tensor(n[1])) {
     const Kinds index = kinds(n[1]);
     if (index.is_tensor() && (index.dtype() == "int64" || index.dtype() == "int32")) {

@@ -208,8 +208,10 @@ std::vector<Node> Translator::expression_statement(const Node& s) {
     layer_name_ = list_names_[list];
     list_index_ = call(name("len"), {name(list)});
     pending_.clear();
+    in_sequence_ = sequences_.contains(list);
     Node made = s;
     made[0] = call(attribute(name(list), "append"), {expression(value[1])});
+    in_sequence_ = false;
     layer_name_.clear();
     list_index_ = Node();
     list_shapes_[list].insert(pending_.begin(), pending_.end());
