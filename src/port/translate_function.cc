@@ -98,7 +98,7 @@ Node Translator::function(const Node& given, const std::string& key) {
   made[1].children = parameters;
   annotation(made[2]);
   needs_config_ = false;
-  if (in_init_ && is_main_layer_) need_config();
+  if (in_init_ && !is_head_ && facts_->find(class_)->is_model && parameters_.contains("config")) need_config();
   made[3] = block(s[3], key);
   if (in_init_ && needs_config_) {
     std::vector<Node>& body = made[3].children;

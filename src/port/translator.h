@@ -159,6 +159,7 @@ class Translator {
                               const Node* self = nullptr);
   std::vector<Node> arguments_of(const Node& n);
   Node call_expression(const Node& n);
+  std::optional<Node> arithmetic_call(const Node& n, const std::string& torch);
   Node parse_is_tensor(const Node& value);
   void add_training(Node& made, const Node& n);
   // An output class's field that its TensorFlow twin does not have.
