@@ -241,7 +241,6 @@ constexpr ModuleRule kModuleRules[] = {
     {"LeakyReLU(negative_slope=0.01)", "keras.layers.LeakyReLU(alpha=$negative_slope)", ""},
     {"ReLU6()", "keras.layers.ReLU(max_value=6.0)", ""},
     {"Hardswish()", "keras.layers.Activation(hardswish)", ""},
-    {"LogSoftmax(dim)", "keras.layers.Lambda(lambda x: tf.nn.log_softmax(x, axis=$dim))", ""},
     {"Dropout(p=0.5)", "keras.layers.Dropout(rate=$p)", ""},
     {"Dropout2d(p=0.5)", "keras.layers.Dropout(rate=$p)", ""},
     {"Identity()", "keras.layers.Activation(\"linear\")", ""},

@@ -165,6 +165,7 @@ class Translator {
   Node parse_is_tensor(const Node& value);
   void add_training(Node& made, const Node& n);
   // An output class's field that its TensorFlow twin does not have.
+  void drop_swallowed(Node& made, const Node& n);
   void drop_unknown_fields(Node& made, const Node& n);
   Node super_call(const Node& n);
 
