@@ -43,8 +43,8 @@ std::vector<Node> Translator::arguments_of(const Node& n) {
 
 // `torch.mul(a, b)` and `a.mul(b)` promote their operands as `a * b` does.
 std::optional<Node> Translator::arithmetic_call(const Node& n, const std::string& torch) {
-  static const std::map<std::string, std::string> kOperators = {
-      {"mul", "*"}, {"multiply", "*"}, {"add", "+"}, {"sub", "-"}, {"div", "/"}, {"pow", "**"}};
+  static const std::map<std::string, std::string> kOperators = {{"mul", "*"}, {"multiply", "*"}, {"add", "+"},
+                                                                {"sub", "-"}, {"div", "/"},      {"pow", "**"}};
   const Node& f = n[0];
   const bool is_function = torch.starts_with("torch.") && n.size() == 3;
   const bool is_method = torch.empty() && f.is("Attr") && n.size() == 2 && kinds(f[0]).is_tensor();

@@ -31,7 +31,8 @@ std::vector<Node> Translator::statement(const Node& s) {
       conditions_.pop_back();
     }
     // An `else` that held nothing but a check of sizes.
-    if (made.size() > 2 && made[2].size() == 1 && made[2][0].is("Pass") && !s[2][0].is("Pass")) made.children.pop_back();
+    if (made.size() > 2 && made[2].size() == 1 && made[2][0].is("Pass") && !s[2][0].is("Pass"))
+      made.children.pop_back();
     if (!conditions_.empty() || hoisted_.empty()) return {made};
     std::vector<Node> result = std::move(hoisted_);
     hoisted_.clear();
