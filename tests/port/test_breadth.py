@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
+PICTURES = {"image_size": 32, "patch_size": 8, "num_channels": 3}
 GROUPED = {"num_key_value_heads": 2}
 # What is changed in the small configuration of conftest.py. Each is verified; bert and llama are in test_port.py.
 VERIFIED = {
     "stablelm": GROUPED,
     "splinter": {},
     "opt": {"ffn_dim": 37, "word_embed_proj_dim": 32},
+    "yolos": {**PICTURES, "image_size": [32, 24], "num_detection_tokens": 5},
 }
 
 
