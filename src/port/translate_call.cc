@@ -43,8 +43,8 @@ std::vector<Node> Translator::arguments_of(const Node& n) {
 
 // `torch.mul(a, b)` and `a.mul(b)` promote their operands as `a * b` does.
 std::optional<Node> Translator::arithmetic_call(const Node& n, const std::string& torch) {
-  static const std::map<std::string, std::string> kOperators = {
-      {"mul", "*"}, {"multiply", "*"}, {"add", "+"}, {"sub", "-"}, {"div", "/"}, {"pow", "**"}};
+  static const std::map<std::string, std::string> kOperators = {{"mul", "*"}, {"multiply", "*"}, {"add", "+"},
+                                                                {"sub", "-"}, {"div", "/"},      {"pow", "**"}};
   const Node& f = n[0];
   const bool is_function = torch.starts_with("torch.") && n.size() == 3;
   const bool is_method = torch.empty() && f.is("Attr") && n.size() == 2 && kinds(f[0]).is_tensor();
@@ -109,6 +109,7 @@ Node Translator::call_expression(const Node& n) {
   }
   Node made = call(expression(f), arguments_of(n));
   add_training(made, n);
+  drop_swallowed(made, n);
   drop_unknown_fields(made, n);
   return made;
 }
@@ -124,6 +125,16 @@ void Translator::add_training(Node& made, const Node& n) {
     if (!has_it) made.children.push_back(keyword("training", name("training")));
     return;
   }
+}
+
+// The base model's `**rest` takes nothing once it is written, so what it would swallow is not passed.
+void Translator::drop_swallowed(Node& made, const Node& n) {
+  if (!is_head_ || !n[0].is("Attr") || !n[0][0].is("Name", "self")) return;
+  if (facts_->modules_of(class_, n[0].text) != std::set<std::string>{base_}) return;
+  const Node& parameters = (*facts_->find(base_)->methods.at("forward"))[1];
+  std::set<std::string> named = {"training", ""};
+  for (const Node& p : parameters.children) named.insert(p.text);
+  std::erase_if(made.children, [&](const Node& a) { return a.is("Keyword") && !named.contains(a.text); });
 }
 
 void Translator::drop_unknown_fields(Node& made, const Node& n) {

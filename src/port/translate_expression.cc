@@ -249,6 +249,16 @@ int Translator::width(const std::string& dtype) {
   return found == kWidths.end() ? -1 : found->second;
 }
 
+int Translator::widest(const Kinds& of) {
+  int most = 9;
+  for (const std::string& kind : of.all()) {
+    const int one = kind.starts_with("tensor:") ? width(kind.substr(kind.rfind(':') + 1)) : -1;
+    if (one < 0) return 9;
+    most = most == 9 ? one : std::max(most, one);
+  }
+  return most;
+}
+
 bool Translator::is_dynamic_size(const Node& n) const {
   if (n.is("Const") || n.is("Attr") || !kinds(n).is("int")) return false;
   return n.is("Name") ? !parameters_.contains(n.text) : true;
@@ -279,6 +289,11 @@ Node Translator::binary(const Node& n, int line) {
         left = cast(left, promoted(right, b.dtype()));
       else
         right = cast(right, promoted(left, a.dtype()));
+    } else if (wa >= 3 && wb < 0 && widest(b) <= wa) {
+      // Of several dtypes, as a mask of numbers or of truth: whichever it is, the other one's.
+      right = cast(right, promoted(left, a.dtype()));
+    } else if (wb >= 3 && wa < 0 && widest(a) <= wb) {
+      left = cast(left, promoted(right, b.dtype()));
     } else if (wa >= 0 && wa <= 2 && n.text == "/") {
       left = cast(left, parse_expression("tf.float32"));
       right = cast(right, parse_expression("tf.float32"));

@@ -148,6 +148,8 @@ class Translator {
   bool index_is_tensor(const Node& index) const;
   Node comparison(const Node& n);
   static int width(const std::string& dtype);
+  // The widest dtype that was seen; 9 where something else than tensors was.
+  static int widest(const Kinds& of);
   // A size that may be a tensor of int32 in a graph.
   bool is_dynamic_size(const Node& n) const;
   Node binary(const Node& n, int line);
@@ -163,6 +165,7 @@ class Translator {
   Node parse_is_tensor(const Node& value);
   void add_training(Node& made, const Node& n);
   // An output class's field that its TensorFlow twin does not have.
+  void drop_swallowed(Node& made, const Node& n);
   void drop_unknown_fields(Node& made, const Node& n);
   Node super_call(const Node& n);
 
