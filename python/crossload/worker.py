@@ -173,6 +173,18 @@ def _against_explain(request, progress, session):
     return against_explain(request, progress, session)
 
 
+def _against_dump(request, progress, session):
+    from .against.explain import against_dump
+
+    return against_dump(request, progress, session)
+
+
+def _against_reproduce(request, progress, session):
+    from .against.explain import against_reproduce
+
+    return against_reproduce(request, progress, session)
+
+
 def _gradients_pytorch(request, progress, session):
     from .gradients.request import gradients_pytorch
 
@@ -230,6 +242,8 @@ HANDLERS = {
     "against_open": _against_open,
     "against_run": _against_run,
     "against_explain": _against_explain,
+    "against_dump": _against_dump,
+    "against_reproduce": _against_reproduce,
     "gradients_pytorch": _gradients_pytorch,
     "gradients_tensorflow": _gradients_tensorflow,
     "gradients_against_pytorch": _gradients_against_pytorch,
@@ -257,6 +271,8 @@ NEEDED = {
     "against_pytorch": ("model", "out"),
     "against_run": ("out",),
     "against_explain": ("values", "layer", "tries", "pairs"),
+    "against_dump": ("values", "pairs", "out"),
+    "against_reproduce": ("values", "pairs", "leaves", "out"),
     "gradients_pytorch": ("model", "case", "coefficients", "out"),
     "gradients_tensorflow": ("saved_model", "case", "coefficients", "out"),
     "gradients_against_pytorch": ("coefficients", "out"),

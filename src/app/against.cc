@@ -130,6 +130,7 @@ json with_suspect(json ask, const verify::LayerSuspect& suspect) {
   ask["class_of_module"] = suspect.module_class;
   ask["call"] = suspect.call;
   ask["layer"] = suspect.layer;
+  ask["leaves"] = suspect.leaves;
   // The worker has the module's program, and with it the operations that a cause may concern.
   json& tries = ask["tries"] = json::array();
   for (const verify::CauseRow& row : verify::cause_table()) {
@@ -149,6 +150,11 @@ class Comparison {
   report::Report run() {
     const Stopwatch total;
     const fs::path saved_model = saved_model_in(request_.target);
+    const bool wants_files = !request_.files.dump.path.empty() || !request_.files.reproduce.path.empty();
+    if (wants_files && !saved_model.empty()) {
+      bad_input("--dump, --reproduce: {}: a foreign SavedModel has no layers that could be told apart; give the class",
+                request_.target);
+    }
     if (request_.gradients && !saved_model.empty()) {
       bad_input(
           "--gradients: {}: the variables of a foreign SavedModel say of no PyTorch parameter that they are it; verify "
@@ -197,6 +203,7 @@ class Comparison {
         about["do"] = "against_explain";
         return explanation_in(python_.ask(with_suspect(std::move(about), suspect), progress_));
       };
+      want_files(ask, comparison);
     }
     report_.result = verify::compare_against(comparison);
     if (request_.gradients) add_gradients(ask, comparison);
@@ -228,6 +235,22 @@ class Comparison {
     }
     for (const std::string& note : names_in(opened.at("notes"))) report_.notes.push_back(note);
     for (const auto& [name, version] : opened.at("versions").items()) report_.versions[name] = version;
+  }
+
+  void want_files(const json& ask, verify::AgainstRequest& comparison) {
+    const std::pair<const char*, const StageFile*> asked[] = {{"against_dump", &request_.files.dump},
+                                                              {"against_reproduce", &request_.files.reproduce}};
+    for (const auto& [name, file] : asked) {
+      if (file->path.empty()) continue;
+      comparison.wanted.emplace_back(file->stage, [this, ask, name = name, file = file](const auto& suspect) {
+        json about = ask;
+        about["do"] = name;
+        about["pairs"] = pairs_;
+        about["out"] = fs::absolute(file->path).string();
+        about["versions"] = report_.versions;
+        python_.ask(with_suspect(std::move(about), suspect), progress_);
+      });
+    }
   }
 
   void add_gradients(json ask, const verify::AgainstRequest& comparison) {

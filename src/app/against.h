@@ -9,6 +9,7 @@
 #include "app/model_files.h"
 #include "app/python_environment.h"
 #include "app/python_side.h"
+#include "app/stage_files.h"
 #include "report/report.h"
 
 namespace crossload::app {
@@ -22,6 +23,7 @@ struct AgainstRequest {
   bool strict = false;
   bool stages = true;
   bool gradients = false;  // compare the gradient by each parameter as well
+  StageFiles files = {};   // of single stages
 };
 
 /// Calls `use(name, field)` for each field, those of the model among them, by the name that it has in Python.

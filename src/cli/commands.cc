@@ -66,6 +66,12 @@ int run_convert(Options& o) {
   return code;
 }
 
+void tell_files(const Options& o) {
+  if (o.as_json) return;
+  if (!o.dump.empty()) std::cout << o.dump[1] << '\n';
+  if (!o.reproduce.empty()) std::cout << o.reproduce[1] << "/reproduce.py\n";
+}
+
 int run_verify_against(Options& o) {
   app::AgainstRequest& request = o.against;
   request.model = o.request.model;
@@ -73,6 +79,8 @@ int run_verify_against(Options& o) {
   request.max_error = o.request.max_error;
   request.strict = o.request.strict;
   request.gradients = o.request.gradients;
+  if (!o.dump.empty()) request.files.dump = {o.dump[0], o.dump[1]};
+  if (!o.reproduce.empty()) request.files.reproduce = {o.reproduce[0], o.reproduce[1]};
   PythonEnvironment environment = find_python(o.python);
   if (app::needs_tf4(request.target)) {
     if (auto found = app::find_tf4(environment)) environment = *std::move(found);
@@ -82,7 +90,9 @@ int run_verify_against(Options& o) {
   ProgressLine line(ProgressLine::style_for(o.quiet));
   const report::Report report = app::verify_against(request, environment, python, line.reporter());
   line.clear();
-  return finish(report, o);
+  const int code = finish(report, o);
+  tell_files(o);
+  return code;
 }
 
 int run_verify(Options& o) {
@@ -100,9 +110,7 @@ int run_verify(Options& o) {
   const report::Report report = verify_again(o.request, files, environment, python, line.reporter());
   line.clear();
   const int code = finish(report, o);
-  if (o.as_json) return code;
-  if (!o.dump.empty()) std::cout << o.dump[1] << '\n';
-  if (!o.reproduce.empty()) std::cout << o.reproduce[1] << "/reproduce.py\n";
+  tell_files(o);
   return code;
 }
 

@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "base/error.h"
 #include "base/scratch_folder.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/weight_writer.h"
@@ -16,6 +17,7 @@
 #include "verify/diagnosis/diagnose.h"
 #include "verify/layout.h"
 #include "verify/outputs.h"
+#include "verify/picture.h"
 #include "verify/pytorch_values.h"
 #include "verify/visibility.h"
 
@@ -72,6 +74,8 @@ class AgainstRun {
     result_.limit = request_.limit;
     compare_all_cases();
     if (request_.pt_stages) compare_layers();
+    if (request_.pt_stages) show_first_stage();
+    give_wanted();
     // Where outputs agree, an inner stage over its limit is no fault to explain.
     if (request_.pt_stages && request_.explain && result_.verdict == Verdict::kMismatch) diagnose_layers();
     return std::move(result_);
@@ -81,6 +85,7 @@ class AgainstRun {
   void compare_all_cases() {
     for (std::size_t i = 0; i < request_.cases.size(); ++i) compare_case(request_.cases[i], request_.tf_cases.at(i));
     settle_verdict(result_, request_.strict);
+    if (worst_ && result_.verdict != Verdict::kVerified) result_.pictures.push_back(std::move(*worst_));
   }
 
   void compare_case(const Case& one, const TfCase& tf_case) {
@@ -108,6 +113,7 @@ class AgainstRun {
     }
     std::vector<OutputResult> outputs = compare_outputs(program_, pytorch, masks, tf, differences);
     if (has_run) notes.insert(notes.end(), differences.begin(), differences.end());
+    if (one.traced && has_run) worst_ = picture_of_worst(program_, pytorch, masks, tf, outputs);
     for (OutputResult& output : outputs) {
       output.verdict = judge(output, request_.limit);
       shape.max_error = std::max(shape.max_error, output.max_error);
@@ -268,6 +274,55 @@ class AgainstRun {
     return found;
   }
 
+  /// A picture of the first stage over its limit, given PyTorch's inputs where it can be.
+  void show_first_stage() {
+    const auto first = std::ranges::find_if(result_.stages, &StageResult::first_over_limit);
+    if (first == result_.stages.end()) return;
+    const ModuleRun& one = request_.modules[static_cast<std::size_t>(first - result_.stages.begin())];
+    const auto run = run_of(one.module, one.call);
+    if (run == request_.runs.end() || !run->isolated) return;
+    const auto index = run - request_.runs.begin();
+    std::optional<ErrorPicture> worst;
+    std::string ignored;
+    for (const LeafPair& pair : leaf_pairs(one, fmt::format("accumulated/{}/", index), run->accumulated, ignored)) {
+      if (std::ranges::find(*run->isolated, pair.tf_name) == run->isolated->end()) continue;
+      const Tensor pt = pt_.tensor("value/" + pair.pt_value);
+      const auto tf = nearest(pair, fmt::format("isolated/{}/", index)).second;
+      if (!tf || !is_real(pt) || !is_real(*tf)) continue;
+      const auto axes = request_.axes.find(pair.pt_value);
+      const Sym batch = Sym::symbol("batch");
+      auto picture = picture_of(
+          pt, *tf, visibility(pair.pt_value, pt.dims()),
+          axis_names(axes == request_.axes.end() ? SymDims() : axes->second, {batch, Sym::symbol("length")}, batch));
+      if (picture && (!worst || picture->max_error > worst->max_error)) worst = std::move(picture);
+    }
+    if (!worst) return;
+    worst->module = one.call == 0 ? one.module : fmt::format("{}@{}", one.module, one.call);
+    result_.pictures.push_back(std::move(*worst));
+  }
+
+  std::vector<LayerRun>::const_iterator run_of(const std::string& module, int call) const {
+    return std::ranges::find_if(request_.runs,
+                                [&](const LayerRun& run) { return run.module == module && run.call == call; });
+  }
+
+  void give_wanted() {
+    for (const auto& [name, use] : request_.wanted) {
+      const auto one = std::ranges::find(request_.modules, name, &ModuleRun::module);
+      const auto run = run_of(name, 0);
+      if (one == request_.modules.end() || run == request_.runs.end() || !run->isolated) {
+        std::vector<std::string> names;
+        for (const LayerRun& other : request_.runs) {
+          if (other.isolated && other.call == 0) names.push_back("`" + other.module + "`");
+        }
+        bad_input("stage `{}`: no layer of that module can be called by itself; there are {}", name,
+                  fmt::join(names, ", "));
+      }
+      const ScratchFolder folder;
+      use(suspect_of(*one, folder.path()));
+    }
+  }
+
   // --- Causes ---
 
   /// Stages that make an error by themselves while no submodule does.
@@ -302,8 +357,8 @@ class AgainstRun {
   }
 
   LayerSuspect suspect_of(const ModuleRun& one, const std::filesystem::path& folder) const {
-    const auto run = std::ranges::find_if(
-        request_.runs, [&](const LayerRun& layer) { return layer.module == one.module && layer.call == one.call; });
+    const auto run = run_of(one.module, one.call);
+    LayerSuspect suspect{one.module, one.module_class, one.call, run->layer, folder / "model.safetensors", {}};
     const auto index = static_cast<std::size_t>(run - request_.runs.begin());
     std::string ignored;
     std::vector<NewTensor> tensors;
@@ -320,13 +375,14 @@ class AgainstRun {
       const auto value = nearest(pair, fmt::format("isolated/{}/", index)).second;
       if (!value) continue;
       add("tf/" + pair.pt_value, *value);
+      suspect.leaves[pair.pt_value] = pair.tf_name;
       const Visibility visible = visibility(pair.pt_value, value->dims());
       if (!visible.rows.empty() && value->count() > 0) {
         add("visible/" + pair.pt_value, visible_elements(visible, value->dims()));
       }
     }
     write_safetensors(folder, std::move(tensors), std::numeric_limits<uint64_t>::max(), {});
-    return {one.module, one.module_class, one.call, run->layer, folder / "model.safetensors"};
+    return suspect;
   }
 
   double noise_of(const std::string& value) const {
@@ -363,6 +419,7 @@ class AgainstRun {
   const program::Program program_;
   Result result_;
   std::optional<Masks> masks_;
+  std::optional<ErrorPicture> worst_;  // of the outputs in the traced case
   Checkpoint pt_, tf_;
 };
 

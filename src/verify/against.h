@@ -50,6 +50,7 @@ struct LayerSuspect {
   int call = 0;
   int layer = 0;
   std::filesystem::path values;
+  std::map<std::string, std::string> leaves;  // value → the place in the layer's result
 };
 
 struct AgainstRequest {
@@ -70,6 +71,8 @@ struct AgainstRequest {
   Pairing pairing;
   /// Runs a module again in PyTorch with suspected causes applied. Optional: without it nothing is diagnosed.
   std::function<Explanation(const LayerSuspect&)> explain;
+  /// Modules of which more is wanted, and what is to be done with each while its values are there. Optional.
+  std::vector<std::pair<std::string, std::function<void(const LayerSuspect&)>>> wanted;
 };
 
 /// The shapes of inputs and outputs, in the form in which masks and outputs are looked up.
@@ -77,7 +80,8 @@ program::Program shapes_of(const AgainstRequest& request);
 
 /// Compares. A stage is first over the limit when no stage that ends before is over both in the whole model and by
 /// itself; where nothing is over by itself, the first in the whole model. Values are compared in PyTorch's layout:
-/// TensorFlow's channels may stand last, neighbouring axes may be joined. Throws `kBadInput` for damaged files.
+/// TensorFlow's channels may stand last, neighbouring axes may be joined. Throws `kBadInput` for damaged files and for
+/// a module that is wanted and has no layer that can be called by itself.
 Result compare_against(const AgainstRequest& request);
 
 }  // namespace crossload::verify

@@ -141,6 +141,24 @@ std::optional<ErrorPicture> picture_of(const Tensor& pt, const Tensor& tf, const
   return picture;
 }
 
+bool is_real(const Tensor& tensor) { return is_floating(tensor.dtype()) && !is_complex(tensor.dtype()); }
+
+std::optional<ErrorPicture> picture_of_worst(const program::Program& program, const CaseValues& pytorch,
+                                             const Masks& masks, const std::map<std::string, Tensor>& tf,
+                                             const std::vector<OutputResult>& outputs) {
+  const auto worst = std::ranges::max_element(outputs, {}, &OutputResult::max_error);
+  if (worst == outputs.end()) return std::nullopt;
+  const Tensor& pt = pytorch.runs.at(worst->name).front();
+  const auto found = tf.find(worst->name);
+  if (found == tf.end() || found->second.dims() != pt.dims() || !is_real(pt) || !is_real(found->second)) {
+    return std::nullopt;
+  }
+  const SymDims dims = symbolic_dims(program, worst->name);
+  auto picture = picture_of(pt, found->second, masks.of(dims, pt.dims()), axis_names(program, dims));
+  if (picture) picture->output = worst->name;
+  return picture;
+}
+
 std::vector<std::string> axis_names(const SymDims& dims, const SymDims& text, const Sym& batch) {
   std::vector<std::string> names;
   const bool has_batch = !dims.empty() && dims.front() == batch;

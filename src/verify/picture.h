@@ -6,6 +6,7 @@
 
 #include "base/sym.h"
 #include "base/tensor.h"
+#include "verify/outputs.h"
 #include "verify/verify.h"
 #include "verify/visibility.h"
 
@@ -17,6 +18,14 @@ namespace crossload::verify {
 /// names: of the axes, see `axis_names`; may be shorter.
 std::optional<ErrorPicture> picture_of(const Tensor& pt, const Tensor& tf, const Visibility& visible,
                                        const std::vector<std::string>& names);
+
+/// Of the output with the largest error; nothing where it has no picture.
+std::optional<ErrorPicture> picture_of_worst(const program::Program& program, const CaseValues& pytorch,
+                                             const Masks& masks, const std::map<std::string, Tensor>& tf,
+                                             const std::vector<OutputResult>& outputs);
+
+/// Whether it has real floating-point numbers.
+bool is_real(const Tensor& tensor);
 
 /// What each axis of a value is, as far as its sizes in the program tell: `batch`, `position`, `head`, `channel`,
 /// `row`, `column`, else `axis 2`. `text`: the sizes of a mask or of token ids, batch first; empty for a model without.

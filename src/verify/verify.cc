@@ -130,18 +130,10 @@ class Verification {
     }
   }
 
-  /// A picture of the output with the largest error.
   void show_worst(const CaseValues& pytorch, const Masks& masks, const std::map<std::string, Tensor>& tf,
                   const std::vector<OutputResult>& outputs) {
-    const auto worst = std::ranges::max_element(outputs, {}, &OutputResult::max_error);
-    if (worst == outputs.end()) return;
-    const Tensor& pt = pytorch.runs.at(worst->name).front();
-    const auto found = tf.find(worst->name);
-    if (found == tf.end() || found->second.dims() != pt.dims() || !is_real(pt) || !is_real(found->second)) return;
-    const SymDims dims = symbolic_dims(*request_.program, worst->name);
-    auto picture = picture_of(pt, found->second, masks.of(dims, pt.dims()), axis_names(*request_.program, dims));
+    auto picture = picture_of_worst(*request_.program, pytorch, masks, tf, outputs);
     if (!picture) return;
-    picture->output = worst->name;
     // Of the two signatures the worse.
     if (result_.pictures.empty()) {
       result_.pictures.push_back(std::move(*picture));
@@ -173,8 +165,6 @@ class Verification {
     worst->module = first->call == 0 ? first->module : fmt::format("{}@{}", first->module, first->call);
     result_.pictures.push_back(std::move(*worst));
   }
-
-  static bool is_real(const Tensor& tensor) { return is_floating(tensor.dtype()) && !is_complex(tensor.dtype()); }
 
   static bool is_mismatch(const OutputResult& output) { return output.verdict == Verdict::kMismatch; }
 

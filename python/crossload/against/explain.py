@@ -1,14 +1,23 @@
 """The request `against_explain`: which cause makes a layer that somebody wrote compute otherwise than its PyTorch module."""
 
+import contextlib
+import itertools
+
 import numpy
 
-from ..errors import first_line
+from ..errors import WorkerError, first_line, last_lines
 from ..model.flags import flags_set
 from ..program.signature import user_inputs
+from ..reference.counterfactuals.files import require_free, write_dump, write_script
 from ..reference.counterfactuals.request import MAKERS, evidence_of, finite
 from ..reference.counterfactuals.search import explain as search
 from ..reference.counterfactuals.stage import Stage
 from ..reference.interpret import Run, arguments, double_graph
+from .isolated import call_with, new_inputs
+from .keras import set_flags
+from .layers import without_activation
+from .layout import MOST_AXES
+from .leaves import leaves
 from .pytorch import SEED, eager_attention
 from .weights import in_pt_layout, own_variables, parameter_key, short_name
 
@@ -36,6 +45,89 @@ def against_explain(request, progress, session):
     }  # fmt: skip
 
 
+def against_dump(request, progress, session):
+    """As `dump`, for a layer; fields of `against_explain`, and `out`."""
+    return write_dump(request, stage_or_refusal(request, session))
+
+
+def against_reproduce(request, progress, session):
+    """As `reproduce`, for a layer; fields of `against_explain`, `leaves` {value: place in the layer's result}, `out`."""
+    require_free(request)
+    progress("verify", f"writing a script of {request['module'] or 'the model'}", None)
+    stage = stage_or_refusal(request, session)
+    opened, subject = session.opened, session.against
+    call = opened.recording.calls[request["layer"]][request["call"]]
+    twin = next(
+        c for c in subject.calls if c["module"] == request["module"] and c["call"] == request["call"] and c["end"] >= 0
+    )
+    is_plain = twin["is_basic"] and call.plain is not None
+    inputs = {path: subject.values[name].numpy() for path, name in twin["inputs"].items()}
+    set_flags(opened, request)
+    try:
+        with without_activation(call.layer) if is_plain else contextlib.nullcontext():
+            graph, feeds, found = layer_graph(call, inputs)
+    finally:
+        opened.restore()
+    fetches = {}
+    for recorded, node in stage.node_of_recorded.items():
+        tensor, array = found[request["leaves"][recorded]]
+        fetches[node] = {"tensor": tensor, "perm": order_of(array, stage.tf[node].numpy())}
+    return write_script(request, stage, graph, feeds, fetches)
+
+
+def stage_or_refusal(request, session):
+    try:
+        return stage_of(request, session)
+    except Exception as error:
+        raise WorkerError(
+            "unsupported",
+            f"{request['module'] or 'the model'}: PyTorch cannot export the module by itself ({first_line(error)}); "
+            "name a module in it",
+            last_lines(error),
+        ) from error
+
+
+def layer_graph(call, inputs):
+    """(GraphDef as bytes, {`feed/<placeholder>`: array}, {path of the result: (tensor, array)}) of a layer's call with
+    PyTorch's inputs; its weights are constants."""
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    new, reason = new_inputs(call, inputs)
+    if new is None:
+        raise WorkerError("bad-input", f"the layer cannot be called with PyTorch's inputs: {reason}")
+    paths, places = list(new), []
+
+    def function(*tensors):
+        result = leaves(call_with(call, dict(zip(paths, tensors, strict=True))))
+        places[:] = list(result)
+        return list(result.values())
+
+    specs = [tf.TensorSpec(value.shape, value.dtype, name=f"input_{i}") for i, value in enumerate(new.values())]
+    traced = tf.function(function, autograph=False).get_concrete_function(*specs)
+    frozen = convert_variables_to_constants_v2(traced)
+    arrays = [numpy.asarray(value) for value in frozen(*(tf.constant(value) for value in new.values()))]
+    feeds = {
+        f"feed/{tensor.name}": numpy.asarray(value) for tensor, value in zip(frozen.inputs, new.values(), strict=True)
+    }
+    found = {path: (tensor.name, array) for path, tensor, array in zip(places, frozen.outputs, arrays, strict=True)}
+    return frozen.graph.as_graph_def().SerializeToString(), feeds, found
+
+
+def order_of(array, like):
+    """The axes of PyTorch's value that those of TensorFlow's are; [] where row-major order is the same."""
+    best = ([], numpy.abs(array.reshape(like.shape) - like).max(initial=0.0))
+    if array.ndim == like.ndim and 2 <= array.ndim <= MOST_AXES:
+        for perm in itertools.permutations(range(array.ndim)):
+            back = array.transpose(numpy.argsort(perm))
+            if back.shape != like.shape:
+                continue
+            distance = numpy.abs(back - like).max(initial=0.0)
+            if distance < best[1]:
+                best = (list(perm), distance)
+    return best[0]
+
+
 def concerns(operations, target):
     """Whether one of the beginnings of ATen names is that of a target: `aten.add` is no `aten.addmm`."""
     return not operations or any(
@@ -60,16 +152,19 @@ def stage_of(request, session):
     state = full_state(model)
     inputs = inputs_by_name(program, args, kwargs)
     values = values_of(program, state, inputs)
-    tf, visible = {}, {}
+    tf, visible, node_of_recorded = {}, {}, {}
     for name, value in found["tf"].items():
         node = output_node(program, values, subject.values[name])
         if node is not None:
             tf[node] = value
+            node_of_recorded[name] = node
             if name in found["visible"]:
                 visible[node] = found["visible"][name]
     names = [n.name for n in program.graph.nodes if n.op not in ("placeholder", "output")]
     read = read_weights(request, opened, program, state)
-    return Stage(program, double_graph(program.graph_module), state, inputs, names, values.get, tf, visible, read)
+    stage = Stage(program, double_graph(program.graph_module), state, inputs, names, values.get, tf, visible, read)
+    stage.node_of_recorded = node_of_recorded
+    return stage
 
 
 def full_state(model):

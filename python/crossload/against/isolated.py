@@ -10,7 +10,18 @@ STATE = ("training", "cast_inputs")
 
 
 def isolated(call, inputs):
-    """({path: array} of the layer's results, None), or (None, why it cannot be).
+    """({path: array} of the layer's results, None), or (None, why it cannot be); see `new_inputs`."""
+    new, reason = new_inputs(call, inputs)
+    if new is None:
+        return None, reason
+    try:
+        return arrays(call_with(call, new)), None
+    except Exception as error:  # noqa: BLE001 (whatever a layer raises)
+        return None, f"it fails with PyTorch's inputs: {str(error).strip().splitlines()[0][:200]}"
+
+
+def new_inputs(call, inputs):
+    """({path: tensor} of what a layer is given in place of its own inputs, None), or (None, why it cannot be).
 
     call: of the layer within the whole model; inputs: {path: NumPy array}, what the PyTorch module was given. An
     argument takes the value of the PyTorch argument of its name, the first one that of the first; others keep their own
@@ -36,13 +47,15 @@ def isolated(call, inputs):
         new[path] = like_tensor(value, like.dtype, wanted[path])
     if not new:
         return None, "no input of it is one of PyTorch's"
+    return new, None
+
+
+def call_with(call, new):
+    """The layer's result with some of its inputs replaced."""
     names = list(call.arguments())
     args = [replaced(value, new, str(names[i])) if i < len(names) else value for i, value in enumerate(call.args)]
     kwargs = {name: replaced(value, new, str(name)) for name, value in call.kwargs.items()}
-    try:
-        return arrays(call.function(*args, **kwargs)), None
-    except Exception as error:  # noqa: BLE001 (whatever a layer raises)
-        return None, f"it fails with PyTorch's inputs: {str(error).strip().splitlines()[0][:200]}"
+    return call.function(*args, **kwargs)
 
 
 def paired(tf_paths, pt_paths):

@@ -21,6 +21,7 @@ class Opened:
     def __init__(self, model, has_weights):
         self.model, self.has_weights = model, has_weights
         self.nodes = []
+        self.recording = None  # LayerRecording of the first case
         self.before = []  # (configuration, flag, value) of flags that were set
 
     def restore(self):
@@ -205,6 +206,7 @@ def compute(request, progress, subject, opened):
                 file.write(f"output/{name}", torch.from_numpy(value.copy()))
     calls, counts, stages = [], [], None
     if recording is not None:
+        opened.recording = recording
         counts = [{"layer": number, "calls": len(found)} for number, found in recording.calls.items()]
         stages = "tf_stages.safetensors"
         calls = write_layers(recording, module_of, subject, out / stages, progress)

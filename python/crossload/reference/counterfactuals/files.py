@@ -1,13 +1,12 @@
 """The requests `dump` and `reproduce`: one stage's tensors in a file, and a script that computes it in both."""
 
 import json
-import shutil
 from pathlib import Path
 
 from ...errors import WorkerError
 from .request import finite, stage_of
 
-MOST_INLINE = 24  # operations that the script spells out; more are an exported program beside it
+MOST_LINES = 60  # of the script; operations that do not fit are an exported program beside it
 
 SCRIPT = '''"""`{module}` ({class_of}) of {model} in PyTorch and in TensorFlow: {words}.
 
@@ -57,9 +56,13 @@ for name in fetches:
 
 def dump(request, progress, session):
     """Write `out` (.npz): `input/<value>`, `weight/<name>`, `pytorch/<value>` and `tensorflow/<value>` of the stage."""
+    return write_dump(request, stage_of(request, progress, session))
+
+
+def write_dump(request, stage):
     import numpy
 
-    stage, values = _values(request, progress, session)
+    values = values_of(stage)
     out = Path(request["out"])
     if out.suffix != ".npz":
         raise WorkerError("bad-input", f"{out}: is no name of an .npz file; give one that ends in .npz")
@@ -70,33 +73,45 @@ def dump(request, progress, session):
 
 def reproduce(request, progress, session):
     """Write into the folder `out`: reproduce.py, the files that it reads, and issue.md."""
-    import numpy
+    from safetensors import safe_open
 
+    require_free(request)
+    stage = stage_of(request, progress, session)
+    with safe_open(request["values"], "pt") as file:
+        feeds = {key: _array(file.get_tensor(key)) for key in file.keys() if key.startswith("feed/")}
+    graph = (Path(request["values"]).parent / "stage.pb").read_bytes()
+    return write_script(request, stage, graph, feeds, request["fetches"])
+
+
+def require_free(request):
     out = Path(request["out"])
     if out.exists() and any(out.iterdir()):
         raise WorkerError("bad-input", f"{out}: is there and not empty; give another folder")
-    stage, values = _values(request, progress, session)
-    out.mkdir(parents=True, exist_ok=True)
-    from safetensors import safe_open
 
-    with safe_open(request["values"], "pt") as file:
-        feeds = {key: _array(file.get_tensor(key)) for key in file.keys() if key.startswith("feed/")}
+
+def write_script(request, stage, graph, feeds, fetches):
+    """graph: TensorFlow's operations as a GraphDef; feeds: {`feed/<placeholder>`: array}; fetches: {value: {"tensor",
+    "perm"}}."""
+    import numpy
+
+    out, values = Path(request["out"]), values_of(stage)
+    out.mkdir(parents=True, exist_ok=True)
     program = stage.program.graph_module.graph
     nodes = [n for n in program.nodes if n.name in stage.inside]
-    code = _inline(stage, nodes) if len(nodes) <= MOST_INLINE else None
+    code = _inline(stage, nodes) if len(nodes) <= MOST_LINES else None
     more = ""
-    if code is None:
+    if code is None or len(SCRIPT.splitlines()) - 1 + len(code.splitlines()) > MOST_LINES:
         more = ", stage.pt2"
         code = _exported(stage, nodes, out / "stage.pt2")
     words = f"max |pt - tf| {stage.error:.1e}, PyTorch's own float32 noise {stage.noise:.1e}"
     text = SCRIPT.format(
         module=request["module"] or "the model", class_of=request.get("class_of_module") or "module", words=words,
         model=Path(str(request.get("model") or "a model")).name, more=more, code=code,
-        fetches=json.dumps(request["fetches"]).replace("\\", "\\\\"),
+        fetches=json.dumps(fetches).replace("\\", "\\\\"),
     )  # fmt: skip
     used = {k: v for k, v in values.items() if not k.startswith(("pytorch/", "tensorflow/"))}
     numpy.savez(out / "values.npz", **used, **feeds)
-    shutil.copyfile(Path(request["values"]).parent / "stage.pb", out / "stage.pb")
+    (out / "stage.pb").write_bytes(graph)
     (out / "reproduce.py").write_text(text, encoding="utf-8")
     (out / "issue.md").write_text(_issue(request, stage, nodes, words), encoding="utf-8")
     return {"folder": str(out), "difference": finite(stage.error), "lines": len(text.splitlines())}
@@ -108,11 +123,10 @@ def _array(tensor):
     return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).contiguous().numpy()
 
 
-def _values(request, progress, session):
-    """The whole stage, and its arrays by name."""
+def values_of(stage):
+    """A whole stage's arrays by name."""
     import torch
 
-    stage = stage_of(request, progress, session)
     values = {}
     for name in stage.names:
         for used in stage.node(name).all_input_nodes:
@@ -128,7 +142,7 @@ def _values(request, progress, session):
             values[f"pytorch/{name}"] = _array(value)
     for name, value in stage.tf.items():
         values[f"tensorflow/{name}"] = _array(value)
-    return stage, values
+    return values
 
 
 def _inline(stage, nodes):
