@@ -96,6 +96,14 @@ TEST_CASE("a text of several lines beside other arguments is split from them") {
   CHECK(print_module(module) == "say(\n    \"\"\"one\n    two\"\"\",\n    X,\n)\n");
 }
 
+TEST_CASE("only a constant is padded with, and padding by nothing goes") {
+  const Node by_one = parse_expression("(0, 1)");
+  CHECK(translated("torch.nn.functional.pad", {name("x"), by_one}) == "pad(x, (0, 1))");
+  CHECK(translated("torch.nn.functional.pad", {name("x"), parse_expression("(0, 0)")}) == "x");
+  CHECK(translated("torch.nn.functional.pad", {name("x"), by_one, parse_expression("\"reflect\"")}) ==
+        "problem: pads with something else than a constant");
+}
+
 TEST_CASE("long lines are split as ruff splits them") {
   const Node one = parse_expression(
       "keras.layers.Dense(units=self.all_head_size_of_the_attention, use_bias=config.attention_bias, "

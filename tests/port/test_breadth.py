@@ -14,6 +14,7 @@ VERIFIED = {
     "splinter": {},
     "opt": {"ffn_dim": 37, "word_embed_proj_dim": 32},
     "yolos": {**PICTURES, "image_size": [32, 24], "num_detection_tokens": 5},
+    "bloom": {"n_layer": 2, "n_head": 4},
 }
 
 

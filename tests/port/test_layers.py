@@ -1,6 +1,7 @@
-"""The layers that a written file brings along, beside PyTorch's modules with the same weights."""
+"""The layers and functions that a written file brings along, beside PyTorch's modules with the same weights."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -33,6 +34,23 @@ LAYERS = [
      "keras.layers.Dense(3, name='3')])", [2, 7, 4], [[None, None, 4], None, None, [None, None, 5]]),
 ]  # fmt: skip
 
+# The same value in PyTorch and by a helper; `x` is (2, 3, 7), `mask` hides the end of the second of two texts.
+FUNCTIONS = [
+    ("nn.functional.pad(x, (1, 2))", "pad(x, (1, 2))"),
+    ("nn.functional.pad(x, (-2, 1, 0, 3), value=-1.5)", "pad(x, (-2, 1, 0, 3), value=-1.5)"),
+    ("nn.functional.pad(x, (1, -3))", "pad(x, (1, -3))"),
+    ("torch.split(x, 3, dim=2)[2]", "split_by(x, 3, axis=2)[2]"),
+    ("torch.split(x, 1, dim=1)[1]", "split_by(x, 1, axis=1)[1]"),
+    ("utils._prepare_4d_causal_attention_mask(mask, (2, 3), x, 4)",
+     "_prepare_4d_causal_attention_mask(mask, (2, 3), x, 4)"),
+    ("utils._prepare_4d_causal_attention_mask(mask, (2, 7), x, 0, sliding_window=2)",
+     "_prepare_4d_causal_attention_mask(mask, (2, 7), x, 0, sliding_window=2)"),
+    ("utils._prepare_4d_causal_attention_mask(None, (2, 7), x, 0)",
+     "_prepare_4d_causal_attention_mask(None, (2, 7), x, 0)"),
+    ("utils._prepare_4d_attention_mask(mask, torch.float32, tgt_len=3)",
+     "_prepare_4d_attention_mask(mask, tf.float32, tgt_len=3)"),
+]  # fmt: skip
+
 SCRIPT = r"""
 import inspect, json, math, re, sys
 import numpy as np, tensorflow as tf, torch
@@ -40,7 +58,7 @@ from torch import nn
 from transformers.modeling_tf_utils import keras
 from transformers.tf_utils import shape_list
 
-root, layers = json.load(sys.stdin)
+root, layers, functions = json.load(sys.stdin)
 text = open(root + "/src/port/rules.cc").read()
 for name, source in re.findall(r'\{"(\w+)",\s*R"\((.*?)\)"\}', text, re.S):
     if source.startswith("def ") and "config" not in source or re.match(r"class TF\w+\(keras", source):
@@ -71,20 +89,28 @@ for torch_text, keras_text, shape, built in layers:
     same = expected.shape == found.shape == in_graph.shape
     answers.append([torch_text, same, float(np.abs(expected - found).max()) if same else None,
                     float(np.abs(expected - in_graph).max()) if same else None, float(np.abs(expected).max())])
+import transformers.modeling_attn_mask_utils as utils
+
+theirs = {name: globals()[name] for name in ("nn", "torch", "utils")}
+theirs.update(x=torch.randn(2, 3, 7), mask=torch.tensor([[1] * 7, [1] * 4 + [0] * 3]))
+ours = {**globals(), "x": tf.constant(theirs["x"].numpy()), "mask": tf.constant(theirs["mask"].numpy())}
+for torch_text, tf_text in functions:
+    expected, found = eval(torch_text, theirs).numpy(), eval(tf_text, ours).numpy()
+    same = expected.shape == found.shape
+    error = float(np.abs(expected - found).max()) if same else None
+    answers.append([torch_text, same, error, error, float(np.abs(expected).max())])
 print(json.dumps(answers))
 """
 
 
-def test_layers_compute_what_pytorch_does(tf4):
-    import os
-
+def test_layers_and_functions_compute_what_pytorch_does(tf4):
     done = subprocess.run(
-        [str(tf4), "-c", SCRIPT], input=json.dumps([str(ROOT), LAYERS]), capture_output=True, text=True, check=False,
+        [str(tf4), "-c", SCRIPT], input=json.dumps([str(ROOT), LAYERS, FUNCTIONS]), capture_output=True, text=True, check=False,
         env={**os.environ, "TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-1500:]
     answers = json.loads(done.stdout.splitlines()[-1])
-    assert len(answers) == len(LAYERS)
+    assert len(answers) == len(LAYERS) + len(FUNCTIONS)
     for name, same, eager, graph, largest in answers:
         assert same, name
         assert largest > 0.1 and eager < 5e-6 and graph < 5e-6, (name, eager, graph)
