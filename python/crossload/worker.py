@@ -22,7 +22,8 @@ def handle(request, progress, session):
     do = request.get("do") if isinstance(request, dict) else None
     if do not in HANDLERS:
         raise WorkerError("bad-input", f"request: `do` is {json.dumps(do)}; one of {', '.join(HANDLERS)} is expected")
-    missing = [name for name in NEEDED.get(do, ()) if not request.get(name)]
+    # An empty list is an answer: no class that generates, say.
+    missing = [name for name in NEEDED.get(do, ()) if not request.get(name) and request.get(name) != []]
     if missing and not (missing == ["model"] and session.module is not None):
         raise WorkerError("bad-input", f"request `{do}`: `{missing[0]}` is missing; see python/crossload/README.md")
     keep_secret(request.get("token"))

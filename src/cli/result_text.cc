@@ -144,7 +144,9 @@ std::string port_text(const json& result, bool color, bool verbose) {
     const bool is_over = !row.at("error").is_number() || row.at("error").get<double>() > limit;
     if (!is_over && !verbose) continue;
     const std::string error =
-        row.at("error").is_number() ? fmt::format("{:.3e}", row.at("error").get<double>()) : "not the same shapes";
+        row.at("error").is_number()
+            ? fmt::format("{:.3e}", row.at("error").get<double>())
+            : plain_text(row.value("reason", "not the same shapes, or not finite in the same places"));
     text += fmt::format("  {:<9}{} {} at {} ({}): {}\n", is_over ? "over" : "output", text_of(row, "class"),
                         text_of(row, "name"), row.at("shape").dump(), text_of(row, "case"), error);
   }

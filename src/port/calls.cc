@@ -155,7 +155,7 @@ Node full(const Bindings& bound, const TorchCall&, std::string&) {
 
 Node flatten(const Bindings& bound, const TorchCall&, std::string& problem) {
   const auto start = integer(bound.at("start_dim")), end = integer(bound.at("end_dim"));
-  if (!start || !end || *start < 0) {
+  if (!start || !end) {
     problem = "flattens axes that are not written as numbers";
     return {};
   }
@@ -174,21 +174,32 @@ Node norm_layer(const Bindings& bound, const TorchCall&, std::string&) {
   return filled("functional_layernorm($input, $weight, $bias, epsilon=$eps)", bound);
 }
 
+Node pad(const Bindings& bound, const TorchCall&, std::string& problem) {
+  if (!is_none(bound.at("mode")) && !bound.at("mode").is("Str", "\"constant\"")) {
+    problem = "pads with something else than a constant";
+    return {};
+  }
+  Node sizes = bound.at("pad");
+  const bool is_written = sizes.is("Tuple") || sizes.is("List");
+  if (is_written && std::ranges::all_of(sizes.children, [](const Node& n) { return integer(n) == 0; }))
+    return bound.at("input");
+  return is_none(bound.at("value")) ? filled("pad($input, $pad)", bound)
+                                    : filled("pad($input, $pad, value=$value)", bound);
+}
+
 // Splits by sizes, or into pieces of one size.
-Node split(const Bindings& bound, const TorchCall&, std::string& problem) {
+Node split(const Bindings& bound, const TorchCall&, std::string&) {
   const Node& sizes = bound.at("split_size");
   if (sizes.is("List") || sizes.is("Tuple")) return filled("tf.split($self, $split_size, axis=$dim)", bound);
-  if (bound.at("self").is("Name")) {
-    return filled("tf.split($self, shape_list($self)[$dim] // $split_size, axis=$dim)", bound);
-  }
-  problem = "splits an expression into pieces of one size";
-  return {};
+  return filled("split_by($self, $split_size, axis=$dim)", bound);
 }
 
 // One number of a tensor.
 Node item(const Bindings& bound, const TorchCall& c, std::string&) {
   return filled(Kinds(c.types).is("int") ? "int($self)" : "float($self)", bound);
 }
+
+Node default_dtype(const Bindings& bound, const TorchCall&, std::string&) { return filled("tf.float32", bound); }
 
 struct Special {
   std::string_view signature;
@@ -223,6 +234,8 @@ constexpr Special kSpecial[] = {
     {"torch.cumsum(input, dim, dtype=None)", cumsum},
     {"Tensor.cumsum(input, dim, dtype=None)", cumsum},
     {"torch.nn.functional.layer_norm(input, normalized_shape, weight, bias, eps=1e-5)", norm_layer},
+    {"torch.nn.functional.pad(input, pad, mode=None, value=None)", pad},
+    {"torch.get_default_dtype()", default_dtype},
     {"Tensor.split(self, split_size, dim=0)", split},
     {"torch.split(self, split_size, dim=0)", split},
 };

@@ -16,7 +16,7 @@ Facts::Facts(const Node& module) {
     for (const Node& base : s[1].children) {
       const std::string name = dotted(base);
       if (name == "nn.Module" || name == "torch.nn.Module") facts.is_module = true;
-      if (name == "nn.Linear") {
+      if (name == "nn.Linear" || name == "nn.Embedding") {
         facts.leaf = name.substr(3);
         facts.is_module = true;
       }

@@ -3,15 +3,18 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <vector>
 
 namespace crossload::port {
 namespace {
 
 // Calls that are always false in a TensorFlow model.
-const std::set<std::string> kFalseCalls = {
-    "is_torchdynamo_compiling",  "torch.jit.is_tracing",       "is_torch_fx_proxy",
-    "torch.is_autocast_enabled", "is_deepspeed_zero3_enabled", "torch.onnx.is_in_onnx_export",
-    "torch.jit.is_scripting",    "is_flash_attn_2_available",  "is_fsdp_managed_module"};
+const std::set<std::string> kFalseCalls = {"is_torchdynamo_compiling",    "torch._dynamo.is_compiling",
+                                           "torch.compiler.is_compiling", "torch.jit.is_tracing",
+                                           "is_torch_fx_proxy",           "torch.is_autocast_enabled",
+                                           "is_deepspeed_zero3_enabled",  "torch.onnx.is_in_onnx_export",
+                                           "torch.jit.is_scripting",      "is_flash_attn_2_available",
+                                           "is_fsdp_managed_module"};
 // Kinds of caches that only PyTorch has.
 const std::set<std::string> kForeignCaches = {"StaticCache", "SlidingWindowCache", "EncoderDecoderCache",
                                               "HybridCache", "QuantizedCache",     "OffloadedCache"};
@@ -141,6 +144,10 @@ class Folder {
     }
     if (n.is("Compare", "is not") && n[0].is("Name", "device") && n[1].is("Const", "None")) return false;
     if (n.is("Compare", "is") && n[0].is("Name", "device") && n[1].is("Const", "None")) return true;
+    if (n.is("Compare") && n.size() == 2 && (n[0].is("Attr", "device") || n[1].is("Attr", "device"))) {
+      if (n.text == "!=") return false;
+      if (n.text == "==") return true;
+    }
     if (n.is("Call") && kFalseCalls.contains(dotted(n[0]))) return false;
     if (n.is("Call") && n[0].is("Name", "isinstance") && n.size() == 3 && n[2].is("Name") &&
         kForeignCaches.contains(n[2].text)) {
@@ -184,8 +191,18 @@ class Folder {
   std::map<std::string, int> assigned_;
 };
 
+// Transformers' `# Copied from` lines: its checks compare the code below with the class that is named, and what is
+// written for TensorFlow is no copy of PyTorch's.
+void drop_copy_notes(Node& tree) {
+  std::erase_if(tree.children, [](const Node& n) { return n.is("Comment") && n.text.starts_with("# Copied from "); });
+  for (Node& child : tree.children) drop_copy_notes(child);
+}
+
 }  // namespace
 
-void fold_module(Node& module) { Folder(module).block(module); }
+void fold_module(Node& module) {
+  Folder(module).block(module);
+  drop_copy_notes(module);
+}
 
 }  // namespace crossload::port

@@ -1,4 +1,5 @@
-// Takes out what has no meaning in TensorFlow: gradient checkpointing, other attention kernels, autocast, device moves.
+// Takes out what has no meaning in TensorFlow: gradient checkpointing, other attention kernels, autocast, device moves,
+// and notes that code was copied from other PyTorch code.
 #pragma once
 
 #include <set>

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "port/calls.h"
+#include "port/fold.h"
 #include "port/pattern.h"
 #include "port/print.h"
 #include "port/rules.h"
@@ -67,6 +68,32 @@ TEST_CASE("arguments are bound by name and by place") {
   CHECK(translated("torch.cat", {parse_expression("[a, b]"), keyword("out", name("c"))}) ==
         "problem: has an argument `out` that its rule does not know");
   CHECK(translated("torch.cummax", {name("x")}) == "problem: has no rule");
+}
+
+TEST_CASE("notes of copies in PyTorch go, other comments stay") {
+  Node module = make("Module");
+  Node block = make("Block");
+  for (const char* text : {"# Copied from transformers.models.own.modeling_own.Own", "# Copied by hand"}) {
+    block.children.push_back(make("Comment", text));
+    module.children.push_back(make("Comment", text));
+  }
+  module.children.push_back(block);
+  fold_module(module);
+  REQUIRE(module.size() == 2);
+  CHECK(module[0].text == "# Copied by hand");
+  CHECK(module[1].size() == 1);
+}
+
+TEST_CASE("a text of several lines beside other arguments is split from them") {
+  Node call = make("Call");
+  call.children = {name("say"), make("Str", "\"\"\"one\n    two\"\"\"")};
+  Node statement = make("Expr");
+  statement.children = {call};
+  Node module = make("Module");
+  module.children = {statement};
+  CHECK(print_module(module) == "say(\"\"\"one\n    two\"\"\")\n");
+  module.children[0].children[0].children.push_back(name("X"));
+  CHECK(print_module(module) == "say(\n    \"\"\"one\n    two\"\"\",\n    X,\n)\n");
 }
 
 TEST_CASE("long lines are split as ruff splits them") {

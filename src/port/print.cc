@@ -223,7 +223,8 @@ class Printer {
     const size_t indent = static_cast<size_t>(depth * kIndent);
     const std::string whole = flat_call_fixed(flat(n));
     const size_t first_line = whole.find('\n') == std::string::npos ? whole.size() : whole.find('\n');
-    if (indent + before.size() + first_line + after.size() <= kWidth || n.is("Str") || n.is("Raw")) {
+    const bool fits = indent + before.size() + first_line + after.size() <= kWidth && !has_text_among_arguments(n);
+    if (fits || n.is("Str") || n.is("Raw")) {
       line(depth, before + whole + after);
       return;
     }
@@ -299,6 +300,15 @@ class Printer {
     line(depth, before + whole + after);
   }
 
+  // A string of several lines beside other arguments: each of them has a line of its own.
+  static bool has_text_among_arguments(const Node& n) {
+    return n.is("Call") && n.size() > 2 && std::ranges::any_of(n.children.begin() + 1, n.children.end(), is_long_text);
+  }
+  static bool is_long_text(const Node& n) {
+    return (n.is("Str") && n.text.find('\n') != std::string::npos) ||
+           (n.is("Keyword") && n.size() == 1 && is_long_text(n[0]));
+  }
+
   static std::string flat_index(const Node& n) { return n.is("Tuple") && n.size() > 1 ? joined(n.children) : flat(n); }
 
   void bracketed(int depth, const std::string& open, const Node& n, size_t from, const std::string& close) {
@@ -307,7 +317,7 @@ class Printer {
     const bool is_only_generator = n.size() - from == 1 && n[from].is("GeneratorExp");
     if (is_only_generator) inner = inner.substr(1, inner.size() - 2);
     const size_t indent = static_cast<size_t>((depth + 1) * kIndent);
-    if (indent + inner.size() <= kWidth && !(n.is("Tuple") && n.size() == 1)) {
+    if (indent + inner.size() <= kWidth && !(n.is("Tuple") && n.size() == 1) && !has_text_among_arguments(n)) {
       line(depth + 1, inner);
     } else {
       const bool is_alone = n.size() - from == 1 && n[from].is("Concat");

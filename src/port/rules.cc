@@ -130,6 +130,8 @@ constexpr CallRule kCallRules[] = {
     {"Tensor.sum(self, dim=None, keepdim=None)", "tf.reduce_sum($self, axis=$dim, keepdims=$keepdim)"},
     {"torch.max(input)", "tf.reduce_max($input)"},
     {"Tensor.max(self)", "tf.reduce_max($self)"},
+    {"torch.max(input, other)", "tf.maximum($input, $other)"},
+    {"torch.min(input, other)", "tf.minimum($input, $other)"},
     {"torch.min(input)", "tf.reduce_min($input)"},
     {"Tensor.min(self)", "tf.reduce_min($self)"},
     {"torch.argmax(input, dim)", "tf.argmax($input, axis=$dim, output_type=tf.int32)"},
@@ -147,6 +149,49 @@ constexpr CallRule kCallRules[] = {
     {"torch.nn.functional.tanh(input)", "tf.tanh($input)"},
     {"torch.nn.functional.softplus(input)", "tf.math.softplus($input)"},
     {"torch.nn.functional.elu(input)", "tf.nn.elu($input)"},
+    // The rest, as modeling files use it
+    {"torch.argsort(input, dim=-1)", "tf.argsort($input, axis=$dim)"},
+    {"Tensor.argsort(self, dim=-1)", "tf.argsort($self, axis=$dim)"},
+    {"Tensor.matmul(self, other)", "tf.matmul($self, $other)"},
+    {"Tensor.bmm(self, mat2)", "tf.matmul($self, $mat2)"},
+    {"Tensor.t(self)", "tf.transpose($self)"},
+    {"torch.squeeze(input, dim)", "tf.squeeze($input, axis=$dim)"},
+    {"Tensor.expand_as(self, other)", "tf.broadcast_to($self, shape_list($other))"},
+    {"Tensor.view_as(self, other)", "tf.reshape($self, shape_list($other))"},
+    {"Tensor.new_zeros(self, *sizes)", "tf.zeros($sizes, dtype=$self.dtype)"},
+    {"Tensor.new_ones(self, *sizes)", "tf.ones($sizes, dtype=$self.dtype)"},
+    {"torch.as_tensor(data, dtype=None)", "tf.convert_to_tensor($data, dtype=$dtype)"},
+    {"torch.from_numpy(ndarray)", "tf.convert_to_tensor($ndarray)"},
+    {"torch.empty_like(input, dtype=None)", "tf.zeros_like($input, dtype=$dtype)"},
+    {"torch.randn(*size, dtype=None)", "tf.random.normal($size, dtype=$dtype)"},
+    {"torch.masked_fill(input, mask, value)", "tf.where($mask, tf.cast($value, $input.dtype), $input)"},
+    {"torch.all(input)", "tf.reduce_all($input)"},
+    {"torch.any(input)", "tf.reduce_any($input)"},
+    {"torch.square(input)", "tf.square($input)"},
+    {"Tensor.square(self)", "tf.square($self)"},
+    {"torch.neg(input)", "-$input"},
+    {"torch.div(input, other)", "$input / $other"},
+    {"torch.sub(input, other)", "$input - $other"},
+    {"torch.ne(input, other)", "$input != $other"},
+    {"torch.gt(input, other)", "$input > $other"},
+    {"torch.lt(input, other)", "$input < $other"},
+    {"torch.ge(input, other)", "$input >= $other"},
+    {"torch.le(input, other)", "$input <= $other"},
+    {"Tensor.gt(self, other)", "$self > $other"},
+    {"Tensor.lt(self, other)", "$self < $other"},
+    {"Tensor.ge(self, other)", "$self >= $other"},
+    {"Tensor.le(self, other)", "$self <= $other"},
+    {"torch.logsumexp(input, dim, keepdim=None)", "tf.reduce_logsumexp($input, axis=$dim, keepdims=$keepdim)"},
+    {"Tensor.norm(self, dim=None, keepdim=None)", "tf.norm($self, axis=$dim, keepdims=$keepdim)"},
+    {"torch.norm(input, dim=None, keepdim=None)", "tf.norm($input, axis=$dim, keepdims=$keepdim)"},
+    {"torch.isfinite(input)", "tf.math.is_finite($input)"},
+    {"Tensor.clamp(self, min)", "tf.maximum($self, $min)"},
+    {"torch.nn.functional.normalize(input, dim=1)",
+     "$input / tf.maximum(tf.norm($input, axis=$dim, keepdims=True), 1e-12)"},
+    {"torch.nn.functional.one_hot(tensor, num_classes)", "tf.one_hot($tensor, $num_classes, dtype=tf.int32)"},
+    {"torch.nn.functional.log_softmax(input, dim)", "tf.nn.log_softmax($input, axis=$dim)"},
+    {"torch.log_softmax(input, dim)", "tf.nn.log_softmax($input, axis=$dim)"},
+    {"torch.nn.functional.leaky_relu(input, negative_slope=0.01)", "tf.nn.leaky_relu($input, alpha=$negative_slope)"},
     // Of Transformers
     {"self.get_head_mask(head_mask, num_hidden_layers)", "get_head_mask($head_mask, $num_hidden_layers)"},
     {"self.invert_attention_mask(encoder_attention_mask)",
@@ -170,6 +215,32 @@ constexpr ModuleRule kModuleRules[] = {
      "TFConv2d(filters=$out_channels, kernel_size=$kernel_size, strides=$stride, padding=$padding, "
      "dilation_rate=$dilation, groups=$groups, use_bias=$bias, kernel_initializer=$init, name=$name)",
      "[None, None, None, $in_channels]"},
+    {"Conv1d(in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True)",
+     "TFConv1d(filters=$out_channels, kernel_size=$kernel_size, strides=$stride, padding=$padding, "
+     "dilation_rate=$dilation, groups=$groups, use_bias=$bias, kernel_initializer=$init, name=$name)",
+     "[None, None, $in_channels]"},
+    {"ConvTranspose2d(in_channels, out_channels, kernel_size, stride=1, padding=0, bias=True)",
+     "TFConvTranspose2d(filters=$out_channels, kernel_size=$kernel_size, strides=$stride, padding=$padding, "
+     "use_bias=$bias, kernel_initializer=$init, name=$name)",
+     "[None, None, None, $in_channels]"},
+    {"BatchNorm2d(num_features, eps=1e-5)", "TFBatchNorm(epsilon=$eps, name=$name)",
+     "[None, $num_features, None, None]"},
+    {"BatchNorm1d(num_features, eps=1e-5)", "TFBatchNorm(epsilon=$eps, name=$name)", "[None, $num_features]"},
+    {"GroupNorm(num_groups, num_channels, eps=1e-5)",
+     "keras.layers.GroupNormalization(groups=$num_groups, axis=1, epsilon=$eps, name=$name)",
+     "[None, $num_channels, None, None]"},
+    {"MaxPool2d(kernel_size, stride=None, padding=0)", "TFMaxPool2d($kernel_size, $stride, $padding)", ""},
+    {"AvgPool2d(kernel_size, stride=None, padding=0, count_include_pad=True)",
+     "TFAvgPool2d($kernel_size, $stride, $padding, count_include_pad=$count_include_pad)", ""},
+    {"AvgPool1d(kernel_size, stride=None)",
+     "keras.layers.AveragePooling1D($kernel_size, $stride, data_format=\"channels_first\")", ""},
+    {"AdaptiveAvgPool1d(output_size)", "TFAdaptiveAvgPool1d($output_size)", ""},
+    {"AdaptiveAvgPool2d(output_size)", "TFAdaptiveAvgPool2d($output_size)", ""},
+    {"Upsample(size=None, scale_factor=None, mode=\"nearest\", align_corners=None)",
+     "TFUpsample(size=$size, scale_factor=$scale_factor, mode=$mode, align_corners=$align_corners)", ""},
+    {"LeakyReLU(negative_slope=0.01)", "keras.layers.LeakyReLU(alpha=$negative_slope)", ""},
+    {"ReLU6()", "keras.layers.ReLU(max_value=6.0)", ""},
+    {"Hardswish()", "keras.layers.Activation(hardswish)", ""},
     {"Dropout(p=0.5)", "keras.layers.Dropout(rate=$p)", ""},
     {"Dropout2d(p=0.5)", "keras.layers.Dropout(rate=$p)", ""},
     {"Identity()", "keras.layers.Activation(\"linear\")", ""},
@@ -362,6 +433,34 @@ def interpolation_matrix(before, after, factor, mode, align_corners):
     else:
         mask = attention_mask[:, None, None, :]
     return (1.0 - tf.cast(mask, dtype)) * dtype.min)"},
+    {"_prepare_4d_causal_attention_mask",
+     R"(def _prepare_4d_causal_attention_mask(
+    attention_mask, input_shape, inputs_embeds, past_key_values_length, sliding_window=None
+):
+    """Zeros where a token may look (not later, not padded, not further back than the window), the lowest number elsewhere."""
+    dtype = inputs_embeds.dtype
+    batch_size, seq_length = input_shape
+    positions = tf.range(seq_length)[:, None] + past_key_values_length
+    keys = tf.range(seq_length + past_key_values_length)[None, :]
+    is_visible = keys <= positions
+    if sliding_window is not None:
+        is_visible = tf.logical_and(is_visible, keys >= positions - sliding_window)
+    is_visible = tf.broadcast_to(is_visible, [batch_size, 1, seq_length, seq_length + past_key_values_length])
+    if attention_mask is not None:
+        is_visible = tf.logical_and(is_visible, tf.cast(attention_mask, tf.bool)[:, None, None, :])
+    return tf.where(is_visible, tf.zeros([], dtype), dtype.min))"},
+    {"_prepare_4d_attention_mask", R"(def _prepare_4d_attention_mask(mask, dtype, tgt_len=None):
+    """Zeros where attention goes, the lowest number elsewhere, for each of the `tgt_len` queries."""
+    batch_size, src_len = shape_list(mask)
+    mask = tf.broadcast_to(mask[:, None, None, :], [batch_size, 1, src_len if tgt_len is None else tgt_len, src_len])
+    return tf.where(tf.cast(mask, dtype) == 1.0, tf.zeros([], dtype), dtype.min))"},
+    {"pad", R"(def pad(inputs, sizes, value=0):
+    """Values before and after, given in pairs from the last axis on; negative sizes cut."""
+    pairs = [(0, 0)] * (len(inputs.shape) - len(sizes) // 2) + list(zip(sizes[-2::-2], sizes[-1::-2]))
+    cut = [slice(max(-low, 0), min(high, 0) or None) if isinstance(low, int) and isinstance(high, int) else slice(None)
+           for low, high in pairs]
+    added = [[n if tf.is_tensor(n) else max(n, 0) for n in pair] for pair in pairs]
+    return tf.pad(inputs[tuple(cut)], added, constant_values=tf.cast(value, inputs.dtype)))"},
     {"TFConv2d", R"(class TFConv2d(keras.layers.Conv2D):
     """A convolution of pictures (batch, channels, height, width), with zeros on both sides as PyTorch has them."""
 
@@ -378,6 +477,150 @@ def interpolation_matrix(before, after, factor, mode, align_corners):
         inputs = tf.pad(inputs, [[0, 0], [0, 0], [height, height], [width, width]])
         outputs = super().call(tf.transpose(inputs, perm=[0, 2, 3, 1]))
         return tf.transpose(outputs, perm=[0, 3, 1, 2]))"},
+    {"TFConv1d", R"(class TFConv1d(keras.layers.Conv1D):
+    """A convolution of sequences (batch, channels, length), with zeros on both sides as PyTorch has them."""
+
+    def __init__(self, padding=0, **kwargs):
+        super().__init__(padding="valid", **kwargs)
+        self.zeros = padding if isinstance(padding, int) else padding[0]
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.input_spec = None  # channels come second
+
+    def call(self, inputs):
+        inputs = tf.pad(inputs, [[0, 0], [0, 0], [self.zeros, self.zeros]])
+        outputs = super().call(tf.transpose(inputs, perm=[0, 2, 1]))
+        return tf.transpose(outputs, perm=[0, 2, 1]))"},
+    {"TFConvTranspose2d", R"(class TFConvTranspose2d(keras.layers.Conv2DTranspose):
+    """A transposed convolution of pictures (batch, channels, height, width), cut on both sides as PyTorch does."""
+
+    def __init__(self, padding=0, **kwargs):
+        super().__init__(padding="valid", **kwargs)
+        self.cut = (padding, padding) if isinstance(padding, int) else tuple(padding)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.input_spec = None  # channels come second
+
+    def call(self, inputs):
+        outputs = super().call(tf.transpose(inputs, perm=[0, 2, 3, 1]))
+        height, width = shape_list(outputs)[1:3]
+        rows, columns = self.cut
+        outputs = outputs[:, rows : height - rows, columns : width - columns]
+        return tf.transpose(outputs, perm=[0, 3, 1, 2]))"},
+    {"TFBatchNorm", R"(class TFBatchNorm(keras.layers.BatchNormalization):
+    """Batch normalization over the second axis, with PyTorch's momentum."""
+
+    def __init__(self, epsilon=1e-5, **kwargs):
+        super().__init__(axis=1, epsilon=epsilon, momentum=0.9, fused=False, **kwargs))"},
+    {"TFMaxPool2d", R"(class TFMaxPool2d(keras.layers.Layer):
+    """The largest value of each window of pictures (batch, channels, height, width)."""
+
+    def __init__(self, kernel_size, stride=None, padding=0, **kwargs):
+        super().__init__(**kwargs)
+        self.window, self.stride = pair_of(kernel_size), pair_of(kernel_size if stride is None else stride)
+        self.padding = pair_of(padding)
+
+    def call(self, inputs):
+        zeros = [[0, 0], [0, 0], [self.padding[0]] * 2, [self.padding[1]] * 2]
+        inputs = tf.pad(inputs, zeros, constant_values=inputs.dtype.min)
+        outputs = tf.nn.max_pool2d(tf.transpose(inputs, perm=[0, 2, 3, 1]), self.window, self.stride, "VALID")
+        return tf.transpose(outputs, perm=[0, 3, 1, 2]))"},
+    {"TFAvgPool2d", R"(class TFAvgPool2d(keras.layers.Layer):
+    """The mean of each window of pictures (batch, channels, height, width)."""
+
+    def __init__(self, kernel_size, stride=None, padding=0, count_include_pad=True, **kwargs):
+        super().__init__(**kwargs)
+        self.window, self.stride = pair_of(kernel_size), pair_of(kernel_size if stride is None else stride)
+        self.padding, self.count_include_pad = pair_of(padding), count_include_pad
+
+    def pool(self, inputs):
+        inputs = tf.pad(inputs, [[0, 0], [0, 0], [self.padding[0]] * 2, [self.padding[1]] * 2])
+        outputs = tf.nn.avg_pool2d(tf.transpose(inputs, perm=[0, 2, 3, 1]), self.window, self.stride, "VALID")
+        return tf.transpose(outputs, perm=[0, 3, 1, 2])
+
+    def call(self, inputs):
+        if self.count_include_pad or self.padding == (0, 0):
+            return self.pool(inputs)
+        return self.pool(inputs) / self.pool(tf.ones_like(inputs)))"},
+    {"TFAdaptiveAvgPool1d", R"(class TFAdaptiveAvgPool1d(keras.layers.Layer):
+    """The mean of `output_size` windows of sequences (batch, channels, length)."""
+
+    def __init__(self, output_size, **kwargs):
+        super().__init__(**kwargs)
+        self.output_size = output_size
+
+    def call(self, inputs):
+        return tf.einsum("bcl,il->bci", inputs, pooling_matrix(shape_list(inputs)[-1], self.output_size, inputs.dtype)))"},
+    {"TFAdaptiveAvgPool2d", R"(class TFAdaptiveAvgPool2d(keras.layers.Layer):
+    """The mean of windows of pictures (batch, channels, height, width), `output_size` along each side."""
+
+    def __init__(self, output_size, **kwargs):
+        super().__init__(**kwargs)
+        self.output_size = pair_of(output_size)
+
+    def call(self, inputs):
+        rows, columns = (
+            pooling_matrix(before, after, inputs.dtype)
+            for before, after in zip(shape_list(inputs)[2:], self.output_size)
+        )
+        return tf.einsum("bchw,ih,jw->bcij", inputs, rows, columns))"},
+    {"pooling_matrix", R"(def pooling_matrix(before, after, dtype):
+    """The weights (after, before) of old positions in windows of nearly equal size, which may overlap."""
+    starts = tf.range(after) * before // after
+    ends = -(-(tf.range(1, after + 1) * before) // after)
+    positions = tf.range(before)[None, :]
+    inside = tf.cast((positions >= starts[:, None]) & (positions < ends[:, None]), dtype)
+    return inside / tf.reduce_sum(inside, axis=1, keepdims=True))"},
+    {"TFUpsample", R"(class TFUpsample(keras.layers.Layer):
+    """Pictures (batch, channels, height, width) of another size."""
+
+    def __init__(self, size=None, scale_factor=None, mode="nearest", align_corners=None, **kwargs):
+        super().__init__(**kwargs)
+        self.given = {"size": size, "scale_factor": scale_factor, "mode": mode, "align_corners": align_corners}
+
+    def call(self, inputs):
+        return interpolate(inputs, **self.given))"},
+    {"pair_of", R"(def pair_of(value):
+    """One number for both sides, or two."""
+    return (value, value) if isinstance(value, int) else tuple(value))"},
+    {"hardswish", R"(def hardswish(inputs):
+    return inputs * tf.nn.relu6(inputs + 3.0) / 6.0)"},
+    {"TFSequential", R"(class TFSequential(keras.layers.Layer):
+    """Layers one after another, named by their numbers as PyTorch names them."""
+
+    def __init__(self, layers, **kwargs):
+        super().__init__(**kwargs)
+        self.layers = list(layers)
+
+    def __getitem__(self, index):
+        return self.layers[index]
+
+    def __iter__(self):
+        return iter(self.layers)
+
+    def __len__(self):
+        return len(self.layers)
+
+    def build(self, input_shapes):
+        if self.built:
+            return
+        self.built = True
+        for layer, shape in zip(self.layers, input_shapes or [None] * len(self.layers)):
+            with tf.name_scope(layer.name):
+                layer.build(shape)
+
+    def call(self, inputs, training=False):
+        for layer in self.layers:
+            takes_training = "training" in inspect.signature(layer.call).parameters
+            inputs = layer(inputs, training=training) if takes_training else layer(inputs)
+        return inputs)"},
+    {"split_by", R"(def split_by(tensor, size: int, axis: int = 0):
+    """Pieces of `size` along an axis, the last one with what is left."""
+    total = shape_list(tensor)[axis]
+    rest = [total % size] if total % size else []
+    return tf.split(tensor, [size] * (total // size) + rest, axis=axis))"},
     {"flatten", R"(def flatten(tensor, start_dim: int, end_dim: int = -1):
     """The axes from `start_dim` to `end_dim` as one."""
     sizes = shape_list(tensor)

@@ -41,9 +41,24 @@ std::vector<Node> Translator::arguments_of(const Node& n) {
   return arguments;
 }
 
+// `torch.mul(a, b)` and `a.mul(b)` promote their operands as `a * b` does.
+std::optional<Node> Translator::arithmetic_call(const Node& n, const std::string& torch) {
+  static const std::map<std::string, std::string> kOperators = {{"mul", "*"}, {"multiply", "*"}, {"add", "+"},
+                                                                {"sub", "-"}, {"div", "/"},      {"pow", "**"}};
+  const Node& f = n[0];
+  const bool is_function = torch.starts_with("torch.") && n.size() == 3;
+  const bool is_method = torch.empty() && f.is("Attr") && n.size() == 2 && kinds(f[0]).is_tensor();
+  const auto found = kOperators.find(is_function ? torch.substr(6) : is_method ? f.text : "");
+  if (found == kOperators.end() || n.children.back().is("Keyword")) return std::nullopt;
+  Node made = make("Bin", found->second, {is_function ? Node(n[1]) : Node(f[0]), Node(n.children.back())});
+  made.types = n.types;
+  return binary(made, n.line);
+}
+
 Node Translator::call_expression(const Node& n) {
   const Node& f = n[0];
   const std::string torch = torch_name(f);
+  if (std::optional<Node> made = arithmetic_call(n, torch)) return *made;
   if (torch.starts_with("torch.nn.") && !torch.starts_with("torch.nn.functional."))
     return module_call(n, torch.substr(9));
   if (torch == "torch.is_tensor") return parse_is_tensor(n[1]);
@@ -94,6 +109,7 @@ Node Translator::call_expression(const Node& n) {
   }
   Node made = call(expression(f), arguments_of(n));
   add_training(made, n);
+  drop_swallowed(made, n);
   drop_unknown_fields(made, n);
   return made;
 }
@@ -109,6 +125,16 @@ void Translator::add_training(Node& made, const Node& n) {
     if (!has_it) made.children.push_back(keyword("training", name("training")));
     return;
   }
+}
+
+// The base model's `**rest` takes nothing once it is written, so what it would swallow is not passed.
+void Translator::drop_swallowed(Node& made, const Node& n) {
+  if (!is_head_ || !n[0].is("Attr") || !n[0][0].is("Name", "self")) return;
+  if (facts_->modules_of(class_, n[0].text) != std::set<std::string>{base_}) return;
+  const Node& parameters = (*facts_->find(base_)->methods.at("forward"))[1];
+  std::set<std::string> named = {"training", ""};
+  for (const Node& p : parameters.children) named.insert(p.text);
+  std::erase_if(made.children, [&](const Node& a) { return a.is("Keyword") && !named.contains(a.text); });
 }
 
 void Translator::drop_unknown_fields(Node& made, const Node& n) {
@@ -129,8 +155,18 @@ void Translator::drop_unknown_fields(Node& made, const Node& n) {
 Node Translator::super_call(const Node& n) {
   Node made = call(attribute(call(name("super"), {}), n[0].text == "forward" ? "call" : n[0].text), arguments_of(n));
   const ClassFacts* facts = facts_->find(class_);
+  if (n[0].text == "__init__" && facts != nullptr && !facts->leaf.empty()) {
+    Node leaf = module_call(n, facts->leaf);
+    if (!leaf.is("Call")) return leaf;
+    leaf[0] = made[0];
+    std::erase_if(leaf.children, [](const Node& a) { return a.is("Keyword", "name"); });
+    leaf.children.push_back(keyword("", name("kwargs")));
+    pending_.clear();
+    return leaf;
+  }
   if (n[0].text == "__init__" && facts != nullptr && facts->is_module) {
-    if (is_main_layer_ || facts->base.empty()) made.children.resize(1);
+    const bool is_inner_model = facts->is_model && !is_head_;  // written as a layer
+    if (is_main_layer_ || facts->base.empty() || is_inner_model) made.children.resize(1);
     if (is_head_) made.children.push_back(make("Starred", "", {name("inputs")}));
     const bool has_rest = std::ranges::any_of(made.children, [](const Node& a) { return a.is("Keyword", ""); });
     if (!has_rest) made.children.push_back(keyword("", name("kwargs")));

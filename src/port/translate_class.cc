@@ -42,6 +42,18 @@ void Translator::pretrained_class(const Node& s, std::vector<Node>& body) {
       made[2].children.push_back(member);
     }
   }
+  if (source_.value("has_two_sizes", false)) {
+    made[2].children.push_back(make("Source",
+                                    R"(@property
+def input_signature(self):
+    size = self.config.image_size
+    height, width = (size, size) if isinstance(size, int) else size
+    return {
+        "pixel_values": tf.TensorSpec(
+            [None, self.config.num_channels, height, width], tf.float32, name="pixel_values"
+        )
+    })"));
+  }
   public_classes_.push_back("TF" + s.text);
   pretrained_index_ = body.size();
   body.push_back(made);
@@ -52,7 +64,7 @@ Node Translator::layer_class(const Node& s, const std::string& tf_class, const C
   if (!facts.base.empty() && !facts.is_model)
     bases.push_back(name("TF" + facts.base));
   else if (!facts.leaf.empty())
-    bases.push_back(parse_expression("keras.layers.Dense"));
+    bases.push_back(parse_expression(facts.leaf == "Linear" ? "keras.layers.Dense" : "keras.layers." + facts.leaf));
   else if (facts.is_module)
     bases.push_back(name("keras.layers.Layer"));
   Node made = make("Class", tf_class, {make("Decorators"), make("Bases", "", bases), make("Block")});

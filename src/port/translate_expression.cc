@@ -183,6 +183,17 @@ Node Translator::subscript(const Node& n) {
   Node made = n;
   made[0] = expression(n[0]);
   made[1] = expression(n[1]);
+  if (made[1].is("Tuple")) {
+    // One row taken by a list keeps its axis.
+    for (Node& part : made[1].children) {
+      if (!part.is("List") || part.size() != 1) continue;
+      const bool is_last = part[0].is("Unary", "-") && part[0][0].is("Const", "1");
+      const Node one_more = part[0].is("Unary", "-") && part[0][0].is("Const")
+                                ? make("Unary", "-", {number(std::stol(part[0][0].text) - 1)})
+                                : make("Bin", "+", {Node(part[0]), number(1)});
+      part = make("Slice", "", {Node(part[0]), is_last ? make("Empty") : one_more, make("Empty")});
+    }
+  }
   if (kinds(n[0]).is_tensor() && index_is_tensor(n[1])) {
     const Kinds index = kinds(n[1]);
     if (index.is_tensor() && (index.dtype() == "int64" || index.dtype() == "int32")) {
@@ -238,6 +249,16 @@ int Translator::width(const std::string& dtype) {
   return found == kWidths.end() ? -1 : found->second;
 }
 
+int Translator::widest(const Kinds& of) {
+  int most = 9;
+  for (const std::string& kind : of.all()) {
+    const int one = kind.starts_with("tensor:") ? width(kind.substr(kind.rfind(':') + 1)) : -1;
+    if (one < 0) return 9;
+    most = most == 9 ? one : std::max(most, one);
+  }
+  return most;
+}
+
 bool Translator::is_dynamic_size(const Node& n) const {
   if (n.is("Const") || n.is("Attr") || !kinds(n).is("int")) return false;
   return n.is("Name") ? !parameters_.contains(n.text) : true;
@@ -268,6 +289,11 @@ Node Translator::binary(const Node& n, int line) {
         left = cast(left, promoted(right, b.dtype()));
       else
         right = cast(right, promoted(left, a.dtype()));
+    } else if (wa >= 3 && wb < 0 && widest(b) <= wa) {
+      // Of several dtypes, as a mask of numbers or of truth: whichever it is, the other one's.
+      right = cast(right, promoted(left, a.dtype()));
+    } else if (wb >= 3 && wa < 0 && widest(a) <= wb) {
+      left = cast(left, promoted(right, b.dtype()));
     } else if (wa >= 0 && wa <= 2 && n.text == "/") {
       left = cast(left, parse_expression("tf.float32"));
       right = cast(right, parse_expression("tf.float32"));

@@ -11,7 +11,26 @@
 
 namespace crossload::port {
 
-Node Translator::function(const Node& s, const std::string& key) {
+// `unpack_inputs` refuses arguments that are not named, so what looks into `**rest` finds nothing.
+Node Translator::without_looks_at_rest(const Node& given) {
+  Node s = given;
+  for (const Node& p : given[1].children) {
+    if (!p.is("KwParam")) continue;
+    std::erase_if(s[3].children, [&](const Node& member) {
+      return member.is("If") && member.size() == 2 && any_of(member[0], [&](const Node& n) {
+               const bool is_popped = n.is("Call") && n[0].is("Attr", "pop") && n[0][0].is("Name", p.text);
+               const bool is_counted =
+                   n.is("Call") && n[0].is("Name", "len") && n.size() == 2 && n[1].is("Name", p.text);
+               return is_popped || is_counted;
+             });
+    });
+  }
+  return s;
+}
+
+Node Translator::function(const Node& given, const std::string& key) {
+  const bool is_unpacked = (is_main_layer_ || is_head_) && given.text == "forward";
+  const Node s = is_unpacked ? without_looks_at_rest(given) : given;
   function_ = key;
   in_init_ = s.text == "__init__" && !class_.empty();
   locals_ = facts_->module_locals(s, class_);
@@ -43,7 +62,6 @@ Node Translator::function(const Node& s, const std::string& key) {
   std::vector<Node> parameters;
   bool has_rest = false;
   // `unpack_inputs` takes none but those that are named; what the body itself looks into stays.
-  const bool is_unpacked = (is_main_layer_ || is_head_) && s.text == "forward";
   dropped_rest_.clear();
   for (const Node& p : s[1].children) {
     if (p.is("Param", "device")) continue;
@@ -80,7 +98,7 @@ Node Translator::function(const Node& s, const std::string& key) {
   made[1].children = parameters;
   annotation(made[2]);
   needs_config_ = false;
-  if (in_init_ && is_main_layer_) need_config();
+  if (in_init_ && !is_head_ && facts_->find(class_)->is_model && parameters_.contains("config")) need_config();
   made[3] = block(s[3], key);
   if (in_init_ && needs_config_) {
     std::vector<Node>& body = made[3].children;
@@ -94,11 +112,16 @@ Node Translator::function(const Node& s, const std::string& key) {
 
 void Translator::find_list_names(const Node& s) {
   list_names_.clear();
+  sequences_.clear();
   for_each(s, [&](const Node& n) {
     if (!n.is("Assign") || !n[0].is("Attr") || !n.children.back().is("Call")) return;
     const Node& value = n.children.back();
     if (dotted(value[0]) == "nn.ModuleList" && value.size() == 2 && value[1].is("Name")) {
       list_names_[value[1].text] = n[0].text;
+    }
+    if (dotted(value[0]) == "nn.Sequential" && value.size() == 2 && value[1].is("Starred") && value[1][0].is("Name")) {
+      list_names_[value[1][0].text] = n[0].text;
+      sequences_.insert(value[1][0].text);
     }
   });
 }

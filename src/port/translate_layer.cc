@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 
 #include "port/calls.h"
 #include "port/print.h"
@@ -120,6 +121,22 @@ void Translator::need_config() {
   if (!has_it) needs_config_ = true;
 }
 
+std::vector<std::string> Translator::printed_conditions() const {
+  std::vector<std::string> printed;
+  for (const Node& condition : conditions_) printed.push_back(print_expression(condition));
+  return printed;
+}
+
+bool Translator::is_kept_here(const std::string& key) const {
+  const auto found = kept_.find(key);
+  if (found == kept_.end()) return false;
+  // One branch's assignment is not there in the other.
+  const std::vector<std::string> here = printed_conditions();
+  return std::ranges::any_of(found->second, [&](const std::vector<std::string>& there) {
+    return there.size() <= here.size() && std::ranges::equal(there, std::span(here).first(there.size()));
+  });
+}
+
 Node Translator::kept(Node n) {
   for_each(n, [&](Node& part) {
     if (!part.is("Name") || part.text == "self" || imports_.contains(part.text) || part.text == "int" ||
@@ -130,12 +147,12 @@ Node Translator::kept(Node n) {
     } else {
       const std::string attr = part.text;
       const auto& init = *facts_->find(class_)->methods.at("__init__");
-      bool is_there = kept_.contains(class_ + "." + attr);
+      bool is_there = is_kept_here(class_ + "." + attr);
       for_each(init, [&](const Node& a) {
         if (a.is("Assign") && a[0].is("Attr", attr) && a[0][0].is("Name", "self")) is_there = true;
       });
       if (!is_there) {
-        kept_.insert(class_ + "." + attr);
+        kept_[class_ + "." + attr].push_back(printed_conditions());
         before_.push_back(make("Assign", "", {attribute(name("self"), attr), name(attr)}));
       }
     }
@@ -182,6 +199,8 @@ Node Translator::layer_list(const Node& n) {
 }
 
 Node Translator::layer_name() const {
+  if (in_sequence_ && list_index_.is("Const")) return text_literal(list_index_.text);
+  if (in_sequence_ && !list_index_.kind.empty()) return call(name("str"), {list_index_});
   if (list_index_.kind.empty()) return text_literal(layer_name_);
   if (list_index_.is("Const")) return text_literal(layer_name_ + "_._" + list_index_.text);
   return make("Str", "f\"" + layer_name_ + "_._{" + print_expression(list_index_) + "}\"");
@@ -198,6 +217,51 @@ int Translator::rank_of_input(const std::string& attr) const {
   return rank < 0 ? 3 : rank;
 }
 
+Node Translator::sequential(const Node& n) {
+  const Node own_name = layer_name_.empty() ? make("Const", "None") : layer_name();
+  const std::string attr = layer_name_;
+  const Node index = list_index_;
+  const std::vector<std::string> pending = std::move(pending_);
+  // Items are named by their numbers alone, below the name of the whole.
+  const bool was_in_sequence = in_sequence_;
+  in_sequence_ = true;
+  if (layer_name_.empty()) layer_name_ = "sequence";
+  Node items = make("List");
+  Node shapes = make("List");
+  Node layers;
+  std::string all = "None";
+  for (size_t i = 1; i < n.size(); ++i) {
+    pending_.clear();
+    const Node& item = n[i];
+    if (item.is("Starred")) {
+      if (n.size() != 2) problem(n, "a sequence of layers from several lists has no rule");
+      layers = expression(item[0]);
+      if (item[0].is("Name") && list_shapes_.contains(item[0].text))
+        pending_.assign(list_shapes_[item[0].text].begin(), list_shapes_[item[0].text].end());
+      const std::set<std::string> different(pending_.begin(), pending_.end());
+      if (different.size() > 1) problem(n, "a list of layers that are built by different shapes has no rule");
+      if (!different.empty()) all = *different.begin();
+      continue;
+    }
+    list_index_ = number(static_cast<long>(i - 1));
+    items.children.push_back(expression(item));
+    shapes.children.push_back(pending_.empty() ? make("Const", "None") : parse_expression(pending_.back()));
+    layer_name_ = attr.empty() ? "sequence" : attr;
+  }
+  in_sequence_ = was_in_sequence;
+  layer_name_ = attr;
+  list_index_ = index;
+  pending_ = pending;
+  const bool has_shape = std::ranges::any_of(shapes.children, [](const Node& s) { return !s.is("Const", "None"); });
+  if (!layers.kind.empty() && all != "None")
+    pending_.push_back("[" + all + "] * len(self." + renamed_attribute(attr) + ")");
+  else
+    pending_.push_back(has_shape ? print_expression(shapes) : "None");
+  Node made = call(name("TFSequential"), {layers.kind.empty() ? items : layers});
+  if (!own_name.is("Const")) made.children.push_back(keyword("name", own_name));
+  return made;
+}
+
 Node Translator::module_call(const Node& n, const std::string& leaf) {
   if (leaf == "ModuleList") {
     if (n.size() == 1) return make("List");
@@ -206,6 +270,7 @@ Node Translator::module_call(const Node& n, const std::string& leaf) {
     }
     return expression(n[1]);
   }
+  if (leaf == "Sequential") return sequential(n);
   for (const ModuleRule& rule : module_rules()) {
     const Signature signature = parse_signature(rule.torch);
     if (signature.name != leaf) continue;
@@ -217,6 +282,7 @@ Node Translator::module_call(const Node& n, const std::string& leaf) {
     const std::vector<Node> arguments = arguments_of(n);
     layer_name_ = attr;
     list_index_ = index;
+    if (leaf.starts_with("BatchNorm")) unexpected_.insert("num_batches_tracked");
     if (!bind_arguments(signature, nullptr, arguments, bound, why)) {
       problem(n, fmt::format("`{}` {}", print_expression(n), why));
       return n;
@@ -256,13 +322,14 @@ Node Translator::class_call(const Node& n, const std::string& class_name, const 
   const std::string written = class_name == base_ ? main_layer() : "TF" + class_name;
   if (!facts.is_module) return call(name(written), arguments_of(n));
   if (!facts.leaf.empty()) {
-    if (facts.methods.contains("__init__")) {
+    if (facts.methods.contains("__init__") && facts.leaf != "Embedding") {
       problem(n, fmt::format("a class derived from `nn.{}` that has its own `__init__` has no rule", facts.leaf));
       return n;
     }
-    Node made = module_call(n, facts.leaf);
+    Node made;
+    if (!facts.methods.contains("__init__")) made = module_call(n, facts.leaf);
     if (made.is("Call")) made[0] = name(written);
-    return made;
+    if (!made.kind.empty()) return made;
   }
   const std::string attr = layer_name_;
   const Node index = list_index_;

@@ -30,6 +30,9 @@ std::vector<Node> Translator::statement(const Node& s) {
       made[i] = block(s[i], "");
       conditions_.pop_back();
     }
+    // An `else` that held nothing but a check of sizes.
+    if (made.size() > 2 && made[2].size() == 1 && made[2][0].is("Pass") && !s[2][0].is("Pass"))
+      made.children.pop_back();
     if (!conditions_.empty() || hoisted_.empty()) return {made};
     std::vector<Node> result = std::move(hoisted_);
     hoisted_.clear();
@@ -82,10 +85,14 @@ bool Translator::grows_a_buffer(const Node& s) const {
 
 bool Translator::is_size_check(const Node& s) const {
   const Node& test = s[0];
-  if (s.size() != 2 || !test.is("Compare", "!=") ||
-      !(is_sizes(test[0], kinds(test[0])) || is_sizes(test[1], kinds(test[1])))) {
-    return false;
-  }
+  const auto is_one_size = [&](const Node& n) {
+    if (n.is("Sub") && !n[1].is("Slice")) return is_sizes(n[0], kinds(n[0]));
+    return n.is("Call") && n.size() == 2 && n[0].is("Attr", "size") && kinds(n[0][0]).is_tensor();
+  };
+  if (s.size() != 2 || !test.is("Compare", "!=") || test.size() != 2) return false;
+  const bool is_checked = std::ranges::any_of(
+      test.children, [&](const Node& side) { return is_sizes(side, kinds(side)) || is_one_size(side); });
+  if (!is_checked) return false;
   return std::ranges::all_of(s[1].children,
                              [](const Node& n) { return n.is("Raise") || n.is("Comment") || n.is("Space"); });
 }
@@ -208,8 +215,10 @@ std::vector<Node> Translator::expression_statement(const Node& s) {
     layer_name_ = list_names_[list];
     list_index_ = call(name("len"), {name(list)});
     pending_.clear();
+    in_sequence_ = sequences_.contains(list);
     Node made = s;
     made[0] = call(attribute(name(list), "append"), {expression(value[1])});
+    in_sequence_ = false;
     layer_name_.clear();
     list_index_ = Node();
     list_shapes_[list].insert(pending_.begin(), pending_.end());

@@ -106,6 +106,8 @@ class Translator {
   bool is_called_in_init() const;
   Node buffer(const Node& value);
 
+  static Node without_looks_at_rest(const Node& given);
+
   // translate_layer.cc
   // `self.x = nn.Parameter(...)`, or layers: named after the attribute, and noted for `build`.
   std::optional<std::vector<Node>> attribute_of_module(const Node& s);
@@ -115,12 +117,15 @@ class Translator {
   void need_config();
   // An expression of `__init__` for use in `build`: locals become attributes.
   Node kept(Node n);
+  std::vector<std::string> printed_conditions() const;
+  bool is_kept_here(const std::string& key) const;
   // `x_._0` for a list of layers that is written out.
   Node layer_items(const Node& n);
   Node layer_list(const Node& n);
   Node layer_name() const;
   // The rank of what `self.<attribute>` was called with, 3 where that is not known.
   int rank_of_input(const std::string& attr) const;
+  Node sequential(const Node& n);
   Node module_call(const Node& n, const std::string& leaf);
   Node class_call(const Node& n, const std::string& class_name, const ClassFacts& facts);
 
@@ -143,6 +148,8 @@ class Translator {
   bool index_is_tensor(const Node& index) const;
   Node comparison(const Node& n);
   static int width(const std::string& dtype);
+  // The widest dtype that was seen; 9 where something else than tensors was.
+  static int widest(const Kinds& of);
   // A size that may be a tensor of int32 in a graph.
   bool is_dynamic_size(const Node& n) const;
   Node binary(const Node& n, int line);
@@ -154,9 +161,11 @@ class Translator {
                               const Node* self = nullptr);
   std::vector<Node> arguments_of(const Node& n);
   Node call_expression(const Node& n);
+  std::optional<Node> arithmetic_call(const Node& n, const std::string& torch);
   Node parse_is_tensor(const Node& value);
   void add_training(Node& made, const Node& n);
   // An output class's field that its TensorFlow twin does not have.
+  void drop_swallowed(Node& made, const Node& n);
   void drop_unknown_fields(Node& made, const Node& n);
   Node super_call(const Node& n);
 
@@ -192,16 +201,19 @@ class Translator {
   std::map<std::string, std::set<std::string>> locals_;
   std::map<std::string, std::vector<std::string>> types_;
   std::set<std::string> parameters_;
+  // `Class.attribute` that was added for `build`, and under which conditions it was.
+  std::map<std::string, std::vector<std::vector<std::string>>> kept_;
   std::vector<Built> built_;
   std::vector<Weight> weights_;
   std::vector<Node> conditions_;      // that hold where the statement at hand stands, of `if` statements
   std::vector<Node> hoisted_;         // statements that go before the outermost `if` at hand
   std::vector<Node> before_;          // statements that go before the one at hand
-  std::set<std::string> kept_;        // `Class.attribute` that was added for `build`
   std::vector<std::string> pending_;  // build shapes of the layers in the statement at hand
   std::string layer_name_;            // of the attribute that is assigned
   Node list_index_;
+  bool in_sequence_ = false;  // the layer at hand is an item of `nn.Sequential`
   std::map<std::string, std::string> list_names_;
+  std::set<std::string> sequences_;  // those of them that become a sequence
   std::map<std::string, std::set<std::string>> list_shapes_;
   Node base_text_, base_call_;
 };

@@ -124,7 +124,9 @@ std::vector<Node> Translator::import_statements(const std::string& source) const
     if (facts.at("exists").get<bool>() && has_word(text, "TF" + output))
       from["transformers.modeling_tf_outputs"].insert("TF" + output);
   }
-  if (has_word(text, "math")) plain.insert("math");
+  for (const char* module : {"inspect", "math"}) {
+    if (has_word(text, module)) plain.insert(module);
+  }
   std::vector<Node> made;
   const auto add_plain = [&](const std::string& one) {
     made.push_back(make("Import", "", {make("Alias", one, {name("")})}));

@@ -11,6 +11,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import numpy
@@ -146,7 +147,7 @@ class Pull(Shards):
 
     def judge(self, name, difference):
         program = self.place.root / name / "bin/python"
-        (self.place.root / name / "lib/python3.11/site-packages").mkdir(parents=True)
+        (self.place.root / name / f"lib/python3.{sys.version_info.minor}/site-packages").mkdir(parents=True)
         program.parent.mkdir()
         rows = [{**ANSWER["rows"][0], "conversion": difference}]
         answer = json.dumps({**ANSWER, "rows": rows})

@@ -224,9 +224,12 @@ class Runner:
         self.seconds = Counter()
 
     def run(self, samples):
-        static = [s for s in samples if s.second is None]
-        dynamic = [s for s in samples if s.second is not None]
-        for group in (static, dynamic):
+        # A pack with a loop of any length among others is not exported: its samples have packs of their own.
+        kinds = {}
+        for s in samples:
+            has_loop = s.second is not None and self.table.get(s.row, ("",))[0] == "rnn"
+            kinds.setdefault((s.second is not None, has_loop), []).append(s)
+        for group in kinds.values():
             for start in range(0, len(group), PACK):
                 self.run_pack(group[start : start + PACK])
         self.converter.close()

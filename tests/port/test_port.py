@@ -120,7 +120,7 @@ def test_a_call_without_a_rule_is_told_with_its_line(port, model_folder, tmp_pat
     assert code == 3
     assert answer["error"]["kind"] == "unsupported"
     assert any(
-        "modeling_mamba.py:" in line and "`nn.Conv1d` has no rule" in line for line in answer["error"]["details"]
+        "modeling_mamba.py:" in line and "`MambaCache` has no rule" in line for line in answer["error"]["details"]
     )
     assert list(tmp_path.iterdir()) == []
 

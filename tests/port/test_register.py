@@ -71,7 +71,14 @@ This model was contributed by [somebody](https://huggingface.co/somebody).
 [[autodoc]] OwnModel
     - forward
 """
-INDEX = "|  [Own](model_doc/own)  |       ✅        |         ❌         |      ❌      |\n"
+INDEX = "".join(
+    f"|  [{name}](model_doc/{name.lower()})  |       ✅        |         ❌         |      ❌      |\n"
+    for name in ("Own", "Own2", "OwnCode", "Zoo")
+)
+NAMES = """CONFIG_MAPPING_NAMES = OrderedDict([("own", "OwnConfig"), ("own_code", "OwnConfig"), ("zoo", "ZooConfig")])
+MODEL_NAMES_MAPPING = OrderedDict([("own", "Own"), ("own2", "Own2"), ("own_code", "OwnCode"), ("zoo", "Zoo")])
+"""
+CHECK_TABLE = 'MODEL_NAMES_WITH_SAME_CONFIG = {"Zoo2": "Zoo", "Own2": "Own"}\n'
 WRITTEN = """import tensorflow as tf
 from transformers.modeling_tf_utils import TFPreTrainedModel
 from transformers.models.own.configuration_own import OwnConfig
@@ -95,6 +102,7 @@ def checkout(tmp_path):
         "src/transformers/models/auto/modeling_tf_auto.py": TF_AUTO,
         "src/transformers/utils/dummy_tf_objects.py": DUMMIES, "docs/source/en/model_doc/own.md": PAGE,
         "docs/source/en/index.md": INDEX, "tests/models/own/test_modeling_own.py": "",
+        "utils/check_table.py": CHECK_TABLE, "src/transformers/models/auto/configuration_auto.py": NAMES,
     }  # fmt: skip
     for path, text in files.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -136,11 +144,47 @@ def test_everything_is_registered_once(checkout):
     names = [s.name for s in ast.parse(dummies).body if isinstance(s, ast.ClassDef)]
     assert names == ["TFNearModel", "TFOwnModel", "TFOwnPreTrainedModel", "TFZooModel"]
     assert "## TFOwnModel\n\n[[autodoc]] TFOwnModel\n    - call\n" in now["docs/source/en/model_doc/own.md"]
-    assert now["docs/source/en/index.md"].count("✅") == 2
+    rows = now["docs/source/en/index.md"].splitlines()
+    assert [row.count("✅") for row in rows] == [2, 2, 2, 1]  # Own2 and OwnCode have the classes of Own
+    assert "verified, max error 1.0e-06\n" in now["PULL_REQUEST.md"]
     written = now["src/transformers/models/own/modeling_tf_own.py"]
     assert "from ...modeling_tf_utils import TFPreTrainedModel\nfrom .configuration_own import OwnConfig\n" in written
     assert register(checkout)["files"] == []
     assert state(checkout) == now
+
+
+def test_newer_trees_import_all_of_each_file(checkout):
+    """Transformers 4.47 and later list a file's names in the file, and import the files in the order of their names."""
+    init = checkout / "src/transformers/models/own/__init__.py"
+    init.write_text("""from ...utils import _LazyModule
+from ...utils.import_utils import define_import_structure
+
+
+if TYPE_CHECKING:
+    from .configuration_own import *
+    from .modeling_own import *
+    from .tokenization_own import *
+else:
+    import sys
+""")
+    answer = register(
+        checkout, classes=["TFOwnPreTrainedModel", "TFOwnModel", *(f"TFOwnFor{'Own' * i}" for i in (4, 8, 9))]
+    )
+    assert (
+        "    from .modeling_own import *\n    from .modeling_tf_own import *\n    from .tokenization"
+        in init.read_text()
+    )
+    written = (checkout / "src/transformers/models/own/modeling_tf_own.py").read_text()
+    assert written.endswith(
+        f'    "TFOwnModel",\n    "TFOwnFor{"Own" * 4}",\n    "TFOwnFor{"Own" * 8}",\n    "TFOwnFor{"Own" * 9}",\n]\n'
+    )
+    assert len(answer["files"]) == 9
+    register(checkout, classes=["TFOwnPreTrainedModel", "TFOwnModel"], force=True)
+    assert init.read_text().count("modeling_tf_own") == 1
+    assert (
+        '\n\n\n__all__ = ["TFOwnPreTrainedModel", "TFOwnModel"]\n'
+        in (checkout / "src/transformers/models/own/modeling_tf_own.py").read_text()
+    )
 
 
 def test_a_class_that_comes_later_is_added(checkout):

@@ -33,6 +33,17 @@ SPECIAL = {
     "torch.einsum": {"equation": "bij,bkj->bik", "operands": [A, B]},
     "torch.baddbmm": {"input": np.ones((2, 3, 3), "float32"), "batch1": A, "batch2": B.reshape(2, 4, 3)},
     "Tensor.baddbmm": {"self": np.ones((2, 3, 3), "float32"), "batch1": A, "batch2": B.reshape(2, 4, 3)},
+    "Tensor.bmm": {"mat2": B.reshape(2, 4, 3)},
+    "Tensor.matmul": {"other": B.reshape(2, 4, 3)},
+    "Tensor.t": {"self": A[0]},
+    "torch.squeeze": {"input": A[:, :1]},
+    "Tensor.expand_as": {"self": A[:, :1]},
+    "Tensor.view_as": {"other": B.reshape(4, 6)},
+    "torch.from_numpy": {"ndarray": A},
+    "torch.masked_fill": {"mask": TRUE},
+    "torch.isfinite": {"input": np.array([1.0, np.nan, -np.inf], "float32")},
+    "torch.nn.functional.one_hot": {"tensor": np.array([[0, 2], [1, 3]]), "num_classes": 5},
+    "torch.nn.functional.leaky_relu": {"negative_slope": 0.2},
     "torch.outer": {"input": A[0, 0], "vec2": B[0, 1]},
     "torch.roll": {"shifts": 1, "dims": 2},
     "torch.flip": {"dims": [1]},
@@ -58,7 +69,7 @@ SPECIAL = {
        for name in ("bitwise_or", "bitwise_and", "logical_or", "logical_and", "logical_not", "any", "all")},
 }  # fmt: skip
 # Rows whose PyTorch side draws random numbers, or leaves values open.
-SHAPE_ONLY = {"torch.rand", "torch.empty"}
+SHAPE_ONLY = {"torch.rand", "torch.empty", "torch.randn", "torch.empty_like"}
 
 
 def parameters_of(signature):
@@ -105,6 +116,8 @@ def of_torch(name, parameters, values):
         by_name = {p: tensor(values[p]) for p, d in parameters[1:] if not p.startswith("*") and values[p] is not None}
         rest = arguments[1:] if any(p.startswith("*") for p, _ in parameters) else []
         return getattr(arguments[0], name.removeprefix("Tensor."))(*rest, **({} if rest else by_name))
+    if name == "torch.from_numpy":
+        return torch.from_numpy(values["ndarray"])
     function = torch
     for part in name.split(".")[1:]:
         function = getattr(function, part)

@@ -34,10 +34,20 @@ def judge(request, progress):
     answer = next((line for line in reversed(done.stdout.splitlines()) if line.startswith('{"rows"')), None)
     if answer is None:
         tail = done.stderr.strip().splitlines()[-12:]
-        errors = [line.strip() for line in done.stderr.splitlines() if "Error: " in line]
-        reason = errors[-1] if errors else f"exit code {done.returncode}"
+        reason = last_error(done.stderr) or f"exit code {done.returncode}"
         raise WorkerError("mismatch", f"{request['file']}: the written file does not run: {reason}", tail)
     return json.loads(answer)
+
+
+def last_error(text):
+    """The last error of a traceback; Keras says what went wrong two lines below `Exception encountered`."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    found = next((at for at in reversed(range(len(lines))) if "Error: " in lines[at]), None)
+    if found is None:
+        return None
+    if "Exception encountered" in lines[found] and found + 1 < len(lines):
+        return f"{lines[found]} {lines[found + 1]}"
+    return lines[found]
 
 
 def compare(request):
@@ -55,31 +65,61 @@ def compare(request):
     limit = request.get("max_error") or 1e-5
     rows, missing, unexpected = [], [], []
     for name in request["classes"]:
-        tf_class, pt_class = getattr(module, "TF" + name), getattr(transformers, name)
-        is_base = name == request["base"]
-        with tempfile.TemporaryDirectory() as folder:
-            for label, pt_model in subjects(request, pt_class, is_base):
-                path = os.path.join(folder, label.replace(" ", "-"))
-                pt_model.save_pretrained(path)
-                tf_model, info = tf_class.from_pretrained(path, from_pt=True, output_loading_info=True)
-                missing += [f"{name}: {key}" for key in info["missing_keys"]]
-                unexpected += [f"{name}: {key}" for key in info["unexpected_keys"]]
-                found = []
-                for batch, length in SHAPES:
-                    inputs = inputs_for(pt_model, batch, length)
-                    found += differences(label, pt_model, tf_model, inputs, limit)
-                    found += losses(label, pt_model, tf_model, inputs)
-                saved = os.path.join(path, "tf")
-                tf_model.save_pretrained(saved)
-                again = tf_class.from_pretrained(saved)
-                inputs = inputs_for(pt_model, *SHAPES[0])
-                found += differences(label + ", saved and loaded", pt_model, again, inputs, limit)
-                found.append(in_graph(label, pt_model, tf_model, inputs))
-                if name in request.get("generating", []):
-                    found += generated(label, pt_model, tf_model)
-                rows += [{"class": name, **row} for row in found]
+        try:
+            found = compare_class(module, name, request, limit, missing, unexpected)
+        except Exception as error:
+            if name == request["base"]:
+                raise
+            found = [
+                {
+                    "case": "",
+                    "name": "a call",
+                    "shape": [],
+                    "error": None,
+                    "reason": f"does not run: {reason_of(error)}",
+                }
+            ]
+        rows += [{"class": name, **row} for row in found]
     versions = {"transformers": transformers.__version__, "tensorflow": tf.__version__, "torch": torch.__version__}
     return {"rows": rows, "missing": sorted(set(missing)), "unexpected": sorted(set(unexpected)), "versions": versions}
+
+
+def compare_class(module, name, request, limit, missing, unexpected):
+    """The rows of one class; weights without a counterpart are added to `missing` and `unexpected`."""
+    import transformers
+
+    rows = []
+    tf_class, pt_class = getattr(module, "TF" + name), getattr(transformers, name)
+    with tempfile.TemporaryDirectory() as folder:
+        for label, pt_model in subjects(request, pt_class, name == request["base"]):
+            path = os.path.join(folder, label.replace(" ", "-"))
+            pt_model.save_pretrained(path)
+            tf_model, info = tf_class.from_pretrained(path, from_pt=True, output_loading_info=True)
+            missing += [f"{name}: {key}" for key in info["missing_keys"]]
+            unexpected += [f"{name}: {key}" for key in info["unexpected_keys"]]
+            for batch, length in SHAPES:
+                inputs = inputs_for(pt_model, batch, length)
+                rows += differences(label, pt_model, tf_model, inputs, limit)
+                rows += losses(label, pt_model, tf_model, inputs)
+            saved = os.path.join(path, "tf")
+            tf_model.save_pretrained(saved)
+            again = tf_class.from_pretrained(saved)
+            inputs = inputs_for(pt_model, *SHAPES[0])
+            rows += differences(label + ", saved and loaded", pt_model, again, inputs, limit)
+            rows.append(in_graph(label, pt_model, tf_model, inputs))
+            if name in request.get("generating", []):
+                rows += generated(label, pt_model, tf_model)
+    return rows
+
+
+def reason_of(error):
+    """What went wrong without Keras's list of arguments: the line after `Exception encountered`, if there is one."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith(("Exception encountered", "•", "Call arguments received"))]
+    while lines and lines[0] in ("in user code:", "Traceback (most recent call last):"):
+        lines.pop(0)
+    said = next((line for line in lines if "Error: " in line), lines[0] if lines else "")
+    return said if "Error: " in said else f"{type(error).__name__}: {said}"
 
 
 def subjects(request, pt_class, is_base):

@@ -11,6 +11,7 @@ import re
 
 from ..errors import WorkerError
 
+WIDTH = 119  # of a line in Transformers
 TRY = """try:
     if not is_tf_available():
         raise OptionalDependencyNotAvailable()
@@ -59,8 +60,8 @@ def port_register(request, progress):
     page = f"docs/source/en/model_doc/{request['model_type'].replace('-', '_')}.md"
     if not tree.has(page):
         page = page.replace("_", "-").replace("model-doc", "model_doc")
-    title = tree.edit(page, lambda t: documentation(t, classes))
-    tree.edit("docs/source/en/index.md", lambda t: index_tick(t, os.path.basename(page)[:-3], title))
+    tree.edit(page, lambda t: documentation(t, classes))
+    tree.edit("docs/source/en/index.md", lambda t: index_tick(t, names_in_the_index(tree, request["model_type"])))
     if request.get("test_text"):
         test = f"tests/models/{folder}/test_{module}.py"
         if tree.has("tests"):
@@ -101,13 +102,11 @@ class Tree:
     def edit(self, path, change):
         if not self.has(path):
             self.skipped.append(f"{path}: is not in this tree")
-            return None
-        text = self.read(path)
-        made = change(text)
+            return
+        made = change(self.read(path))
         if path.endswith(".py"):
             ast.parse(made)
         self.write(path, made)
-        return text
 
     def finish(self, dry_run):
         files = []
@@ -165,7 +164,10 @@ def relative_imports(text, folder):
 
 
 def with_all(text, classes):
-    return text.rstrip("\n") + "\n\n\n__all__ = [" + ", ".join(f'"{name}"' for name in classes) + "]\n"
+    line = "__all__ = [" + ", ".join(f'"{name}"' for name in classes) + "]\n"
+    if len(line) > WIDTH + 1:
+        line = "__all__ = [\n" + "".join(f'    "{name}",\n' for name in classes) + "]\n"
+    return text.rstrip("\n") + "\n\n\n" + line
 
 
 def asks(statement, function):
@@ -207,8 +209,10 @@ def model_init(text, module, classes):
     if "define_import_structure" in text:
         if f"from .{module} import *" in text:
             return text
-        block = type_checking(ast.parse(text))
-        return insert(text, block.body[-1].end_lineno, f"    from .{module} import *\n")
+        imports = [s for s in type_checking(ast.parse(text)).body if isinstance(s, ast.ImportFrom)]
+        before = [s.end_lineno for s in imports if (s.module or "") < module]
+        line = before[-1] if before else imports[0].lineno - 1
+        return insert(text, line, f"    from .{module} import *\n")
     if f'"{module}"' in text:
         text = without_block(text, module)
     structure = f'_import_structure["{module}"] = [\n{name_list(classes, 4)}]\n'
@@ -381,22 +385,45 @@ def documentation(text, classes):
     return text
 
 
-def index_tick(text, page, _):
-    """The tick in the column of TensorFlow."""
-    row = re.compile(rf"(\| +\[[^\]]+\]\(model_doc/{re.escape(page)}\) +\| +\S+ +\| +)(\S+)( +\|)")
-    return row.sub(lambda m: m.group(1) + "✅" + m.group(3), text)
+def names_in_the_index(tree, model_type):
+    """The names under which the index lists the classes of a model: its own, those of model types with the same
+    configuration class, and those that `utils/check_table.py` of the tree says have the same."""
+    auto, script = f"{tree.package}/models/auto/configuration_auto.py", "utils/check_table.py"
+    known = {}
+    for path in (auto, script):
+        for node in ast.parse(tree.read(path)).body if tree.has(path) else ():
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                known[node.targets[0].id] = node.value
+    configs, titles = (pairs_of(known.get(name)) for name in ("CONFIG_MAPPING_NAMES", "MODEL_NAMES_MAPPING"))
+    names = {titles[t] for t, c in configs.items() if c == configs.get(model_type) and t in titles}
+    same = ast.literal_eval(known.get("MODEL_NAMES_WITH_SAME_CONFIG") or ast.Dict([], []))
+    return names | {name for name, other in same.items() if other in names}
+
+
+def pairs_of(value):
+    """The entries of `OrderedDict([("key", "value"), …])`."""
+    pairs = [p.elts for p in ast.walk(value) if isinstance(p, ast.Tuple) and len(p.elts) == 2] if value else []
+    return {k.value: v.value for k, v in pairs if isinstance(k, ast.Constant) and isinstance(v, ast.Constant)}
+
+
+def index_tick(text, names):
+    """The tick in the column of TensorFlow, in the rows of these names."""
+    row = re.compile(r"^(\| +\[([^\]]+)\]\(model_doc/[^)]+\) +\| +\S+ +\| +)(\S+)( +\|)", re.M)
+    return row.sub(lambda m: m.group(1) + ("✅" if m.group(2) in names else m.group(3)) + m.group(4), text)
 
 
 def pull_request_text(request, tree, folder):
     test = f"tests/models/{folder}/test_{request['module']}.py"
     verdict = request.get("verdict") or "unverified"
+    error = request.get("max_error")
+    compared = f"{verdict}, max error {error:.1e}" if isinstance(error, float) else "not compared here"
     lines = [
         f"# Add TF {request['base'].removesuffix('Model')}",
         "",
         f"TensorFlow classes of `{request['model_type']}`: {', '.join(request['classes'])}.",
         "",
         f"- [{'x' if verdict in ('verified', 'within-noise') else ' '}] outputs, hidden states and weights equal to PyTorch's:"
-        f" `crossload port MODEL DIR`: {verdict}, max error {request.get('max_error')}",
+        f" `crossload port MODEL DIR`: {compared}",
         f"- [x] registered: `crossload port MODEL DIR --into CHECKOUT`: {len(tree.changed)} files",
         f"- [ ] tests: `NVIDIA_TF32_OVERRIDE=0 RUN_SLOW=1 RUN_PT_TF_CROSS_TESTS=1 py.test -vv {test}`: not run here",
         "- [ ] consistency: `make fixup`: not run here",

@@ -71,6 +71,7 @@ def port_source(request, progress):
         "prefix": cls.base_model_prefix,
         "config_class": type(config).__name__,
         "main_input": cls.main_input_name,
+        "has_two_sizes": has_two_sizes(config),
         "probes": ran,
         "failed_probes": failures,
         "tf_outputs": tf_outputs(module),
@@ -89,6 +90,13 @@ def wanted_class(request, config, known, module):
             "unsupported" if is_there else "bad-input", f"{named}: {reason}; there are {', '.join(known)}"
         )
     return named or next((name for name in config.architectures or [] if name in known), known[0])
+
+
+def has_two_sizes(config):
+    """Whether pictures have a height and a width of their own, which Transformers' own signature does not know."""
+    parameter = inspect.signature(type(config).__init__).parameters.get("image_size")
+    sizes = getattr(config, "image_size", None), getattr(parameter, "default", None)
+    return hasattr(config, "num_channels") and any(isinstance(size, (list, tuple)) for size in sizes)
 
 
 def tf_outputs(module):
