@@ -18,6 +18,21 @@ namespace crossload::app {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
+namespace {
+
+// The same model may lie under another name; only where the numbers differ is it worth a word.
+void tell_whose(const std::string& earlier, const fs::path& out, report::Report& report) {
+  const std::string now = fmt::format("{} ({})", report.model, report.model_class);
+  if (earlier.empty() || earlier == now) return;
+  std::string& note = report.result.verdict_note;
+  if (!note.empty()) note += "; ";
+  note +=
+      fmt::format("the report in {} was about `{}`, and this one is about `{}`: is it the model that was converted?",
+                  out.string(), earlier, now);
+}
+
+}  // namespace
+
 report::Report verify_again(const ConvertRequest& request, const PythonEnvironment& environment, PythonSide& python,
                             const Progress& progress) {
   return verify_again(request, {}, environment, python, progress);
@@ -70,6 +85,7 @@ report::Report verify_again(const ConvertRequest& request, const StageFiles& fil
     python.ask(ask, progress);
   }
   report.timings.verify = watch.seconds();
+  if (report.result.verdict == verify::Verdict::kMismatch) tell_whose(model_listed(out), out, report);
   report.weights.unused = traced.trace->meta.value("unused", std::vector<std::string>{});
   report.weights.missing = traced.trace->meta.value("missing", std::vector<std::string>{});
   // As `convert` counts them: what the graph reads.

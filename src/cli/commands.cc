@@ -99,7 +99,8 @@ int run_verify(Options& o) {
   const report::Report report = verify_again(o.request, files, environment, python, line.reporter());
   line.clear();
   const int code = finish(report, o);
-  if (o.as_json) return code;
+  if (o.as_json || o.quiet) return code;
+  std::cout << o.request.out.string() << "/report.html, renewed with crossload.json\n";
   if (!o.dump.empty()) std::cout << o.dump[1] << '\n';
   if (!o.reproduce.empty()) std::cout << o.reproduce[1] << "/reproduce.py\n";
   return code;

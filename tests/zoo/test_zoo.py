@@ -252,11 +252,12 @@ def test_other_libraries_have_a_section_of_their_own(tmp_path, monkeypatch):
         "verdict": "verified",
         "seconds": 1,
     }  # noqa: E731
-    other = lambda name, verdict, **more: {  # noqa: E731
-        "library": "timm", "name": name, "verdict": verdict, "dynamic": True, "seconds": 1, **more,
-    }  # fmt: skip
+
+    def other(name, verdict, **more):
+        return {"library": "timm", "name": name, "verdict": verdict, "dynamic": True, "seconds": 1, **more}
+
     page = tmp_path / "coverage.md"
-    coverage.write([entry("a/")], tmp_path)
+    coverage.write([base], tmp_path)
     before = page.read_text()
     coverage.write_others([other("b", "verified"), other("a", None, reason="no | way")], tmp_path, ["a", "b"])
     assert page.read_text().startswith(before) and "2 architectures, 1 verified" in page.read_text()
@@ -265,7 +266,7 @@ def test_other_libraries_have_a_section_of_their_own(tmp_path, monkeypatch):
     text = page.read_text()
     assert text.startswith(before) and "2 architectures, 2 verified or within noise, 2 with dynamic batch" in text
     assert text.index("| timm | a | ≈, dynamic batch |") < text.index("| timm | b | verified, dynamic batch |")
-    coverage.write([entry("a/")], tmp_path)
+    coverage.write([base], tmp_path)
     assert page.read_text() == text
 
 
