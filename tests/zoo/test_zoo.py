@@ -244,14 +244,7 @@ def test_other_libraries_have_a_section_of_their_own(tmp_path, monkeypatch):
     import importlib.metadata
 
     monkeypatch.setattr(importlib.metadata, "version", lambda package: "1.2")
-    entry = lambda key: {
-        "type": "a",
-        "key": key,
-        "class": "X",
-        "step": "converted",
-        "verdict": "verified",
-        "seconds": 1,
-    }  # noqa: E731
+    base = {"type": "a", "key": "a/", "class": "X", "step": "converted", "verdict": "verified", "seconds": 1}
 
     def other(name, verdict, **more):
         return {"library": "timm", "name": name, "verdict": verdict, "dynamic": True, "seconds": 1, **more}
