@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include "app/trace_cache.h"
+#include "app/traced_model.h"
 #include "base/error.h"
 #include "lower/lower.h"
 #include "names/names.h"
@@ -41,6 +41,16 @@ std::string percent_encoded(const std::string& text) {
   return out;
 }
 
+// What `convert` would refuse it with, or null.
+json refusal(const ModelRequest& request, const TracedModel& traced) try {
+  require_all_weights(request, traced);
+  (void)lower::lower(traced.program);
+  return nullptr;
+} catch (const Error& error) {
+  if (error.kind() == ErrorKind::kInterrupted) throw;
+  return error.what();
+}
+
 }  // namespace
 
 json check_model(const ModelRequest& request, const PythonEnvironment& environment, PythonSide& python,
@@ -73,9 +83,12 @@ json check_model(const ModelRequest& request, const PythonEnvironment& environme
     found["route"] = "convert";
     found["why"] = "no TensorFlow architecture in Transformers 4.x; `port` writes its source";
   }
-  const Trace trace = [&] {
+  ConvertRequest as_converted;
+  as_converted.model = request;
+  report::Report unused;
+  const TracedModel traced = [&] {
     try {
-      return TraceCache().get(request, files, checkpoint, environment, python, true, progress);
+      return read_traced_model(as_converted, files, environment, python, progress, unused);
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::kInterrupted || model_type.empty()) throw;
       // The way is known without a trace.
@@ -85,13 +98,15 @@ json check_model(const ModelRequest& request, const PythonEnvironment& environme
       throw Error(error.kind(), error.what(), std::move(details));
     }
   }();
-  const program::Program program = program::read_pt2(trace.program_file(files).string());
-  found["class"] = trace.meta.value("class", "");
-  found["dynamic"] = trace.meta.value("dynamic", true);
+  const program::Program& program = traced.program;
+  const json& meta = traced.trace->meta;
+  found["class"] = meta.value("class", "");
+  found["dynamic"] = meta.value("dynamic", true);
   found["missing_ops"] = json::array();
   for (const auto& [op, uses] : lower::missing_ops(program))
     found["missing_ops"].push_back({{"op", op}, {"uses", uses}});
-  found["missing_weights"] = trace.meta.value("missing", std::vector<std::string>{});
+  found["missing_weights"] = meta.value("missing", std::vector<std::string>{});
+  found["refused"] = refusal(request, traced);
   int64_t bytes = 0;
   if (checkpoint) {
     for (const auto& entry : checkpoint->entries())

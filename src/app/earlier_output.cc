@@ -1,5 +1,7 @@
 #include "app/earlier_output.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -72,6 +74,15 @@ std::vector<report::File> files_in(const fs::path& folder) {
 }
 
 std::vector<report::File> listed_files(const fs::path& folder) { return listed(report_in(folder)); }
+
+std::string model_listed(const fs::path& folder) {
+  const json report = report_in(folder);
+  const auto text = [&](const char* key) {
+    return report.is_object() && report.contains(key) && report[key].is_string() ? report[key].get<std::string>() : "";
+  };
+  const std::string name = text("model"), of_class = text("class");
+  return name.empty() || of_class.empty() ? name : fmt::format("{} ({})", name, of_class);
+}
 
 std::optional<EarlierOutput> read_earlier_output(const fs::path& folder) {
   const json report = report_in(folder);

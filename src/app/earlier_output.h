@@ -20,4 +20,8 @@ std::optional<EarlierOutput> read_earlier_output(const std::filesystem::path& fo
 /// What `folder`'s crossload.json lists; for a report that is written anew beside the same files.
 std::vector<report::File> listed_files(const std::filesystem::path& folder);
 
+/// The model that `folder`'s crossload.json is about, as the user named it, with its class: `bert (BertModel)`; empty
+/// when there is no such report.
+std::string model_listed(const std::filesystem::path& folder);
+
 }  // namespace crossload::app

@@ -35,26 +35,6 @@ void add_versions(report::Report& report, const PythonEnvironment& environment, 
   }
 }
 
-// Transformers fills weights that a checkpoint lacks with random numbers. A user who names a class asks for that (a new
-// head on a base model); a checkpoint that lacks weights of the class in its own configuration is damaged.
-void require_all_weights(const ModelRequest& request, const TracedModel& traced) {
-  const json& meta = traced.trace->meta;
-  const auto missing = meta.value("missing", std::vector<std::string>{});
-  if (missing.empty() || !request.model_class.empty() || !traced.files.config.is_object()) return;
-  const auto architectures = traced.files.config.find("architectures");
-  const bool is_its_own = architectures != traced.files.config.end() && architectures->is_array() &&
-                          !architectures->empty() && architectures->front() == meta.value("class", "");
-  if (!is_its_own) return;
-  throw Error(ErrorKind::kBadInput,
-              fmt::format("{}: {} of `{}` {} not in the checkpoint, `{}`{}; download it again, or name the class with "
-                          "--class to convert it with random numbers there",
-                          traced.files.path.string(),
-                          missing.size() == 1 ? "1 weight" : fmt::format("{} weights", missing.size()),
-                          meta.value("class", ""), missing.size() == 1 ? "is" : "are", missing.front(),
-                          missing.size() == 1 ? "" : fmt::format(" and {} more", missing.size() - 1)),
-              missing);
-}
-
 std::string root_class(const program::Program& program) {
   for (const auto& site : program.call_sites) {
     if (site.module.empty() && !site.module_class.empty()) return site.module_class;
@@ -90,11 +70,40 @@ std::vector<std::string> axes_with(const program::Program& program, const std::s
 
 }  // namespace
 
+// Transformers fills weights that a checkpoint lacks with random numbers. A user who names a class asks for that (a new
+// head on a base model); a checkpoint that lacks weights of the class in its own configuration is damaged.
+void require_all_weights(const ModelRequest& request, const TracedModel& traced) {
+  const json& meta = traced.trace->meta;
+  const auto missing = meta.value("missing", std::vector<std::string>{});
+  if (missing.empty() || !request.model_class.empty() || !traced.files.config.is_object()) return;
+  const auto architectures = traced.files.config.find("architectures");
+  const bool is_its_own = architectures != traced.files.config.end() && architectures->is_array() &&
+                          !architectures->empty() && architectures->front() == meta.value("class", "");
+  if (!is_its_own) return;
+  throw Error(ErrorKind::kBadInput,
+              fmt::format("{}: {} of `{}` {} not in the checkpoint, `{}`{}; download it again, or name the class with "
+                          "--class to convert it with random numbers there",
+                          traced.files.path.string(),
+                          missing.size() == 1 ? "1 weight" : fmt::format("{} weights", missing.size()),
+                          meta.value("class", ""), missing.size() == 1 ? "is" : "are", missing.front(),
+                          missing.size() == 1 ? "" : fmt::format(" and {} more", missing.size() - 1)),
+              missing);
+}
+
 TracedModel read_traced_model(const ConvertRequest& request, const PythonEnvironment& environment, PythonSide& python,
                               const Progress& progress, report::Report& report) {
   const Stopwatch watch;
+  TracedModel traced =
+      read_traced_model(request, resolve(request.model, python, progress), environment, python, progress, report);
+  require_all_weights(request.model, traced);
+  report.timings.trace = watch.seconds();
+  return traced;
+}
+
+TracedModel read_traced_model(const ConvertRequest& request, ModelFiles files, const PythonEnvironment& environment,
+                              PythonSide& python, const Progress& progress, report::Report& report) {
   TracedModel traced;
-  traced.files = resolve(request.model, python, progress);
+  traced.files = std::move(files);
   traced.checkpoint = open_weights(traced.files);
   ModelRequest asked = request.model;
   const auto trace_and_read = [&] {
@@ -144,7 +153,6 @@ TracedModel read_traced_model(const ConvertRequest& request, const PythonEnviron
     }
   }
   const json& meta = traced.trace->meta;
-  require_all_weights(request.model, traced);
   report.model = request.model.model.empty() ? meta.value("class", "module") : request.model.model;
   report.commit = traced.files.commit;
   report.model_class = meta.value("class", "");
@@ -161,7 +169,6 @@ TracedModel read_traced_model(const ConvertRequest& request, const PythonEnviron
     report.notes.push_back(what + meta["static_reason"].get<std::string>());
   }
   add_versions(report, environment, meta);
-  report.timings.trace = watch.seconds();
   return traced;
 }
 

@@ -28,6 +28,13 @@ struct TracedModel {
 TracedModel read_traced_model(const ConvertRequest& request, const PythonEnvironment& environment, PythonSide& python,
                               const Progress& progress, report::Report& report);
 
+/// Of a model whose files are found already; weights may be missing.
+TracedModel read_traced_model(const ConvertRequest& request, ModelFiles files, const PythonEnvironment& environment,
+                              PythonSide& python, const Progress& progress, report::Report& report);
+
+/// Throws `kBadInput` when the checkpoint lacks weights of the class that its configuration names.
+void require_all_weights(const ModelRequest& request, const TracedModel& traced);
+
 /// Bytes of all variables of a graph.
 uint64_t bytes_of(const graph::Graph& graph);
 

@@ -43,6 +43,17 @@ void add_gradients(const ConvertRequest& request, const TracedModel& traced, con
                     std::move(pytorch), std::move(tensorflow), python, progress, result);
 }
 
+// The same model may lie under another name; only where the numbers differ is it worth a word.
+void tell_whose(const std::string& earlier, const fs::path& out, report::Report& report) {
+  const std::string now = fmt::format("{} ({})", report.model, report.model_class);
+  if (earlier.empty() || earlier == now) return;
+  std::string& note = report.result.verdict_note;
+  if (!note.empty()) note += "; ";
+  note +=
+      fmt::format("the report in {} was about `{}`, and this one is about `{}`: is it the model that was converted?",
+                  out.string(), earlier, now);
+}
+
 }  // namespace
 
 report::Report verify_again(const ConvertRequest& request, const PythonEnvironment& environment, PythonSide& python,
@@ -100,6 +111,7 @@ report::Report verify_again(const ConvertRequest& request, const StageFiles& fil
     python.ask(ask, progress);
   }
   report.timings.verify = watch.seconds();
+  if (report.result.verdict == verify::Verdict::kMismatch) tell_whose(model_listed(out), out, report);
   report.weights.unused = traced.trace->meta.value("unused", std::vector<std::string>{});
   report.weights.missing = traced.trace->meta.value("missing", std::vector<std::string>{});
   // As `convert` counts them: what the graph reads.

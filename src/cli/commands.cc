@@ -67,7 +67,7 @@ int run_convert(Options& o) {
 }
 
 void tell_files(const Options& o) {
-  if (o.as_json) return;
+  if (o.as_json || o.quiet) return;
   if (!o.dump.empty()) std::cout << o.dump[1] << '\n';
   if (!o.reproduce.empty()) std::cout << o.reproduce[1] << "/reproduce.py\n";
 }
@@ -110,6 +110,7 @@ int run_verify(Options& o) {
   const report::Report report = verify_again(o.request, files, environment, python, line.reporter());
   line.clear();
   const int code = finish(report, o);
+  if (!o.as_json && !o.quiet) std::cout << o.request.out.string() << "/report.html, renewed with crossload.json\n";
   tell_files(o);
   return code;
 }

@@ -38,13 +38,14 @@ std::string check_text(const json& found) {
   print("size", fmt::format("{:.1f} MB of weights", found.value("weight_bytes", 0.0) / 1e6));
   const auto lacking = found.value("missing_weights", std::vector<std::string>{});
   if (!lacking.empty()) {
-    print("weights", fmt::format("{} missing, such as `{}`; they would be random numbers", lacking.size(),
-                                 plain_text(lacking.front())));
+    print("weights", fmt::format("{} missing, such as `{}`", lacking.size(), plain_text(lacking.front())));
   }
   const auto missing = found.value("missing_ops", json::array());
   print("operations", missing.empty() ? "all supported" : fmt::format("{} missing", missing.size()));
   for (const auto& op : missing)
     text += fmt::format("{:<16}{} ({} uses)\n", "", op.at("op").get<std::string>(), op.at("uses").get<int>());
+  const std::string refused = text_of(found, "refused");
+  print("convert", refused.empty() ? "works" : "refuses: " + refused);
   for (const auto& link : found.value("links", std::vector<std::string>{})) print("look first", link);
   return text;
 }

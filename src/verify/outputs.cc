@@ -291,11 +291,7 @@ void merge(std::vector<OutputResult>& into, const std::vector<OutputResult>& sha
     }
     const Verdict verdict = worse(found->verdict, output.verdict);
     const Content content = joined(found->content, output.content);
-    if (output.max_error > found->max_error) {
-      const Dims traced_shape = found->shape;
-      *found = output;
-      found->shape = traced_shape;
-    }
+    if (output.max_error > found->max_error) *found = output;
     found->verdict = verdict;
     found->content = content;
   }

@@ -100,7 +100,7 @@ Verdict worse(Verdict a, Verdict b);
 /// One output. The figures are those of the shape at which `max_error` is largest; the verdict covers all shapes.
 struct OutputResult {
   std::string name;
-  Dims shape;  // in the traced case
+  Dims shape;
   DType dtype = DType::kFloat32;
   double max_error = 0;     // max |pt - tf| over visible positions
   double padded_error = 0;  // the same over positions that the masks hide

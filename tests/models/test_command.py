@@ -52,7 +52,14 @@ def test_check_tells_of_missing_weights(tiny, tmp_path):
     del weights["pooler.dense.weight"]
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
     assert run("check", folder, "--json").document["missing_weights"] == ["pooler.dense.weight"]
-    assert "1 missing, such as `pooler.dense.weight`" in run("check", folder).out
+    told = run("check", folder).out
+    assert "1 missing, such as `pooler.dense.weight`" in told
+    refused = run("convert", folder, tmp_path / "out").error
+    assert "1 weight of `BertModel` is not in the checkpoint" in refused and refused.removeprefix("error: ") in told
+
+
+def test_check_tells_what_convert_does(tiny):
+    assert "convert         works\n" in run("check", tiny("bert", "BertModel")).out
 
 
 def test_command_without_arguments():
@@ -77,5 +84,32 @@ def test_names_are_whole_in_a_pipe(tiny, tmp_path):
 
 def test_quiet_is_one_line(tiny, tmp_path):
     done = run("convert", tiny("bert", "BertModel"), tmp_path / "out", "--quiet")
-    assert len(done.out.splitlines()) == 1
+    assert len(done.out.splitlines()) == 1 and done.err == ""
     assert "verified" in done.out and "limit 1.0e-05" in done.out and str(tmp_path / "out") in done.out
+
+
+def test_log_of_tensorflow_is_not_in_the_progress(tiny, tmp_path):
+    folder = tiny("bert", "BertModel")
+    shown = run("convert", folder, tmp_path / "out", "--no-verify").err.splitlines()
+    again = run("verify", folder, tmp_path / "out")
+    assert all(line.startswith("[") for line in shown + again.err.splitlines())
+    assert again.out.endswith("/report.html, renewed with crossload.json\n")
+
+
+def test_verify_with_another_model_says_whose_it_was(tiny, tmp_path):
+    folder = tiny("bert", "BertModel")
+    assert run("convert", folder, tmp_path / "out", "--no-verify").code == 0
+    model = transformers.BertModel.from_pretrained(folder)
+    with torch.no_grad():
+        model.pooler.dense.weight *= 2
+    model.save_pretrained(tmp_path / "other")
+    told = " ".join(run("verify", tmp_path / "other", tmp_path / "out").out.split())
+    assert f"was about `{folder} (BertModel)`, and this one is about `{tmp_path}/other (BertModel)`" in told
+
+
+def test_error_of_an_output_stands_beside_its_shape(tiny, tmp_path):
+    """The shape of an output is that of the inputs at which its error arose."""
+    report = run("convert", tiny("bert", "BertModel"), tmp_path / "out", "--json").document
+    output = next(o for o in report["outputs"] if o["name"] == "last_hidden_state")
+    at = [s["inputs"]["input_ids"] for s in report["shapes"] if s["max_error"] == output["max_error"]]
+    assert output["shape"][:2] in at

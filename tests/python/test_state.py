@@ -100,3 +100,17 @@ def test_conversion_compares_with_the_state_at_its_start(tmp_path):
     conversion = crossload.convert(module, tmp_path / "out", (torch.randn(2, 4),))
     assert conversion.report.verdict == "verified", conversion.report.notes
     assert module.calls == 3 and module.training and module.norm.training and module.norm.num_batches_tracked == 0
+
+
+def test_a_dictionary_that_forbids_changes_is_left_alone():
+    """Configurations of diffusers are such."""
+
+    class Frozen(dict):
+        def update(self, *_):
+            raise TypeError("frozen")
+
+    module = torch.nn.Linear(2, 2)
+    module.settings = Frozen(a=1)
+    with state_kept(module):
+        pass
+    assert module.settings == {"a": 1}

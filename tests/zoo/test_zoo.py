@@ -239,6 +239,30 @@ def test_what_a_run_leaves_out_stays_in_the_documents(tmp_path):
     assert found == {"a/": "within-noise", "a/Head": "within-noise"}
 
 
+def test_other_libraries_have_a_section_of_their_own(tmp_path, monkeypatch):
+    """Each command leaves what the other one wrote, and a run of some architectures the rows of the others."""
+    import importlib.metadata
+
+    monkeypatch.setattr(importlib.metadata, "version", lambda package: "1.2")
+    base = {"type": "a", "key": "a/", "class": "X", "step": "converted", "verdict": "verified", "seconds": 1}
+
+    def other(name, verdict, **more):
+        return {"library": "timm", "name": name, "verdict": verdict, "dynamic": True, "seconds": 1, **more}
+
+    page = tmp_path / "coverage.md"
+    coverage.write([base], tmp_path)
+    before = page.read_text()
+    coverage.write_others([other("b", "verified"), other("a", None, reason="no | way")], tmp_path, ["a", "b"])
+    assert page.read_text().startswith(before) and "2 architectures, 1 verified" in page.read_text()
+    assert "| timm | a | not converted: no / way |" in page.read_text()
+    coverage.write_others([other("a", "within-noise")], tmp_path, ["a", "b"])
+    text = page.read_text()
+    assert text.startswith(before) and "2 architectures, 2 verified or within noise, 2 with dynamic batch" in text
+    assert text.index("| timm | a | ≈, dynamic batch |") < text.index("| timm | b | verified, dynamic batch |")
+    coverage.write([base], tmp_path)
+    assert page.read_text() == text
+
+
 def test_the_data_has_a_line_for_each_entry(tmp_path):
     entries = [{"key": f"{t}/", "type": t, "step": "unbuilt", "verdict": None, "reason": "a\nb"} for t in ("a", "b")]
     coverage.write(entries, tmp_path)

@@ -57,7 +57,54 @@ def write(entries, folder):
     entries = sorted(entries, key=lambda e: (e["type"], e["key"]))
     kept = [{k: v for k, v in e.items() if k not in ("timings", "kind")} for e in entries]
     path.write_text(one_a_line(kept))
-    (folder / "coverage.md").write_text(markdown(entries))
+    page = folder / "coverage.md"
+    page.write_text(markdown(entries) + others_section(page))
+
+
+OTHERS = "\n## Other libraries\n"  # at the end of the page
+
+
+def others_section(page):
+    """The section that `./dev zoo --others` wrote, or nothing."""
+    text = page.read_text() if page.exists() else ""
+    return text[text.index(OTHERS) :] if OTHERS in text else ""
+
+
+def write_others(entries, folder, order):
+    """Write the section of other libraries; its rows of models that `entries` lacks stay, and all else on the page."""
+    from importlib.metadata import version
+
+    page = folder / "coverage.md"
+    section = others_section(page)
+    rows = {
+        line.split("|")[2].strip(): line for line in section.splitlines() if line.startswith(("| timm", "| diffusers"))
+    }
+    rows |= {e["name"]: other_row(e) for e in entries}
+    lines = [rows[name] for name in order if name in rows]
+    good = sum("| verified" in line or "| ≈" in line for line in lines)
+    dynamic = sum("dynamic batch" in line for line in lines)
+    out = [
+        OTHERS,
+        f"What `./dev zoo --others` found with timm {version('timm')} and diffusers {version('diffusers')}: weights at trained "
+        f"scale, small inputs or configurations. {len(lines)} architectures, {good} verified or within noise, {dynamic} with "
+        "dynamic batch.",
+        "",
+        "| library | architecture | | max error | noise | seconds |",
+        "|---|---|---|---|---|---|",
+        *lines,
+    ]
+    text = page.read_text()
+    page.write_text(text[: len(text) - len(section)] + "\n".join(out) + "\n")
+
+
+def other_row(e):
+    marks = {"verified": "verified", "within-noise": "≈"}.get(e["verdict"])
+    number = lambda v: f"{v:.1e}" if isinstance(v, float) else ""  # noqa: E731
+    if marks:
+        told = f"{marks}, {'dynamic batch' if e['dynamic'] else 'static batch'}"
+    else:
+        told = f"{e['verdict'] or 'not converted'}: {(e.get('reason') or '').replace('|', '/')}"
+    return f"| {e['library']} | {e['name']} | {told} | {number(e.get('max_error'))} | {number(e.get('noise'))} | {e['seconds']} |"
 
 
 def one_a_line(entries):

@@ -44,6 +44,8 @@ def state_kept(module):
                 del now[name]
             now.update(attributes)
             for container, content in filled:
+                if _is_same(container, content):  # it may be of a class that forbids changes
+                    continue
                 container.clear()
                 container.extend(content) if isinstance(container, list) else container.update(content)
         with torch.no_grad():
@@ -58,3 +60,12 @@ def state_kept(module):
 
 
 _CONTAINERS = (list, dict, set)
+
+
+def _is_same(container, content):
+    """Whether both hold the very same objects, in the same order where there is one."""
+    if isinstance(container, set):
+        return container == content
+    flat = [x for item in container.items() for x in item] if isinstance(container, dict) else container
+    other = [x for item in content.items() for x in item] if isinstance(content, dict) else content
+    return len(flat) == len(other) and all(a is b for a, b in zip(flat, other, strict=True))
