@@ -17,6 +17,9 @@ import transformers
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/guide.md").read_text()
 TF4 = Path(os.environ.get("CROSSLOAD_TF4") or ROOT / ".venv-tf4/bin/python")
+NEEDS_TF4 = pytest.mark.skipif(
+    not TF4.is_file(), reason="no `.venv-tf4`, the Transformers that had TensorFlow; `./dev setup --tf4` makes it"
+)
 EXIT_CODE = re.compile(r"#.*exit code (\d+)$")
 
 
@@ -52,8 +55,6 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def source_tree(folder):
     """The source distribution of Transformers 4.46.3, unpacked as the page has it."""
-    if not TF4.is_file():
-        pytest.skip("no `.venv-tf4`, the Transformers that had TensorFlow; `./dev setup --tf4` makes it")
     pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "--no-build-isolation"]
     subprocess.run([*pip, "-d", folder, "transformers==4.46.3"], check=True)
     shutil.unpack_archive(folder / "transformers-4.46.3.tar.gz", folder)
@@ -74,14 +75,15 @@ def run(command, folder):
     return done.stdout
 
 
-@pytest.mark.parametrize("number", [1, 2, 3, 9])
-def test_steps_that_need_no_transformers_4(number, folder):
+@pytest.mark.parametrize("number", [1, pytest.param(2, marks=NEEDS_TF4), 3, 9])
+def test_steps_around_a_port(number, folder):
     heading, commands = sections()[number - 1]
     assert heading.startswith(f"{number}. ") and commands
     for command in commands:
         run(command, folder)
 
 
+@NEEDS_TF4
 @pytest.mark.slow
 def test_steps_of_a_port(source_tree):
     for heading, commands in sections()[3:8]:
