@@ -265,7 +265,7 @@ def test_a_complex_output_that_differs_is_a_mismatch(tmp_path):
     assert report.verdict == "mismatch"
     assert report.outputs[0].dtype == "complex64"
     # An output's shape is where its error arose; which shape that is depends on the random numbers of the run.
-    compared = [shape.inputs["x"] for shape in report.shapes]
+    compared = [shape.inputs.x for shape in report.shapes]
     assert report.outputs[0].shape in [[rows, columns // 2 + 1] for rows, columns in compared]
     spectrum = torch.fft.rfft(x)
     largest = 0.5 * torch.view_as_real(spectrum).abs().max()  # at the traced shape; others may be larger
