@@ -76,7 +76,7 @@ void add_port_flags(CLI::App& command, app::PortRequest& p) {
   command.add_option("MODEL", p.model, "a model folder: config.json, and weights to compare with where it has them")
       ->required();
   command.add_option("DIR", p.folder, "where modeling_tf_<model_type>.py goes")->required();
-  command.add_option("--for", p.home, "home of the source: transformers")
+  command.add_option("--for", p.home, "home of the source: transformers, or keras (Keras 3, without Transformers)")
       ->check(CLI::IsMember({"transformers", "keras"}))
       ->capture_default_str();
   command.add_option("--class", p.model_class, "class that must be among those written; default: whichever have rules");

@@ -42,7 +42,7 @@ void Translator::pretrained_class(const Node& s, std::vector<Node>& body) {
       made[2].children.push_back(member);
     }
   }
-  if (source_.value("has_two_sizes", false)) {
+  if (source_.value("has_two_sizes", false) && !is_for_keras_) {
     made[2].children.push_back(make("Source",
                                     R"(@property
 def input_signature(self):
@@ -66,10 +66,10 @@ Node Translator::layer_class(const Node& s, const std::string& tf_class, const C
   else if (!facts.leaf.empty())
     bases.push_back(parse_expression(facts.leaf == "Linear" ? "keras.layers.Dense" : "keras.layers." + facts.leaf));
   else if (facts.is_module)
-    bases.push_back(name("keras.layers.Layer"));
+    bases.push_back(name(is_for_keras_ ? "Layer" : "keras.layers.Layer"));
   Node made = make("Class", tf_class, {make("Decorators"), make("Bases", "", bases), make("Block")});
   if (!facts.is_module) {
-    for (const Node& d : s[0].children) made[0].children.push_back(d);
+    made[0] = kept_decorators(s[0]);
     if (facts.is_function) {
       notes_.push_back(
           fmt::format("{}:{}: the gradient of {} is that of what it computes, not its own", file_, s.line, s.text));
@@ -112,8 +112,8 @@ Node Translator::main_layer_class(const Node& s) {
   is_main_layer_ = true;
   Node made = layer_class(s, main_layer(), *facts_->find(s.text));
   is_main_layer_ = false;
-  made[0].children = {name("keras_serializable")};
-  made[1].children = {name("keras.layers.Layer")};
+  if (!is_for_keras_) made[0].children = {name("keras_serializable")};
+  made[1].children = {name(is_for_keras_ ? "Layer" : "keras.layers.Layer")};
   std::vector<Node>& members = made[2].children;
   // The public class has the text.
   if (!members.empty() && members[0].is("Expr") && members[0][0].is("Str")) {
@@ -143,7 +143,7 @@ Node Translator::main_layer_class(const Node& s) {
 Node Translator::base_model(const Node& s) {
   const std::string prefix = source_.at("prefix").get<std::string>();
   Node made =
-      make("Class", "TF" + base_, {s[0], make("Bases", "", {name("TF" + facts_->find(base_)->base)}), make("Block")});
+      make("Class", "TF" + base_, {kept_decorators(s[0]), make("Bases", "", {name("TF" + facts_->find(base_)->base)}), make("Block")});
   rename_texts(made);
   std::vector<Node>& members = made[2].children;
   if (base_text_.is("Expr")) members.push_back(base_text_);
@@ -177,11 +177,7 @@ Node Translator::base_model(const Node& s) {
       "Def", "build",
       {make("Decorators"), parse_parameters({"input_shape"}), make("Empty"),
        make("Block", "",
-            {make("Source",
-                  fmt::format(
-                      "if self.built:\n    return\nself.built = True\nif getattr(self, \"{0}\", None) is not None:\n"
-                      "    with tf.name_scope(self.{0}.name):\n        self.{0}.build(None)",
-                      prefix))})}));
+            {make("Source", "if self.built:\n    return\nself.built = True\n" + build_of({prefix, "None"}))})}));
   return made;
 }
 
@@ -189,7 +185,7 @@ Node Translator::head_class(const Node& s, const Head& head) {
   is_head_ = true;
   Node made = layer_class(s, "TF" + s.text, *facts_->find(s.text));
   is_head_ = false;
-  made[0] = s[0];
+  made[0] = kept_decorators(s[0]);
   rename_texts(made[0]);
   made[1].children = {name("TF" + facts_->find(s.text)->base)};
   std::vector<Node>& members = made[2].children;
@@ -207,7 +203,7 @@ Node Translator::head_class(const Node& s, const Head& head) {
     }
   }
   for (const std::string& pattern : head.tied) unexpected_.insert(pattern);
-  if (head.generates) {
+  if (head.generates && !is_for_keras_) {
     if (!members.empty() && members.back().is("Def", "build")) {
       members.insert(members.end() - 1, prepare_inputs(head));
     } else {
@@ -250,6 +246,22 @@ Node Translator::parse_parameters(const std::vector<std::string>& names) {
   return parameters;
 }
 
+std::string Translator::build_of(const Built& built) const {
+  std::string text = fmt::format("if getattr(self, \"{}\", None) is not None:\n", built.attribute);
+  std::string layer = "self." + built.attribute, indent = "    ";
+  if (built.is_list) {
+    text += fmt::format("    for layer in {}:\n", layer);
+    layer = "layer";
+    indent = "        ";
+  }
+  // Keras 2 names variables by the scope at hand, Keras 3 by the layer that they are in.
+  if (!is_for_keras_) {
+    text += fmt::format("{}with tf.name_scope({}.name):\n", indent, layer);
+    indent += "    ";
+  }
+  return text + fmt::format("{}{}.build({})\n", indent, layer, built.shape);
+}
+
 Node Translator::build_method(bool has_base) {
   std::string text;
   for (const Weight& weight : weights_) {
@@ -262,19 +274,7 @@ Node Translator::build_method(bool has_base) {
     if (!weight.guard.kind.empty()) made_here = make("If", "", {weight.guard, make("Block", "", {made_here})});
     text += print_module(make("Block", "", {made_here}));
   }
-  for (const Built& built : built_) {
-    if (built.is_list) {
-      text += fmt::format(
-          "if getattr(self, \"{0}\", None) is not None:\n    for layer in self.{0}:\n"
-          "        with tf.name_scope(layer.name):\n            layer.build({1})\n",
-          built.attribute, built.shape);
-    } else {
-      text += fmt::format(
-          "if getattr(self, \"{0}\", None) is not None:\n    with tf.name_scope(self.{0}.name):\n"
-          "        self.{0}.build({1})\n",
-          built.attribute, built.shape);
-    }
-  }
+  for (const Built& built : built_) text += build_of(built);
   const std::string head = has_base ? "if self.built:\n    return\nsuper().build(input_shape)\n"
                                     : "if self.built:\n    return\nself.built = True\n";
   text = head + text;

@@ -7,6 +7,7 @@ import os
 
 from ..errors import WorkerError, first_line
 from .heads import head_facts, head_names
+from .keras_home import support_of
 from .observe import Observation, run_head, run_probes
 from .source import Reader
 
@@ -55,6 +56,7 @@ def port_source(request, progress):
             heads.append(head_facts(name, model))
         else:
             left_out.append(f"{name}: no probe ran: {first_line(Exception(head_failures[0]))}")
+    outputs = tf_outputs(module)
     wanted = wanted_class(request, config, [base] + [head["name"] for head in heads], module)
     fill(tree, observed)
     return {
@@ -74,7 +76,9 @@ def port_source(request, progress):
         "has_two_sizes": has_two_sizes(config),
         "probes": ran,
         "failed_probes": failures,
-        "tf_outputs": tf_outputs(module),
+        "tf_outputs": outputs,
+        "home": request.get("home") or "transformers",
+        "support": support_of(config, outputs) if request.get("home") == "keras" else [],
         "lines": len(text.splitlines()),
         "version": transformers.__version__,
     }
