@@ -72,7 +72,7 @@ def compare_class(module, name, request, unexpected):
             for batch, length in SHAPES:
                 inputs = inputs_for(pt_model, batch, length)
                 rows += differences(label, pt_model, model, inputs, request)
-                rows += losses(label, pt_model, model, module, inputs)
+                rows += losses(label, pt_model, model, module, inputs, path)
             inputs = inputs_for(pt_model, *SHAPES[0])
             rows.append(in_graph(label, pt_model, model, inputs))
             if number == 0:
@@ -118,15 +118,14 @@ def takes(model, name):
     return name in inspect.signature(model.call).parameters
 
 
-def losses(label, pt_model, model, module, inputs):
+def losses(label, pt_model, model, module, inputs, folder):
     """The loss for each set of labels, and the largest difference of a gradient of a weight."""
     import numpy as np
     import tensorflow as tf
 
     rows = []
     shape = list(inputs[pt_model.main_input_name].shape)
-    variables = module.weights_by_name(model)
-    parameters = dict(pt_model.named_parameters())
+    trained = [variable for _, variable in module.weights_by_name(model) if variable.trainable]
     for labels in labels_for(type(pt_model).__name__, pt_model, pt_model.config, inputs):
         kind = " of float labels" if next(iter(labels.values())).is_floating_point() else ""
         pt_model.config.problem_type = model.config.problem_type = None
@@ -137,19 +136,32 @@ def losses(label, pt_model, model, module, inputs):
         rows.append({"case": label, "name": "loss" + kind, "shape": shape, "error": None})
         rows[-1]["error"] = distance(expected.detach().numpy().reshape(1), found.numpy().reshape(1), None)
         expected.backward()
-        trained = [(name, variable) for name, variable in variables if variable.trainable]
-        gradients = tape.gradient(found, [variable.value for _, variable in trained])
-        worst = 0.0
-        for (name, variable), gradient in zip(trained, gradients, strict=True):
-            wanted = parameters[name].grad if name in parameters else None
-            wanted = np.zeros(variable.shape, "float32") if wanted is None else wanted.numpy()
-            if wanted.shape != tuple(variable.shape) or variable.name == "kernel":
-                wanted = wanted.transpose(module.axes_in_keras(variable))
-            gradient = np.zeros(variable.shape, "float32") if gradient is None else tf.convert_to_tensor(gradient).numpy()
-            error = distance(wanted, gradient, None)
-            worst = None if error is None or worst is None else max(worst, error)
-        rows.append({"case": label, "name": "gradient" + kind, "shape": shape, "error": worst})
+        wanted = gradients_as_weights(pt_model, type(model), os.path.join(folder, "gradients"))
+        gradients = tape.gradient(found, [variable.value for variable in trained])
+        worst, where = 0.0, ""
+        for variable, value, gradient in zip(trained, wanted, gradients, strict=True):
+            gradient = np.zeros(variable.shape, "float32") if gradient is None else tf.convert_to_tensor(gradient)
+            error = distance(value, np.asarray(gradient), None)
+            worst, where = (None, variable.path) if error is None or worst is None else max((worst, where), (error, variable.path))
+        rows.append({"case": label, "name": f"gradient{kind}, of {where}", "shape": shape, "error": worst})
     return rows
+
+
+def gradients_as_weights(pt_model, keras_class, folder):
+    """PyTorch's gradients in the order and layout of the Keras model's trained variables: they take the way of weights,
+    as a checkpoint."""
+    import copy
+
+    import torch
+
+    carrier = copy.deepcopy(pt_model)
+    with torch.no_grad():
+        for target, parameter in zip(carrier.parameters(), pt_model.parameters(), strict=True):
+            target.copy_(torch.zeros_like(parameter) if parameter.grad is None else parameter.grad)
+    carrier.save_pretrained(folder)
+    carried = keras_class.from_preset(folder)
+    weights_by_name = sys.modules[keras_class.__module__].weights_by_name
+    return [variable.numpy() for _, variable in weights_by_name(carried) if variable.trainable]
 
 
 def in_graph(label, pt_model, model, inputs):

@@ -156,9 +156,25 @@ def get_tf_activation(name):
     return ACTIVATIONS[name]
 
 
+def in_graphs(call):
+    """`call`, whose conditions on tensors become those of the graph while one is traced; Keras 3 leaves them as they are."""
+    converted = []
+
+    @functools.wraps(call)
+    def either(self, *args, **kwargs):
+        if tf.executing_eagerly():
+            return call(self, *args, **kwargs)
+        if not converted:
+            converted.append(tf.autograph.to_graph(call))
+        return converted[0](self, *args, **kwargs)
+
+    return either
+
+
 def unpack_inputs(call):
     """Inputs may come one by one or as one dictionary or list; flags that are None are the configuration's."""
     names = [name for name in inspect.signature(call).parameters if name != "self"]
+    run = in_graphs(call)
 
     @functools.wraps(call)
     def unpacked(self, *args, **kwargs):
@@ -182,7 +198,7 @@ def unpack_inputs(call):
         for name, value in given.items():
             if hasattr(value, "__array__"):
                 given[name] = tf.convert_to_tensor(value)
-        outputs = call(self, **given)
+        outputs = run(self, **given)
         is_outermost = isinstance(self, keras.Model) and isinstance(outputs, ModelOutput)
         return dict(outputs) if is_outermost else outputs
 
@@ -190,7 +206,12 @@ def unpack_inputs(call):
 
 
 class Layer(keras.layers.Layer):
-    """A layer that takes flags and numbers by their position as well; Keras's own takes tensors only."""
+    """A layer that takes flags and numbers by their position as well, where Keras's own takes tensors only."""
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "call" in vars(cls) and not hasattr(cls.call, "__wrapped__"):
+            cls.call = in_graphs(cls.call)
 
     def __call__(self, *args, **kwargs):
         names = list(inspect.signature(self.call).parameters)
