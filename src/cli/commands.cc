@@ -31,9 +31,12 @@ std::unique_ptr<app::PythonSide> start_worker(const PythonEnvironment& environme
   return std::make_unique<WorkerProcess>(environment);
 }
 
-int finish(const report::Report& report, const Options& o) {
+// Prints the report, with `ported`, what `port` says of the Keras source beside it, where there is one.
+int finish(const report::Report& report, const Options& o, const json& ported = nullptr) {
   if (o.as_json) {
-    std::cout << report::to_json(report).dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
+    auto whole = report::to_json(report);
+    if (!ported.is_null()) whole["keras"] = ported;
+    std::cout << whole.dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
   } else {
     const std::string text =
         report::to_terminal(report, {wants_color(STDOUT_FILENO), terminal_width(STDOUT_FILENO), o.verbose});
@@ -60,10 +63,23 @@ int run_convert(Options& o) {
   WorkerProcess python(environment);
   ProgressLine line(ProgressLine::style_for(o.quiet));
   const report::Report report = app::convert(o.request, environment, python, line.reporter());
+  json ported;
+  if (std::ranges::find(o.formats, "keras") != o.formats.end()) {
+    app::PortRequest request;
+    request.model = o.request.model.model;
+    request.model_class = o.request.model.model_class;
+    request.folder = o.request.out / "keras";
+    request.home = "keras";
+    request.force = o.request.force;
+    request.no_verify = o.no_verify;
+    ported = app::port_model(request, environment, start_worker, line.reporter());
+  }
   line.clear();
-  const int code = finish(report, o);
+  const int code = finish(report, o, ported);
   if (!o.as_json && !o.quiet) std::cout << o.request.out.string() << "/report.html\n";
-  return code;
+  if (ported.is_null()) return code;
+  if (!o.as_json) std::cout << port_text(ported, wants_color(STDOUT_FILENO), o.verbose);
+  return ported.at("verdict") == "mismatch" ? 1 : code;
 }
 
 void tell_files(const Options& o) {

@@ -129,9 +129,9 @@ std::vector<Command> add_commands(CLI::App& app, Options& o) {
   convert_command->add_option("OUT", o.request.out, "the folder to make")->required();
   add_sample_flags(*convert_command, o);
   add_trace_flags(*convert_command, o);
-  convert_command->add_option("--formats", o.formats, "what to write, separated by commas: savedmodel")
+  convert_command->add_option("--formats", o.formats, "what to write, separated by commas: savedmodel, keras (its source as well, as `port --for keras`)")
       ->delimiter(',')
-      ->check(CLI::IsMember({"savedmodel"}));
+      ->check(CLI::IsMember({"savedmodel", "keras"}));
   convert_command->add_flag("--no-verify", o.no_verify, "skip the comparison");
   convert_command->add_flag("--force", o.request.force, "replace an OUT that holds something else");
   convert_command->add_flag("--frozen", o.request.frozen, "weights as constants of the graph");
