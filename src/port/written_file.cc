@@ -124,7 +124,7 @@ std::vector<Node> Translator::import_statements(const std::string& source) const
     if (facts.at("exists").get<bool>() && has_word(text, "TF" + output))
       from["transformers.modeling_tf_outputs"].insert("TF" + output);
   }
-  for (const char* module : {"inspect", "math"}) {
+  for (const char* module : {"inspect", "math", "random"}) {
     if (has_word(text, module)) plain.insert(module);
   }
   std::vector<Node> made;

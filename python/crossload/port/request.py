@@ -47,7 +47,9 @@ def port_source(request, progress):
             "unsupported", f"{module.__file__}: cannot be run under probes: {first_line(error)}"
         ) from error
     if ran == 0:
-        raise WorkerError("unsupported", f"{base}: no probe ran; the first one failed with {failures[0]}", failures)
+        raise WorkerError(
+            "unsupported", f"{base}: no probe ran; the first one failed with {failures[0]}", list(dict.fromkeys(failures))
+        )
     heads, left_out = [], []
     for name in head_names(module, base, transformers):
         head_ran, head_failures, model = run_head(observed, name, config, progress)
@@ -74,6 +76,7 @@ def port_source(request, progress):
         "has_two_sizes": has_two_sizes(config),
         "probes": ran,
         "failed_probes": failures,
+        "tied": list(getattr(cls, "_tied_weights_keys", None) or []),
         "tf_outputs": tf_outputs(module),
         "lines": len(text.splitlines()),
         "version": transformers.__version__,
