@@ -49,10 +49,19 @@ Translator::Translator(const json& source, const std::set<std::string>& heads)
       n = whole;
     });
   }
+  // `nn.LayerNorm.forward(self, x)` of a class derived from it is `super().forward(x)`.
+  for_each(module_, [](Node& n) {
+    const bool is_base_call = n.is("Call") && n.size() > 1 && n[1].is("Name", "self") && n[0].is("Attr") &&
+                              (n[0].text == "__init__" || n[0].text == "forward") && dotted(n[0][0]).starts_with("nn.");
+    if (!is_base_call) return;
+    n[0][0] = call(name("super"), {});
+    n.children.erase(n.children.begin() + 1);
+  });
   facts_ = std::make_unique<Facts>(module_);
   base_ = source.at("base").get<std::string>();
   read_initializer();
   read_heads(heads);
+  for (const json& pattern : source.at("tied")) unexpected_.insert(pattern.get<std::string>());
 }
 
 PortedFile Translator::run() {
@@ -120,6 +129,7 @@ void Translator::read_heads(const std::set<std::string>& names) {
     head.loss = text(given, "loss");
     head.generates = given.at("generates").get<bool>();
     head.takes_positions = given.at("positions").get<bool>();
+    head.encodes = given.at("encodes").get<bool>();
     head.tied = given.at("tied").get<std::vector<std::string>>();
     if (const json& output = given.at("output"); output.is_object()) {
       head.output_path = text(output, "path");

@@ -1,6 +1,8 @@
 // Classes: each PyTorch class as its layer; the base class as a main layer and the model around it.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "port/calls.h"
 #include "port/print.h"
 #include "port/rules.h"
@@ -12,6 +14,9 @@ void Translator::class_statement(const Node& s, std::vector<Node>& body) {
   const ClassFacts& facts = *facts_->find(s.text);
   class_ = s.text;
   built_.clear();
+  given_.clear();
+  leaf_build_.clear();
+  leaf_class_ = Node();
   weights_.clear();
   if (facts.is_model && facts.base.empty()) return pretrained_class(s, body);
   if (s.text == base_) {
@@ -64,7 +69,7 @@ Node Translator::layer_class(const Node& s, const std::string& tf_class, const C
   if (!facts.base.empty() && !facts.is_model)
     bases.push_back(name("TF" + facts.base));
   else if (!facts.leaf.empty())
-    bases.push_back(parse_expression(facts.leaf == "Linear" ? "keras.layers.Dense" : "keras.layers." + facts.leaf));
+    bases.push_back(keras_class(facts.leaf));
   else if (facts.is_module)
     bases.push_back(name(is_for_keras_ ? "Layer" : "keras.layers.Layer"));
   Node made = make("Class", tf_class, {make("Decorators"), make("Bases", "", bases), make("Block")});
@@ -104,8 +109,23 @@ Node Translator::layer_class(const Node& s, const std::string& tf_class, const C
       members.push_back(kept_member);
     }
   }
-  if (!built_.empty() || !weights_.empty()) members.push_back(build_method(!facts.base.empty() && !facts.is_model));
+  if (!leaf_class_.kind.empty()) made[1].children = {leaf_class_};
+  if (!leaf_build_.empty()) {
+    if (!built_.empty() || !weights_.empty())
+      problem(s, fmt::format("a class derived from `nn.{}` with layers of its own has no rule", facts.leaf));
+    members.push_back(make("Def", "build",
+                           {make("Decorators"), parse_parameters({"input_shape"}), make("Empty"),
+                            make("Block", "", {make("Source", "super().build(" + leaf_build_ + ")")})}));
+  } else if (!built_.empty() || !weights_.empty()) {
+    members.push_back(build_method(!facts.base.empty() && !facts.is_model));
+  }
   return made;
+}
+
+Node Translator::keras_class(const std::string& leaf) {
+  const auto rule =
+      std::ranges::find_if(module_rules(), [&](const ModuleRule& one) { return one.torch.starts_with(leaf + "("); });
+  return parse_expression(rule->keras)[0];
 }
 
 Node Translator::main_layer_class(const Node& s) {
@@ -131,7 +151,8 @@ Node Translator::main_layer_class(const Node& s) {
       if (!body.empty() && body[0].is("Expr") && body[0][0].is("Str")) body.erase(body.begin());
     }
     if (member.text == "set_input_embeddings") {
-      // The layer takes a variable.
+      // The layer takes a variable, and so do those that are the same layer.
+      std::erase_if(member[3].children, [](const Node& n) { return n.is("Assign") && !n[1].is("Name"); });
       for_each(member, [](Node& n) {
         if (n.is("Assign")) n[0] = attribute(n[0], "embeddings");
       });
@@ -214,6 +235,21 @@ Node Translator::head_class(const Node& s, const Head& head) {
 }
 
 Node Translator::prepare_inputs(const Head& head) {
+  if (head.encodes) {
+    Node parameters = make("Params");
+    for (const char* one : {"self", "decoder_input_ids"})
+      parameters.children.push_back(make("Param", one, {make("Empty"), make("Empty")}));
+    for (const char* one : {"past_key_values", "attention_mask", "use_cache", "encoder_outputs"})
+      parameters.children.push_back(make("Param", one, {make("Empty"), make("Const", "None")}));
+    parameters.children.push_back(make("KwParam", "kwargs", {make("Empty"), make("Empty")}));
+    const char* text =
+        "if past_key_values is not None:\n    decoder_input_ids = decoder_input_ids[:, -1:]\n"
+        "return {\n    \"input_ids\": None,\n    \"encoder_outputs\": encoder_outputs,\n"
+        "    \"attention_mask\": attention_mask,\n    \"decoder_input_ids\": decoder_input_ids,\n"
+        "    \"past_key_values\": past_key_values,\n    \"use_cache\": use_cache,\n}";
+    return make("Def", "prepare_inputs_for_generation",
+                {make("Decorators"), parameters, make("Empty"), make("Block", "", {make("Source", text)})});
+  }
   std::string text =
       "if past_key_values is not None:\n    input_ids = input_ids[:, -1:]\n"
       "model_inputs = {\n    \"input_ids\": input_ids,\n    \"attention_mask\": attention_mask,\n"
@@ -247,13 +283,16 @@ Node Translator::parse_parameters(const std::vector<std::string>& names) {
 }
 
 std::string Translator::build_of(const Built& built) const {
-  std::string text = fmt::format("if getattr(self, \"{}\", None) is not None:\n", built.attribute);
-  std::string layer = "self." + built.attribute, indent = "    ";
-  if (built.is_list) {
-    text += fmt::format("    for layer in {}:\n", layer);
-    layer = "layer";
-    indent = "        ";
-  }
+  std::string condition = fmt::format("getattr(self, \"{}\", None) is not None", built.attribute);
+  if (given_.contains(built.attribute)) condition += fmt::format(" and not self.{}.built", built.attribute);
+  std::string text = "if " + condition + ":\n", layer = "self." + built.attribute, indent = "    ";
+  const auto each = [&](const char* item) {
+    text += fmt::format("{}for {} in {}:\n", indent, item, layer);
+    layer = item;
+    indent += "    ";
+  };
+  if (built.is_list && nested_lists_.contains(class_ + "." + built.attribute)) each("layers");
+  if (built.is_list) each("layer");
   // Keras 2 names variables by the scope at hand, Keras 3 by the layer that they are in.
   if (!is_for_keras_) {
     text += fmt::format("{}with tf.name_scope({}.name):\n", indent, layer);
@@ -265,9 +304,10 @@ std::string Translator::build_of(const Built& built) const {
 Node Translator::build_method(bool has_base) {
   std::string text;
   for (const Weight& weight : weights_) {
-    const Node made = call(parse_expression("self.add_weight"),
-                           {keyword("name", text_literal(weight.attribute)), keyword("shape", weight.shape),
-                            keyword("initializer", weight.initializer)});
+    Node made = call(parse_expression("self.add_weight"),
+                     {keyword("name", text_literal(weight.attribute)), keyword("shape", weight.shape),
+                      keyword("initializer", weight.initializer)});
+    if (!weight.is_trained) made.children.push_back(keyword("trainable", make("Const", "False")));
     const Node whole =
         weight.condition.kind.empty() ? made : make("IfExp", "", {weight.condition, made, make("Const", "None")});
     Node made_here = make("Assign", "", {attribute(name("self"), weight.attribute), whole});

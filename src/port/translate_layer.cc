@@ -265,9 +265,8 @@ Node Translator::sequential(const Node& n) {
 Node Translator::module_call(const Node& n, const std::string& leaf) {
   if (leaf == "ModuleList") {
     if (n.size() == 1) return make("List");
-    if (n[1].is("Name") && list_shapes_.contains(n[1].text)) {
-      for (const std::string& shape : list_shapes_[n[1].text]) pending_.push_back(shape);
-    }
+    const auto shapes = list_shapes_.find(list_key(n[1]));
+    if (shapes != list_shapes_.end()) pending_.insert(pending_.end(), shapes->second.begin(), shapes->second.end());
     return expression(n[1]);
   }
   if (leaf == "Sequential") return sequential(n);
@@ -311,6 +310,10 @@ Node Translator::module_call(const Node& n, const std::string& leaf) {
       pending_.push_back(print_expression(kept(shape)));
     }
     Node made = fill(parse_expression(rule.keras), bound);
+    if (leaf == "Embedding" && !bound["padding_idx"].is("Const", "None")) {
+      made[0] = name("TFPaddedEmbedding");
+      made.children.insert(made.children.begin() + 3, keyword("padding_idx", bound["padding_idx"]));
+    }
     if (leaf == "Linear" && output_layers_.contains(key)) made[0] = name("TFOutputEmbeddings");
     return made;
   }
@@ -322,10 +325,6 @@ Node Translator::class_call(const Node& n, const std::string& class_name, const 
   const std::string written = class_name == base_ ? main_layer() : "TF" + class_name;
   if (!facts.is_module) return call(name(written), arguments_of(n));
   if (!facts.leaf.empty()) {
-    if (facts.methods.contains("__init__") && facts.leaf != "Embedding") {
-      problem(n, fmt::format("a class derived from `nn.{}` that has its own `__init__` has no rule", facts.leaf));
-      return n;
-    }
     Node made;
     if (!facts.methods.contains("__init__")) made = module_call(n, facts.leaf);
     if (made.is("Call")) made[0] = name(written);

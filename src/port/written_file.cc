@@ -147,7 +147,7 @@ std::vector<Node> Translator::import_statements(const std::string& source) const
         from["transformers.modeling_tf_outputs"].insert("TF" + output);
     }
   }
-  for (const char* module : {"dataclasses", "functools", "inspect", "json", "logging", "math", "os", "re"}) {
+  for (const char* module : {"dataclasses", "functools", "inspect", "json", "logging", "math", "os", "random", "re"}) {
     if (has_word(text, module) && !(imports_.contains(module) && !is_for_keras_)) plain.insert(module);
   }
   std::vector<Node> made;

@@ -48,7 +48,9 @@ def port_source(request, progress):
             "unsupported", f"{module.__file__}: cannot be run under probes: {first_line(error)}"
         ) from error
     if ran == 0:
-        raise WorkerError("unsupported", f"{base}: no probe ran; the first one failed with {failures[0]}", failures)
+        raise WorkerError(
+            "unsupported", f"{base}: no probe ran; the first one failed with {failures[0]}", list(dict.fromkeys(failures))
+        )
     heads, left_out = [], []
     for name in head_names(module, base, transformers):
         head_ran, head_failures, model = run_head(observed, name, config, progress)
@@ -76,6 +78,7 @@ def port_source(request, progress):
         "has_two_sizes": has_two_sizes(config),
         "probes": ran,
         "failed_probes": failures,
+        "tied": list(getattr(cls, "_tied_weights_keys", None) or []),
         "tf_outputs": outputs,
         "home": request.get("home") or "transformers",
         "support": support_of(config, outputs) if request.get("home") == "keras" else [],

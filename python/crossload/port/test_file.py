@@ -230,19 +230,26 @@ def port_test(request, progress):
     if is_text:
         inputs = "        input_ids = ids_tensor([self.batch_size, self.seq_length], config.vocab_size)\n"
         inputs += '        inputs_dict = {"input_ids": input_ids}\n'
-        integration = "ids_tensor([2, 9], config.vocab_size)"
+        ids = "ids_tensor([2, 9], config.vocab_size)"
+        integration = ids if "decoder_input_ids" not in main else ids + f', "decoder_input_ids": {ids}'
         inputs_of = "ids_tensor"
         if "attention_mask" in parameters:
             inputs_of = "ids_tensor, random_attention_mask"
             inputs += (
                 '        inputs_dict["attention_mask"] = random_attention_mask([self.batch_size, self.seq_length])\n'
             )
+        if "decoder_input_ids" in main:
+            ids = "ids_tensor([self.batch_size, self.seq_length], config.vocab_size)"
+            inputs += f'        inputs_dict["decoder_input_ids"] = {ids}\n'
     else:
         inputs = f"        pixel_values = floats_tensor([self.batch_size, {', '.join(map(str, shape))}])\n"
         inputs += f'        inputs_dict = {{"{name}": pixel_values}}\n'
         sides = "config.image_size, config.image_size"
-        if isinstance(config.image_size, (list, tuple)):
+        size = getattr(config, "image_size", None)
+        if isinstance(size, (list, tuple)):
             sides = "*config.image_size"
+        elif size is None:
+            sides = ", ".join(map(str, shape[1:]))
         integration = f"floats_tensor([2, config.num_channels, {sides}])"
         inputs_of = "floats_tensor"
     classes = [name for name in request["classes"] if not name.endswith("PreTrainedModel")]
