@@ -22,7 +22,8 @@ void refuse_what_does_not_fit(const PortRequest& request) {
   if (!request.checkout.empty()) {
     bad_input("port: --into registers in a Transformers 4 checkout; with --for keras the file stands alone");
   }
-  if (request.weights_merged) bad_input("port: --weights-merged is for --for transformers; with --for keras leave it out");
+  if (request.weights_merged)
+    bad_input("port: --weights-merged is for --for transformers; with --for keras leave it out");
 }
 
 // Where Keras 3 is to run a file that stands alone: `given`, or the usual one when `given` is that of Transformers 4.
@@ -172,7 +173,8 @@ json port_model(const PortRequest& request, const PythonEnvironment& given, cons
                            {"classes", compared},
                            {"generating", is_for_keras ? json::array() : generating},
                            {"max_error", request.max_error}};
-    json judged = is_for_keras ? start(keras_environment(given))->ask(question, progress) : python->ask(question, progress);
+    json judged =
+        is_for_keras ? start(keras_environment(given))->ask(question, progress) : python->ask(question, progress);
     result.update(verdict_of(judged, request.max_error));
     for (const std::string& name : compared) {
       if (name == compared.front()) continue;
@@ -186,6 +188,8 @@ json port_model(const PortRequest& request, const PythonEnvironment& given, cons
         }
       }
       json head = verdict_of(of_class, request.max_error);
+      // A note says why nothing of it was compared.
+      if (is_for_keras && of_class["rows"].empty()) head = {{"verdict", "unverified"}, {"max_error", nullptr}};
       head["class"] = name;
       result["heads"].push_back(head);
     }

@@ -129,7 +129,9 @@ std::vector<Command> add_commands(CLI::App& app, Options& o) {
   convert_command->add_option("OUT", o.request.out, "the folder to make")->required();
   add_sample_flags(*convert_command, o);
   add_trace_flags(*convert_command, o);
-  convert_command->add_option("--formats", o.formats, "what to write, separated by commas: savedmodel, keras (its source as well, as `port --for keras`)")
+  convert_command
+      ->add_option("--formats", o.formats,
+                   "what to write, separated by commas: savedmodel, keras (its source as well, as `port --for keras`)")
       ->delimiter(',')
       ->check(CLI::IsMember({"savedmodel", "keras"}));
   convert_command->add_flag("--no-verify", o.no_verify, "skip the comparison");

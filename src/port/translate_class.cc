@@ -163,8 +163,8 @@ Node Translator::main_layer_class(const Node& s) {
 
 Node Translator::base_model(const Node& s) {
   const std::string prefix = source_.at("prefix").get<std::string>();
-  Node made =
-      make("Class", "TF" + base_, {kept_decorators(s[0]), make("Bases", "", {name("TF" + facts_->find(base_)->base)}), make("Block")});
+  Node made = make("Class", "TF" + base_,
+                   {kept_decorators(s[0]), make("Bases", "", {name("TF" + facts_->find(base_)->base)}), make("Block")});
   rename_texts(made);
   std::vector<Node>& members = made[2].children;
   if (base_text_.is("Expr")) members.push_back(base_text_);
@@ -194,11 +194,11 @@ Node Translator::base_model(const Node& s) {
   forward[3] = outer;
   forward[0].children.insert(forward[0].children.begin(), name("unpack_inputs"));
   members.push_back(forward);
-  members.push_back(make(
-      "Def", "build",
-      {make("Decorators"), parse_parameters({"input_shape"}), make("Empty"),
-       make("Block", "",
-            {make("Source", "if self.built:\n    return\nself.built = True\n" + build_of({prefix, "None"}))})}));
+  members.push_back(
+      make("Def", "build",
+           {make("Decorators"), parse_parameters({"input_shape"}), make("Empty"),
+            make("Block", "",
+                 {make("Source", "if self.built:\n    return\nself.built = True\n" + build_of({prefix, "None"}))})}));
   return made;
 }
 

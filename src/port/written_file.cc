@@ -164,7 +164,7 @@ std::vector<Node> Translator::import_statements(const std::string& source) const
   const auto is_standard = [](const std::string& module) {
     static const std::set<std::string> kModules = {"math",        "os",        "warnings", "dataclasses",     "typing",
                                                    "collections", "functools", "copy",     "collections.abc", "random",
-                                                   "inspect",     "itertools", "json",     "logging",  "re"};
+                                                   "inspect",     "itertools", "json",     "logging",         "re"};
     return kModules.contains(module);
   };
   for (const std::string& one : plain) {

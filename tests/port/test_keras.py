@@ -34,7 +34,9 @@ def ported(port, model_folder, tmp_path_factory):
     return of
 
 
-@pytest.mark.parametrize("model_type", ["llama", *[pytest.param(m, marks=pytest.mark.slow) for m in VERIFIED if m != "llama"]])
+@pytest.mark.parametrize(
+    "model_type", ["llama", *[pytest.param(m, marks=pytest.mark.slow) for m in VERIFIED if m != "llama"]]
+)
 def test_every_class_computes_what_transformers_5_does(ported, model_type):
     answer, _ = ported(model_type)
     assert answer["verdict"] == "verified" and 0 < answer["max_error"] <= 1e-5
@@ -73,7 +75,9 @@ def test_a_kernel_that_is_transposed_by_hand_turns_its_tests_red(ported, tmp_pat
     right = "return [*range(2, rank), 1, 0]"
     assert source.read_text().count(right) == 1
     # All widths are equal where it matters not to the sizes: q_proj and o_proj are square.
-    source.write_text(source.read_text().replace(right, "return [0, 1] if variable.shape[0] == variable.shape[1] else [1, 0]"))
+    source.write_text(
+        source.read_text().replace(right, "return [0, 1] if variable.shape[0] == variable.shape[1] else [1, 0]")
+    )
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "pytorch", "test_modeling_tf_llama.py"],
         cwd=tmp_path, capture_output=True, text=True, check=False, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},

@@ -288,5 +288,11 @@ def test_a_configuration_class_stands_without_transformers(tmp_path, monkeypatch
     scope = {"PretrainedConfig": support.PretrainedConfig}
     exec(source, scope)
     config = scope["WordsConfig"].from_dict({"hidden_size": 12, "pad_token_id": 1})
-    assert (config.hidden_size, config.head_dim, config.doubled, config.width, config.pad_token_id) == (12, 6, 24, 12, 1)
+    assert (config.hidden_size, config.head_dim, config.doubled, config.width, config.pad_token_id) == (
+        12,
+        6,
+        24,
+        12,
+        1,
+    )
     assert scope["WordsConfig"].from_dict(config.to_dict()).head_dim == 6

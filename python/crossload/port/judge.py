@@ -149,6 +149,7 @@ def subjects(request, pt_class, is_base):
         for name, value in {**SHRUNK, **changes}.items():
             if getattr(tiny, name, None) is not None or (name in changes and hasattr(tiny, name)):
                 setattr(tiny, name, value)
+        fit_lists(tiny, config)
         tiny._attn_implementation = "eager"
         torch.manual_seed(0)
         model = pt_class(tiny).eval()
@@ -166,6 +167,16 @@ def subjects(request, pt_class, is_base):
             "the model",
             pt_class.from_pretrained(request["model"], attn_implementation="eager", local_files_only=True).eval(),
         )
+
+
+def fit_lists(config, before):
+    """Give lists with an entry a layer, such as `layer_types`, as many entries as the configuration has layers now."""
+    was, now = getattr(before, "num_hidden_layers", None), getattr(config, "num_hidden_layers", None)
+    if was == now or not was or not now:
+        return
+    for name, value in before.to_dict().items():
+        if isinstance(value, list) and len(value) == was:
+            setattr(config, name, [value[i % was] for i in range(now)])
 
 
 def inputs_for(model, batch, length):

@@ -32,8 +32,6 @@ class RepeatlessLogger(logging.LoggerAdapter):
 class PretrainedConfig:
     """The entries of a model's `config.json` as attributes."""
 
-    attribute_map = {}
-
     # What Transformers gives every configuration.
     add_cross_attention = False
     bos_token_id = None
@@ -74,12 +72,13 @@ class PretrainedConfig:
             return cls.from_dict(json.load(file))
 
     def __getattr__(self, name):
-        if name in type(self).attribute_map:
-            return getattr(self, type(self).attribute_map[name])
+        other = getattr(type(self), "attribute_map", {}).get(name)
+        if other is not None:
+            return getattr(self, other)
         raise AttributeError(f"{type(self).__name__} has no entry `{name}`")
 
     def __setattr__(self, name, value):
-        super().__setattr__(type(self).attribute_map.get(name, name), value)
+        super().__setattr__(getattr(type(self), "attribute_map", {}).get(name, name), value)
 
     @property
     def num_labels(self):
@@ -178,12 +177,12 @@ def unpack_inputs(call):
 
     @functools.wraps(call)
     def unpacked(self, *args, **kwargs):
-        given = {**dict(zip(names, args)), **kwargs}
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
         first = given.get(names[0])
         if isinstance(first, dict):
             given = {**{name: value for name, value in given.items() if name != names[0]}, **first}
         elif isinstance(first, (list, tuple)):
-            given = {**given, **dict(zip(names, first))}
+            given = {**given, **dict(zip(names, first, strict=False))}
         unknown = sorted(set(given) - set(names))
         if unknown:
             raise ValueError(f"{type(self).__name__} takes no {', '.join(unknown)}; it takes {', '.join(names)}")
@@ -215,7 +214,7 @@ class Layer(keras.layers.Layer):
 
     def __call__(self, *args, **kwargs):
         names = list(inspect.signature(self.call).parameters)
-        return super().__call__(*args[:1], **dict(zip(names[1:], args[1:])), **kwargs)
+        return super().__call__(*args[:1], **dict(zip(names[1:], args[1:], strict=False)), **kwargs)
 
 
 class TFOutputEmbeddings(keras.layers.Dense):
@@ -287,7 +286,7 @@ class TFPreTrainedModel(keras.Model):
 
     config_class = PretrainedConfig
     base_model_prefix = ""
-    _keys_to_ignore_on_load_unexpected = []
+    _keys_to_ignore_on_load_unexpected = ()
 
     def __init__(self, config, *inputs, **kwargs):
         super().__init__(*inputs, **kwargs)
@@ -347,7 +346,9 @@ class TFPreTrainedModel(keras.Model):
             used.add(there)
             value = tf.transpose(stored[there].get_tensor(there), axes_in_keras(variable))
             if value.shape != variable.shape:
-                raise ValueError(f"{folder}: {there} has the sizes {value.shape} as Keras stores it, not {variable.shape}")
+                raise ValueError(
+                    f"{folder}: {there} has the sizes {value.shape} as Keras stores it, not {variable.shape}"
+                )
             variable.assign(tf.cast(value, variable.dtype))
         if missing:
             raise ValueError(f"{folder}: there are no weights for {', '.join(missing)}")

@@ -265,9 +265,12 @@ def port_test(request, progress):
         plain = [one for one in classes if not one.endswith(("MultipleChoice", "MaskedImageModeling"))]
         return {
             "text": KERAS_TEXT.format(
-                stem=request["base"].removesuffix("Model"), module=request["module"], classes=literal(plain),
-                config=literal(changed(tiny)), inputs=f"    return {{{literal(name)}: {made}}}\n",
-            )  # fmt: skip
+                stem=request["base"].removesuffix("Model"),
+                module=request["module"],
+                classes=on_lines(plain),
+                config=on_lines(changed(tiny)),
+                inputs=f"    return {{{literal(name)}: {made}}}\n",
+            )
         }
     text = TEXT.format(
         stem=request["base"].removesuffix("Model"),
@@ -336,3 +339,10 @@ def literal(value):
     if isinstance(value, dict):
         return "{" + ", ".join(f"{literal(key)}: {literal(one)}" for key, one in value.items()) + "}"
     return repr(value)
+
+
+def on_lines(value):
+    """A list or a dict of the same, one entry a line."""
+    if isinstance(value, dict):
+        return "{\n" + "".join(f"    {literal(key)}: {literal(one)},\n" for key, one in value.items()) + "}"
+    return "[\n" + "".join(f"    {literal(one)},\n" for one in value) + "]"
