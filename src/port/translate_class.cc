@@ -66,12 +66,14 @@ def input_signature(self):
 
 Node Translator::layer_class(const Node& s, const std::string& tf_class, const ClassFacts& facts) {
   std::vector<Node> bases;
-  if (!facts.base.empty() && !facts.is_model)
+  if (!facts.base.empty() && !facts.is_model) {
     bases.push_back(name("TF" + facts.base));
-  else if (!facts.leaf.empty())
+  } else if (!facts.leaf.empty()) {
+    if (is_for_keras_) bases.push_back(name("CalledByPosition"));
     bases.push_back(keras_class(facts.leaf));
-  else if (facts.is_module)
+  } else if (facts.is_module) {
     bases.push_back(name(is_for_keras_ ? "Layer" : "keras.layers.Layer"));
+  }
   Node made = make("Class", tf_class, {make("Decorators"), make("Bases", "", bases), make("Block")});
   if (!facts.is_module) {
     made[0] = kept_decorators(s[0]);

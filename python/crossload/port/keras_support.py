@@ -204,8 +204,8 @@ def unpack_inputs(call):
     return unpacked
 
 
-class Layer(keras.layers.Layer):
-    """A layer that takes flags and numbers by their position as well, where Keras's own takes tensors only."""
+class CalledByPosition:
+    """What a layer is derived from as well to take flags and numbers by their position, where Keras takes tensors only."""
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -215,6 +215,10 @@ class Layer(keras.layers.Layer):
     def __call__(self, *args, **kwargs):
         names = list(inspect.signature(self.call).parameters)
         return super().__call__(*args[:1], **dict(zip(names[1:], args[1:], strict=False)), **kwargs)
+
+
+class Layer(CalledByPosition, keras.layers.Layer):
+    pass
 
 
 class TFOutputEmbeddings(keras.layers.Dense):
