@@ -175,7 +175,7 @@ def fit_lists(config, before):
     if was == now or not was or not now:
         return
     for name, value in before.to_dict().items():
-        if isinstance(value, list) and len(value) == was:
+        if "layer" in name and isinstance(value, list) and len(value) == was:
             setattr(config, name, [value[i % was] for i in range(now)])
 
 
