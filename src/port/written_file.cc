@@ -45,6 +45,9 @@ void Translator::finish(std::vector<Node>& body) {
         "Source",
         "# buffers that PyTorch saves and this file computes\n_keys_to_ignore_on_load_unexpected = [" + list + "]"));
   }
+  std::vector<Node> outputs;
+  for (const std::string& one : missing_outputs_) outputs.push_back(output_class(one));
+  body.insert(body.begin() + first_class(body), outputs.begin(), outputs.end());
   drop_unused(body);
   // With what the helpers use themselves.
   std::string uses = without_prose(print_module(make("Block", "", body)));
@@ -62,10 +65,7 @@ void Translator::finish(std::vector<Node>& body) {
   for (const Helper& helper : helpers()) {
     if (used.contains(helper.name)) brought.push_back(make("Source", std::string(helper.source)));
   }
-  size_t first = 0;
-  while (first < body.size() && !body[first].is("Class") && !body[first].is("Def")) ++first;
-  while (first > 0 && (body[first - 1].is("Comment") || body[first - 1].is("Space"))) --first;
-  body.insert(body.begin() + static_cast<long>(first), brought.begin(), brought.end());
+  body.insert(body.begin() + first_class(body), brought.begin(), brought.end());
   std::vector<Node> imports = import_statements(print_module(make("Block", "", body)));
   // After the licence and the file's own text.
   size_t place = 0;
@@ -73,6 +73,25 @@ void Translator::finish(std::vector<Node>& body) {
          (body[place].is("Comment") || body[place].is("Space") || (body[place].is("Expr") && body[place][0].is("Str"))))
     ++place;
   body.insert(body.begin() + static_cast<long>(place), imports.begin(), imports.end());
+}
+
+long Translator::first_class(const std::vector<Node>& body) {
+  size_t first = 0;
+  while (first < body.size() && !body[first].is("Class") && !body[first].is("Def")) ++first;
+  while (first > 0 && (body[first - 1].is("Comment") || body[first - 1].is("Space"))) --first;
+  return static_cast<long>(first);
+}
+
+Node Translator::output_class(const std::string& output) const {
+  const Node module = node_from_json(source_.at("tf_outputs").at(output).at("tree"));
+  const auto found = std::ranges::find_if(module.children, [](const Node& s) { return s.is("Class"); });
+  Node made = *found;
+  made.text = "TF" + output;
+  for (Node& member : made[2].children) {
+    if (member.is("AnnAssign")) annotation(member[1]);
+  }
+  rename_texts(made);
+  return made;
 }
 
 bool Translator::has_word(const std::string& text, std::string_view word) {
