@@ -218,6 +218,7 @@ class Translator {
   std::map<std::string, std::set<std::string>> locals_;
   std::map<std::string, std::vector<std::string>> types_;
   std::set<std::string> parameters_;
+  bool has_config_ = false;  // the function is always given `config`
   // `Class.attribute` that was added for `build`, and under which conditions it was.
   std::map<std::string, std::vector<std::vector<std::string>>> kept_;
   std::vector<Built> built_;
