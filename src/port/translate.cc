@@ -46,7 +46,8 @@ Translator::Translator(const json& source, const std::set<std::string>& heads)
       n = whole;
     });
   }
-  // `nn.LayerNorm.forward(self, x)` of a class derived from it is `super().forward(x)`, and `layer.forward(x)` is `layer(x)`.
+  // `nn.LayerNorm.forward(self, x)` of a class derived from it is `super().forward(x)`, and `layer.forward(x)` is
+  // `layer(x)`.
   for_each(module_, [](Node& n) {
     const bool names_forward = n.is("Call") && n[0].is("Attr", "forward") && !n[0][0].is("Name", "self");
     if (names_forward && !Kinds(n[0][0].types).modules().empty()) n[0] = Node(n[0][0]);

@@ -222,7 +222,7 @@ class Translator {
   // `Class.attribute` that was added for `build`, and under which conditions it was.
   std::map<std::string, std::vector<std::vector<std::string>>> kept_;
   std::vector<Built> built_;
-  Node leaf_class_;              // the layer that its `super().__init__` calls
+  Node leaf_class_;                     // the layer that its `super().__init__` calls
   std::string leaf_build_;              // the shape by which a class derived from a leaf module is built
   std::set<std::string> nested_lists_;  // `Class.attribute` of lists of lists of layers
   std::set<std::string> given_;         // attributes that may be a layer that another one owns and builds

@@ -48,7 +48,9 @@ def port_source(request, progress):
         ) from error
     if ran == 0:
         raise WorkerError(
-            "unsupported", f"{base}: no probe ran; the first one failed with {failures[0]}", list(dict.fromkeys(failures))
+            "unsupported",
+            f"{base}: no probe ran; the first one failed with {failures[0]}",
+            list(dict.fromkeys(failures)),
         )
     heads, left_out = [], []
     for name in head_names(module, base, transformers):
