@@ -170,8 +170,17 @@ Node cumsum(const Bindings& bound, const TorchCall&, std::string&) {
   return filled("tf.cumsum($input, axis=$dim)", with);
 }
 
+// The sum of truth values counts them.
+Node sum(const Bindings& bound, const TorchCall&, std::string&) {
+  Bindings with = bound;
+  if (Kinds(bound.at("input").types).dtype() == "bool")
+    with["input"] = cast(bound.at("input"), parse_expression("tf.int32"));
+  if (!is_none(bound.at("dtype"))) with["input"] = cast(with["input"], bound.at("dtype"));
+  return filled("tf.reduce_sum($input, axis=$dim, keepdims=$keepdim)", with);
+}
+
 Node norm_layer(const Bindings& bound, const TorchCall&, std::string&) {
-  return filled("functional_layernorm($input, $weight, $bias, epsilon=$eps)", bound);
+  return filled("layer_norm($input, $normalized_shape, weight=$weight, bias=$bias, epsilon=$eps)", bound);
 }
 
 Node pad(const Bindings& bound, const TorchCall&, std::string& problem) {
@@ -254,9 +263,11 @@ constexpr Special kSpecial[] = {
     {"torch.full(size, fill_value, dtype=None)", full},
     {"Tensor.flatten(self, start_dim=0, end_dim=-1)", flatten},
     {"torch.flatten(self, start_dim=0, end_dim=-1)", flatten},
+    {"torch.sum(input, dim=None, keepdim=None, dtype=None)", sum},
+    {"Tensor.sum(input, dim=None, keepdim=None, dtype=None)", sum},
     {"torch.cumsum(input, dim, dtype=None)", cumsum},
     {"Tensor.cumsum(input, dim, dtype=None)", cumsum},
-    {"torch.nn.functional.layer_norm(input, normalized_shape, weight, bias, eps=1e-5)", norm_layer},
+    {"torch.nn.functional.layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5)", norm_layer},
     {"torch.nn.functional.pad(input, pad, mode=None, value=None)", pad},
     {"torch.get_default_dtype()", default_dtype},
     {"torch.rand(*size, dtype=None)", rand},

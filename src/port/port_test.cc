@@ -107,6 +107,14 @@ TEST_CASE("rules that ask for one axis say so for another") {
         "problem: adds to an axis that is not written as 0");
 }
 
+TEST_CASE("a sum of truth values counts them") {
+  const Node minus_one = parse_expression("-1");
+  CHECK(translated("Tensor.sum", {minus_one}, typed("x", "tensor:2:bool")) ==
+        "tf.reduce_sum(tf.cast(x, tf.int32), axis=-1)");
+  CHECK(translated("torch.sum", {typed("x", "tensor:2:float32"), minus_one, keyword("keepdim", name("True"))}) ==
+        "tf.reduce_sum(x, axis=-1, keepdims=True)");
+}
+
 TEST_CASE("a random number without sizes is Python's") {
   CHECK(translated("torch.rand", {make("List")}) == "random.uniform(0, 1)");
   CHECK(translated("torch.rand", {parse_expression("[2, n]")}) == "tf.random.uniform([2, n])");

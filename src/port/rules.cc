@@ -128,8 +128,6 @@ constexpr CallRule kCallRules[] = {
     // Reductions
     {"torch.mean(input, dim=None, keepdim=None)", "tf.reduce_mean($input, axis=$dim, keepdims=$keepdim)"},
     {"Tensor.mean(self, dim=None, keepdim=None)", "tf.reduce_mean($self, axis=$dim, keepdims=$keepdim)"},
-    {"torch.sum(input, dim=None, keepdim=None)", "tf.reduce_sum($input, axis=$dim, keepdims=$keepdim)"},
-    {"Tensor.sum(self, dim=None, keepdim=None)", "tf.reduce_sum($self, axis=$dim, keepdims=$keepdim)"},
     {"torch.max(input)", "tf.reduce_max($input)"},
     {"Tensor.max(self)", "tf.reduce_max($self)"},
     {"torch.max(input, other)", "tf.maximum($input, $other)"},
@@ -352,6 +350,13 @@ def interpolation_matrix(before, after, factor, mode, align_corners):
     rows = tf.where(rows < 0, rows + sizes[0], rows)
     columns = tf.where(columns < 0, columns + sizes[1], columns)
     return tf.gather_nd(tensor, tf.stack([rows, columns], axis=-1)))"},
+    {"layer_norm", R"(def layer_norm(inputs, normalized_shape, weight=None, bias=None, epsilon=1e-5):
+    """Normalized over the last axes, as many as `normalized_shape` has."""
+    count = len(normalized_shape) if isinstance(normalized_shape, (list, tuple)) else 1
+    mean, variance = tf.nn.moments(inputs, axes=list(range(-count, 0)), keepdims=True)
+    outputs = (inputs - mean) * tf.math.rsqrt(variance + epsilon)
+    outputs = outputs if weight is None else outputs * weight
+    return outputs if bias is None else outputs + bias)"},
     {"with_value_at", R"(def with_value_at(tensor, index, value, axis: int):
     """`tensor` with `value` (a number, or a tensor without that axis) at one index of an axis."""
     sizes = shape_list(tensor)
@@ -689,6 +694,9 @@ def interpolation_matrix(before, after, factor, mode, align_corners):
     def get_seq_length(self, layer_idx: int = 0):
         return shape_list(self.key_cache[layer_idx])[-2] if len(self.key_cache) > layer_idx else 0
 
+    def get_usable_length(self, new_seq_length, layer_idx: int = 0):
+        return self.get_seq_length(layer_idx)
+
     def update(self, key_states, value_states, layer_idx: int, cache_kwargs=None):
         if len(self.key_cache) <= layer_idx:
             self.key_cache.append(key_states)
@@ -767,6 +775,7 @@ const std::map<std::string, std::string>& name_rules() {
       {"torch.inf", "math.inf"},
       {"Cache", "TFDynamicCache"},
       {"get_activation", "activation_of"},
+      {"gelu", "tf.nn.gelu"},
       {"DynamicCache", "TFDynamicCache"},
   };
   return kRules;
@@ -777,6 +786,8 @@ const std::map<std::string, std::string>& import_rules() {
       {"get_tf_activation", "transformers.activations_tf"},
       {"shape_list", "transformers.tf_utils"},
       {"stable_softmax", "transformers.tf_utils"},
+      {"ModelOutput", "transformers.utils"},
+      {"dataclass", "dataclasses"},
       {"TFPreTrainedModel", "transformers.modeling_tf_utils"},
       {"get_initializer", "transformers.modeling_tf_utils"},
       {"keras", "transformers.modeling_tf_utils"},

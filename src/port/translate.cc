@@ -49,8 +49,11 @@ Translator::Translator(const json& source, const std::set<std::string>& heads)
       n = whole;
     });
   }
-  // `nn.LayerNorm.forward(self, x)` of a class derived from it is `super().forward(x)`.
+  // `nn.LayerNorm.forward(self, x)` of a class derived from it is `super().forward(x)`, and `layer.forward(x)` is
+  // `layer(x)`.
   for_each(module_, [](Node& n) {
+    const bool names_forward = n.is("Call") && n[0].is("Attr", "forward") && !n[0][0].is("Name", "self");
+    if (names_forward && !Kinds(n[0][0].types).modules().empty()) n[0] = Node(n[0][0]);
     const bool is_base_call = n.is("Call") && n.size() > 1 && n[1].is("Name", "self") && n[0].is("Attr") &&
                               (n[0].text == "__init__" || n[0].text == "forward") && dotted(n[0][0]).starts_with("nn.");
     if (!is_base_call) return;

@@ -59,6 +59,18 @@ def input_signature(self):
         )
     })"));
   }
+  if (source_.value("has_any_size", false) && source_.value("main_input", "") == "pixel_values") {
+    made[2].children.push_back(make("Source",
+                                    R"(@property
+def input_signature(self):
+    return {
+        "pixel_values": tf.TensorSpec([None, self.config.num_channels, None, None], tf.float32, name="pixel_values")
+    })"));
+    made[2].children.push_back(make("Source",
+                                    R"(@property
+def dummy_inputs(self):
+    return {"pixel_values": tf.ones([1, self.config.num_channels, 64, 96])})"));
+  }
   public_classes_.push_back("TF" + s.text);
   pretrained_index_ = body.size();
   body.push_back(made);

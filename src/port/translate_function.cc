@@ -36,7 +36,11 @@ Node Translator::function(const Node& given, const std::string& key) {
   locals_ = facts_->module_locals(s, class_);
   types_.clear();
   parameters_.clear();
-  for (const Node& p : s[1].children) parameters_.insert(p.text);
+  has_config_ = false;
+  for (const Node& p : s[1].children) {
+    parameters_.insert(p.text);
+    has_config_ = has_config_ || (p.is("Param", "config") && p[1].is("Empty"));
+  }
   for_each(s, [&](const Node& n) {
     if (!n.is("Name") || n.types.empty()) return;
     std::set<std::string> all(types_[n.text].begin(), types_[n.text].end());

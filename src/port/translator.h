@@ -188,6 +188,10 @@ class Translator {
 
   // written_file.cc
   void finish(std::vector<Node>& body);
+  // Where helpers go: before the first class and what is said of it.
+  static long first_class(const std::vector<Node>& body);
+  // An output class of Transformers that has no TensorFlow twin.
+  Node output_class(const std::string& output) const;
   static bool has_word(const std::string& text, std::string_view word);
   // Constants that nothing uses any more.
   void drop_unused(std::vector<Node>& body);
@@ -221,6 +225,7 @@ class Translator {
   std::map<std::string, std::set<std::string>> locals_;
   std::map<std::string, std::vector<std::string>> types_;
   std::set<std::string> parameters_;
+  bool has_config_ = false;  // the function is always given `config`
   // `Class.attribute` that was added for `build`, and under which conditions it was.
   std::map<std::string, std::vector<std::vector<std::string>>> kept_;
   std::vector<Built> built_;

@@ -45,6 +45,9 @@ void Translator::finish(std::vector<Node>& body) {
     members.push_back(make("Comment", "# buffers that PyTorch saves and this file computes"));
     members.push_back(make("Assign", "", {name("_keys_to_ignore_on_load_unexpected"), list}));
   }
+  std::vector<Node> outputs;
+  for (const std::string& one : missing_outputs_) outputs.push_back(output_class(one));
+  body.insert(body.begin() + first_class(body), outputs.begin(), outputs.end());
   drop_unused(body);
   // With what the helpers use themselves.
   const std::vector<std::pair<std::string, Node>> offered = brought_along();
@@ -63,13 +66,15 @@ void Translator::finish(std::vector<Node>& body) {
   for (const auto& [word, definition] : offered) {
     if (used.contains(word)) brought.push_back(definition);
   }
-  size_t first = 0;
-  const auto is_before = [&](const Node& n) {
-    return is_for_keras_ ? !n.is("Assign") && !n.is("Class") && !n.is("Def") : !n.is("Class") && !n.is("Def");
+  const auto place_of_brought = [&] {
+    if (!is_for_keras_) return first_class(body);
+    size_t first = 0;
+    while (first < body.size() && !body[first].is("Assign") && !body[first].is("Class") && !body[first].is("Def"))
+      ++first;
+    while (first > 0 && (body[first - 1].is("Comment") || body[first - 1].is("Space"))) --first;
+    return static_cast<long>(first);
   };
-  while (first < body.size() && is_before(body[first])) ++first;
-  while (first > 0 && (body[first - 1].is("Comment") || body[first - 1].is("Space"))) --first;
-  body.insert(body.begin() + static_cast<long>(first), brought.begin(), brought.end());
+  body.insert(body.begin() + place_of_brought(), brought.begin(), brought.end());
   std::vector<Node> imports = import_statements(print_module(make("Block", "", body)));
   // After the licence and the file's own text.
   size_t place = 0;
@@ -93,6 +98,25 @@ std::vector<std::pair<std::string, Node>> Translator::brought_along() const {
     if (names.insert(word).second) all.emplace_back(word, make("Source", std::string(helper.source)));
   }
   return all;
+}
+
+long Translator::first_class(const std::vector<Node>& body) {
+  size_t first = 0;
+  while (first < body.size() && !body[first].is("Class") && !body[first].is("Def")) ++first;
+  while (first > 0 && (body[first - 1].is("Comment") || body[first - 1].is("Space"))) --first;
+  return static_cast<long>(first);
+}
+
+Node Translator::output_class(const std::string& output) const {
+  const Node module = node_from_json(source_.at("tf_outputs").at(output).at("tree"));
+  const auto found = std::ranges::find_if(module.children, [](const Node& s) { return s.is("Class"); });
+  Node made = *found;
+  made.text = "TF" + output;
+  for (Node& member : made[2].children) {
+    if (member.is("AnnAssign")) annotation(member[1]);
+  }
+  rename_texts(made);
+  return made;
 }
 
 bool Translator::has_word(const std::string& text, std::string_view word) {

@@ -42,6 +42,8 @@ FUNCTIONS = [
     ("nn.functional.pad(x, (1, -3))", "pad(x, (1, -3))"),
     ("torch.split(x, 3, dim=2)[2]", "split_by(x, 3, axis=2)[2]"),
     ("torch.split(x, 1, dim=1)[1]", "split_by(x, 1, axis=1)[1]"),
+    ("nn.functional.layer_norm(x, (3, 7), eps=1e-3)", "layer_norm(x, (3, 7), epsilon=1e-3)"),
+    ("nn.functional.layer_norm(x, [7], x[0, 0], x[1, 2])", "layer_norm(x, [7], weight=x[0, 0], bias=x[1, 2])"),
     ("x.index_fill(1, torch.tensor([2]), -3.0)", "with_value_at(x, 2, -3.0, axis=1)"),
     ("x.index_fill(2, torch.tensor([6]), 0.0)", "with_value_at(x, -1, 0, axis=2)"),
     ("torch.stack([x[:, 0], x[:, 2], x[:, 2]], dim=1)", "with_value_at(x, 1, x[:, 2], axis=1)"),

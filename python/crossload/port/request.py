@@ -78,6 +78,7 @@ def port_source(request, progress):
         "config_class": type(config).__name__,
         "main_input": cls.main_input_name,
         "has_two_sizes": has_two_sizes(config),
+        "has_any_size": hasattr(config, "num_channels") and not hasattr(config, "image_size"),
         "probes": ran,
         "failed_probes": failures,
         "tied": list(getattr(cls, "_tied_weights_keys", None) or []),
