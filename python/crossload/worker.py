@@ -11,6 +11,7 @@ import traceback
 
 from .errors import WorkerError, first_line, keep_secret, last_lines, without_secrets
 from .hub import client
+from .json_numbers import with_json_numbers
 from .session import Session
 
 
@@ -342,7 +343,7 @@ def _answer(line, answers, session):
 
     def emit(event):
         with lock:
-            answers.write(json.dumps(event, ensure_ascii=False) + "\n")
+            answers.write(json.dumps(with_json_numbers(event), ensure_ascii=False, allow_nan=False) + "\n")
             answers.flush()
 
     def progress(stage, text, fraction=None):
