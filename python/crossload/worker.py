@@ -11,7 +11,10 @@ import traceback
 
 from .errors import WorkerError, first_line, keep_secret, last_lines, without_secrets
 from .hub import client
+from .json_numbers import with_json_numbers
 from .session import Session
+
+PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 def handle(request, progress, session):
@@ -38,18 +41,33 @@ def handle(request, progress, session):
         raise WorkerError("environment", f"{do}: out of memory; use a smaller model or more memory") from error
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
-        if "/torch/" not in frames[-1].filename:
+        place = _place_of(error)
+        # PyTorch's own RuntimeErrors come from C++, so that their last frame is that of whoever called it.
+        from_pytorch = "/torch/" in frames[-1].filename or (isinstance(error, RuntimeError) and "torch" in sys.modules)
+        if not place and not from_pytorch:
             raise  # a defect of ours
         callers = [frame for frame in frames if "/torch/" not in frame.filename][-4:]
         details = [f"{os.path.basename(f.filename)}:{f.lineno}: {f.line}" for f in callers]
         raise WorkerError(
             "unsupported",
             without_secrets(
-                f"{do}: PyTorch fails on the model ({first_line(error)}); see the details, and report it to PyTorch or "
-                "Transformers with them"
+                f"{do}{place}: PyTorch fails on the model ({first_line(error)}); see the details, and report it "
+                "to PyTorch or Transformers with them"
             ),
             [without_secrets(line) for line in (*details, *last_lines(error))],
         ) from error
+
+
+def _place_of(error):
+    """` in BertSelfAttention (modeling_bert.py:123)`: the innermost module outside of PyTorch that an exception passed
+    through, and its line; or ''."""
+    found = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        module = frame.f_locals.get("self")
+        file = frame.f_code.co_filename
+        if hasattr(module, "_parameters") and "/torch/" not in file and not file.startswith(PACKAGE):
+            found = f" in {type(module).__name__} ({os.path.basename(file)}:{line})"
+    return found
 
 
 def _trace(request, progress, session):
@@ -350,7 +368,7 @@ def _answer(line, answers, session):
 
     def emit(event):
         with lock:
-            answers.write(json.dumps(event, ensure_ascii=False) + "\n")
+            answers.write(json.dumps(with_json_numbers(event), ensure_ascii=False, allow_nan=False) + "\n")
             answers.flush()
 
     def progress(stage, text, fraction=None):

@@ -31,12 +31,17 @@ std::unique_ptr<app::PythonSide> start_worker(const PythonEnvironment& environme
   return std::make_unique<WorkerProcess>(environment);
 }
 
+template <typename Json>
+void print_json(const Json& document) {
+  std::cout << document.dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
+}
+
 // Prints the report, with `ported`, what `port` says of the Keras source beside it, where there is one.
 int finish(const report::Report& report, const Options& o, const json& ported = nullptr) {
   if (o.as_json) {
     auto whole = report::to_json(report);
     if (!ported.is_null()) whole["keras"] = ported;
-    std::cout << whole.dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
+    print_json(whole);
   } else {
     const std::string text =
         report::to_terminal(report, {wants_color(STDOUT_FILENO), terminal_width(STDOUT_FILENO), o.verbose});
@@ -139,7 +144,7 @@ int run_check(Options& o) {
   const json found = check_model(o.request.model, environment, python, line.reporter());
   line.clear();
   if (o.as_json) {
-    std::cout << found.dump(2) << std::endl;
+    print_json(found);
     return 0;
   }
   std::cout << check_text(found);
@@ -152,7 +157,7 @@ int run_push(Options& o) {
   const json pushed = app::push(o.push, python, line.reporter());
   line.clear();
   if (o.as_json) {
-    std::cout << pushed.dump(2) << std::endl;
+    print_json(pushed);
   } else {
     std::cout << push_text(pushed, wants_color(STDOUT_FILENO));
     if (o.verbose || o.push.offline) std::cout << '\n' << pushed.value("description", "") << '\n';
@@ -177,7 +182,7 @@ int run_weights(Options& o) {
   });
   line.clear();
   if (o.as_json) {
-    std::cout << to_json(result).dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
+    print_json(to_json(result));
   } else {
     std::cout << to_text(result, o.verbose);
   }
@@ -196,7 +201,7 @@ int run_pt_to_tf(Options& o) {
   const json result = app::pt_to_tf(o.pt_to_tf, environment, judge, python, start_worker, line.reporter());
   line.clear();
   if (o.as_json) {
-    std::cout << result.dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
+    print_json(result);
   } else {
     std::cout << pt_to_tf_text(result, wants_color(STDOUT_FILENO), o.verbose);
   }
@@ -208,7 +213,7 @@ int run_port(Options& o) {
   const json result = app::port_model(o.port, find_python(o.python), start_worker, line.reporter());
   line.clear();
   if (o.as_json) {
-    std::cout << result.dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
+    print_json(result);
   } else {
     std::cout << port_text(result, wants_color(STDOUT_FILENO), o.verbose);
   }
@@ -221,7 +226,7 @@ int run_ops(Options& o) {
     json list = json::array();
     for (const auto* entry : entries)
       list.push_back({{"op", entry->schema.target}, {"family", entry->family}, {"schema", entry->schema.text}});
-    std::cout << json{{"ops", list}}.dump(2) << std::endl;
+    print_json(json{{"ops", list}});
     return 0;
   }
   for (const auto* entry : entries) std::cout << fmt::format("{:<14} {}\n", entry->family, entry->schema.text);

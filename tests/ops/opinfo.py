@@ -27,7 +27,7 @@ LEFT_OUT = {
 }  # fmt: skip
 
 # Which of equal elements comes first is not defined: the elements that the indices show are compared instead.
-UNORDERED_TIES = {"topk", "sort", "argsort", "msort"}
+UNORDERED_TIES = {"topk", "sort", "argsort", "msort", "kthvalue"}
 
 FAST = {torch.float32: 6, torch.int64: 3, torch.bool: 2, torch.float16: 1, torch.int32: 1}
 SLOW = {
@@ -107,8 +107,10 @@ def with_values_for_indices(function, first, *args, **kwargs):
     if first.dim() == 0:
         return results
     dims = [a for a in args if type(a) is int]
-    dim = kwargs.get("dim", dims[-1] if len(dims) > (function.__name__ == "topk") else -1)
+    dim = kwargs.get("dim", dims[-1] if len(dims) > (function.__name__ in ("topk", "kthvalue")) else -1)
     values, indices = (results, results) if isinstance(results, torch.Tensor) else results
+    if indices.dim() < first.dim():
+        return values, torch.gather(first, dim, indices.unsqueeze(dim)).squeeze(dim)
     return values if values is not indices else None, torch.gather(first, dim, indices)
 
 

@@ -13,6 +13,7 @@ import sys
 import tempfile
 
 from ..errors import WorkerError
+from ..json_numbers import with_json_numbers
 from .heads import configuration_changes, head_inputs, labels_for, task_of
 from .observe import SHRUNK, main_inputs
 
@@ -391,4 +392,4 @@ def distance(a, b, mask):
 
 
 if __name__ == "__main__":
-    print(json.dumps(compare(json.load(sys.stdin))), flush=True)
+    print(json.dumps(with_json_numbers(compare(json.load(sys.stdin)))), flush=True)
