@@ -155,6 +155,12 @@ def _judge_port(request, progress, session):
     return judge(request, progress)
 
 
+def _judge_keras_port(request, progress, session):
+    from .port.judge_keras import judge_keras
+
+    return judge_keras(request, progress)
+
+
 def _port_test(request, progress, session):
     from .port.test_file import port_test
 
@@ -254,6 +260,7 @@ HANDLERS = {
     "plain_hdf5": _plain_hdf5,
     "port_source": _port_source,
     "judge_port": _judge_port,
+    "judge_keras_port": _judge_keras_port,
     "port_test": _port_test,
     "port_register": _port_register,
     "against_pytorch": _against_pytorch,
@@ -284,6 +291,7 @@ NEEDED = {
     "plain_hdf5": ("file", "out"),
     "port_source": ("model",),
     "judge_port": ("file", "model", "base", "classes"),
+    "judge_keras_port": ("file", "model", "base", "classes"),
     "port_test": ("model", "base", "classes", "generating"),
     "port_register": ("checkout", "folder", "module", "model_type", "base", "classes", "file_text"),
     "against_pytorch": ("model", "out"),

@@ -36,9 +36,12 @@ void print_json(const Json& document) {
   std::cout << document.dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
 }
 
-int finish(const report::Report& report, const Options& o) {
+// Prints the report, with `ported`, what `port` says of the Keras source beside it, where there is one.
+int finish(const report::Report& report, const Options& o, const json& ported = nullptr) {
   if (o.as_json) {
-    print_json(report::to_json(report));
+    auto whole = report::to_json(report);
+    if (!ported.is_null()) whole["keras"] = ported;
+    print_json(whole);
   } else {
     const std::string text =
         report::to_terminal(report, {wants_color(STDOUT_FILENO), terminal_width(STDOUT_FILENO), o.verbose});
@@ -65,10 +68,23 @@ int run_convert(Options& o) {
   WorkerProcess python(environment);
   ProgressLine line(ProgressLine::style_for(o.quiet));
   const report::Report report = app::convert(o.request, environment, python, line.reporter());
+  json ported;
+  if (std::ranges::find(o.formats, "keras") != o.formats.end()) {
+    app::PortRequest request;
+    request.model = o.request.model.model;
+    request.model_class = o.request.model.model_class;
+    request.folder = o.request.out / "keras";
+    request.home = "keras";
+    request.force = o.request.force;
+    request.no_verify = o.no_verify;
+    ported = app::port_model(request, environment, start_worker, line.reporter());
+  }
   line.clear();
-  const int code = finish(report, o);
+  const int code = finish(report, o, ported);
   if (!o.as_json && !o.quiet) std::cout << o.request.out.string() << "/report.html\n";
-  return code;
+  if (ported.is_null()) return code;
+  if (!o.as_json) std::cout << port_text(ported, wants_color(STDOUT_FILENO), o.verbose);
+  return ported.at("verdict") == "mismatch" ? 1 : code;
 }
 
 void tell_files(const Options& o) {

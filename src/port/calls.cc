@@ -170,8 +170,17 @@ Node cumsum(const Bindings& bound, const TorchCall&, std::string&) {
   return filled("tf.cumsum($input, axis=$dim)", with);
 }
 
+// The sum of truth values counts them.
+Node sum(const Bindings& bound, const TorchCall&, std::string&) {
+  Bindings with = bound;
+  if (Kinds(bound.at("input").types).dtype() == "bool")
+    with["input"] = cast(bound.at("input"), parse_expression("tf.int32"));
+  if (!is_none(bound.at("dtype"))) with["input"] = cast(with["input"], bound.at("dtype"));
+  return filled("tf.reduce_sum($input, axis=$dim, keepdims=$keepdim)", with);
+}
+
 Node norm_layer(const Bindings& bound, const TorchCall&, std::string&) {
-  return filled("functional_layernorm($input, $weight, $bias, epsilon=$eps)", bound);
+  return filled("layer_norm($input, $normalized_shape, weight=$weight, bias=$bias, epsilon=$eps)", bound);
 }
 
 Node pad(const Bindings& bound, const TorchCall&, std::string& problem) {
@@ -197,6 +206,29 @@ Node split(const Bindings& bound, const TorchCall&, std::string&) {
 // One number of a tensor.
 Node item(const Bindings& bound, const TorchCall& c, std::string&) {
   return filled(Kinds(c.types).is("int") ? "int($self)" : "float($self)", bound);
+}
+
+Node topk(const Bindings& bound, const TorchCall&, std::string& problem) {
+  if (integer(bound.at("dim")) != -1) {
+    problem = "takes the largest values of an axis that is not written as -1";
+    return {};
+  }
+  return filled("tf.math.top_k($input, k=$k)", bound);
+}
+
+Node index_add(const Bindings& bound, const TorchCall&, std::string& problem) {
+  if (integer(bound.at("dim")) != 0) {
+    problem = "adds to an axis that is not written as 0";
+    return {};
+  }
+  return filled("tf.tensor_scatter_nd_add($self, tf.expand_dims($index, axis=-1), $source)", bound);
+}
+
+// A single number, as for the decision to skip a layer, is Python's.
+Node rand(const Bindings& bound, const TorchCall&, std::string&) {
+  const Node& size = bound.at("size");
+  const bool is_number = (size.is("List") || size.is("Tuple")) && size.size() == 0;
+  return filled(is_number ? "random.uniform(0, 1)" : "tf.random.uniform($size, dtype=$dtype)", bound);
 }
 
 Node default_dtype(const Bindings& bound, const TorchCall&, std::string&) { return filled("tf.float32", bound); }
@@ -231,11 +263,17 @@ constexpr Special kSpecial[] = {
     {"torch.full(size, fill_value, dtype=None)", full},
     {"Tensor.flatten(self, start_dim=0, end_dim=-1)", flatten},
     {"torch.flatten(self, start_dim=0, end_dim=-1)", flatten},
+    {"torch.sum(input, dim=None, keepdim=None, dtype=None)", sum},
+    {"Tensor.sum(input, dim=None, keepdim=None, dtype=None)", sum},
     {"torch.cumsum(input, dim, dtype=None)", cumsum},
     {"Tensor.cumsum(input, dim, dtype=None)", cumsum},
-    {"torch.nn.functional.layer_norm(input, normalized_shape, weight, bias, eps=1e-5)", norm_layer},
+    {"torch.nn.functional.layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5)", norm_layer},
     {"torch.nn.functional.pad(input, pad, mode=None, value=None)", pad},
     {"torch.get_default_dtype()", default_dtype},
+    {"torch.rand(*size, dtype=None)", rand},
+    {"torch.topk(input, k, dim=-1)", topk},
+    {"Tensor.topk(input, k, dim=-1)", topk},
+    {"Tensor.index_add(self, dim, index, source)", index_add},
     {"Tensor.split(self, split_size, dim=0)", split},
     {"torch.split(self, split_size, dim=0)", split},
 };

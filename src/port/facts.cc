@@ -1,5 +1,9 @@
 #include "port/facts.h"
 
+#include <algorithm>
+
+#include "port/rules.h"
+
 namespace crossload::port {
 
 Facts::Facts(const Node& module) {
@@ -16,7 +20,10 @@ Facts::Facts(const Node& module) {
     for (const Node& base : s[1].children) {
       const std::string name = dotted(base);
       if (name == "nn.Module" || name == "torch.nn.Module") facts.is_module = true;
-      if (name == "nn.Linear" || name == "nn.Embedding") {
+      const bool has_weights = std::ranges::any_of(module_rules(), [&](const ModuleRule& rule) {
+        return !rule.build.empty() && name.starts_with("nn.") && rule.torch.starts_with(name.substr(3) + "(");
+      });
+      if (has_weights) {
         facts.leaf = name.substr(3);
         facts.is_module = true;
       }

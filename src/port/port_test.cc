@@ -96,6 +96,37 @@ TEST_CASE("a text of several lines beside other arguments is split from them") {
   CHECK(print_module(module) == "say(\n    \"\"\"one\n    two\"\"\",\n    X,\n)\n");
 }
 
+TEST_CASE("rules that ask for one axis say so for another") {
+  const Node one = parse_expression("1"), zero = parse_expression("0"), two = parse_expression("2");
+  CHECK(translated("torch.topk", {name("x"), two}) == "tf.math.top_k(x, k=2)");
+  CHECK(translated("torch.topk", {name("x"), two, one}) ==
+        "problem: takes the largest values of an axis that is not written as -1");
+  CHECK(translated("Tensor.index_add", {zero, name("rows"), name("y")}, name("x")) ==
+        "tf.tensor_scatter_nd_add(x, tf.expand_dims(rows, axis=-1), y)");
+  CHECK(translated("Tensor.index_add", {one, name("rows"), name("y")}, name("x")) ==
+        "problem: adds to an axis that is not written as 0");
+}
+
+TEST_CASE("a sum of truth values counts them") {
+  const Node minus_one = parse_expression("-1");
+  CHECK(translated("Tensor.sum", {minus_one}, typed("x", "tensor:2:bool")) ==
+        "tf.reduce_sum(tf.cast(x, tf.int32), axis=-1)");
+  CHECK(translated("torch.sum", {typed("x", "tensor:2:float32"), minus_one, keyword("keepdim", name("True"))}) ==
+        "tf.reduce_sum(x, axis=-1, keepdims=True)");
+}
+
+TEST_CASE("a random number without sizes is Python's") {
+  CHECK(translated("torch.rand", {make("List")}) == "random.uniform(0, 1)");
+  CHECK(translated("torch.rand", {parse_expression("[2, n]")}) == "tf.random.uniform([2, n])");
+}
+
+TEST_CASE("what a row asks of a written argument is decided") {
+  CHECK(print_expression(fill(parse_expression("\"a\" if $mode == \"x\" else b"), {{"mode", text_literal("x")}})) ==
+        "\"a\"");
+  CHECK(print_expression(fill(parse_expression("\"a\" if $mode == \"x\" else b"), {{"mode", name("mode")}})) ==
+        "\"a\" if mode == \"x\" else b");
+}
+
 TEST_CASE("only a constant is padded with, and padding by nothing goes") {
   const Node by_one = parse_expression("(0, 1)");
   CHECK(translated("torch.nn.functional.pad", {name("x"), by_one}) == "pad(x, (0, 1))");

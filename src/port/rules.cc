@@ -24,6 +24,7 @@ constexpr CallRule kCallRules[] = {
     {"torch.gather(input, dim, index)", "tf.experimental.numpy.take_along_axis($input, $index, axis=$dim)"},
     {"Tensor.gather(self, dim, index)", "tf.experimental.numpy.take_along_axis($self, $index, axis=$dim)"},
     {"torch.index_select(input, dim, index)", "tf.gather($input, $index, axis=$dim)"},
+    {"Tensor.index_select(self, dim, index)", "tf.gather($self, $index, axis=$dim)"},
     // Products
     {"torch.bmm(input, mat2)", "tf.matmul($input, $mat2)"},
     {"torch.einsum(equation, *operands)", "tf.einsum($equation, *$operands)"},
@@ -63,10 +64,10 @@ constexpr CallRule kCallRules[] = {
     {"torch.linspace(start, end, steps)",
      "tf.linspace(tf.cast($start, tf.float32), tf.cast($end, tf.float32), $steps)"},
     {"torch.tensor(data, dtype=None)", "tf.convert_to_tensor($data, dtype=$dtype)"},
-    {"torch.rand(size, dtype=None)", "tf.random.uniform($size, dtype=$dtype)"},
     {"torch.empty(*size, dtype=None)", "tf.zeros($size, dtype=$dtype)"},
     {"torch.numel(input)", "tf.size($input)"},
     {"Tensor.numel(self)", "tf.size($self)"},
+    {"Tensor.tolist(self)", "$self.numpy().tolist()"},
     // Element by element
     {"Tensor.div(self, other)", "$self / $other"},
     {"Tensor.sub(self, other)", "$self - $other"},
@@ -108,6 +109,7 @@ constexpr CallRule kCallRules[] = {
     {"torch.round(input)", "tf.round($input)"},
     {"torch.sign(input)", "tf.sign($input)"},
     {"torch.where(condition, input, other)", "tf.where($condition, $input, $other)"},
+    {"torch.where(condition)", "tf.unstack(tf.cast(tf.where($condition), tf.int32), axis=1)"},
     {"torch.maximum(input, other)", "tf.maximum($input, $other)"},
     {"torch.minimum(input, other)", "tf.minimum($input, $other)"},
     {"torch.isnan(input)", "tf.math.is_nan($input)"},
@@ -126,8 +128,6 @@ constexpr CallRule kCallRules[] = {
     // Reductions
     {"torch.mean(input, dim=None, keepdim=None)", "tf.reduce_mean($input, axis=$dim, keepdims=$keepdim)"},
     {"Tensor.mean(self, dim=None, keepdim=None)", "tf.reduce_mean($self, axis=$dim, keepdims=$keepdim)"},
-    {"torch.sum(input, dim=None, keepdim=None)", "tf.reduce_sum($input, axis=$dim, keepdims=$keepdim)"},
-    {"Tensor.sum(self, dim=None, keepdim=None)", "tf.reduce_sum($self, axis=$dim, keepdims=$keepdim)"},
     {"torch.max(input)", "tf.reduce_max($input)"},
     {"Tensor.max(self)", "tf.reduce_max($self)"},
     {"torch.max(input, other)", "tf.maximum($input, $other)"},
@@ -247,7 +247,8 @@ constexpr ModuleRule kModuleRules[] = {
     {"Tanh()", "keras.layers.Activation(\"tanh\")", ""},
     {"Sigmoid()", "keras.layers.Activation(\"sigmoid\")", ""},
     {"ReLU()", "keras.layers.Activation(\"relu\")", ""},
-    {"GELU()", "keras.layers.Activation(\"gelu\")", ""},
+    {"GELU(approximate=\"none\")",
+     "keras.layers.Activation(get_tf_activation(\"gelu_new\") if $approximate == \"tanh\" else \"gelu\")", ""},
     {"SiLU()", "keras.layers.Activation(\"swish\")", ""},
     {"CrossEntropyLoss(ignore_index=None, reduction=None)",
      "TFCrossEntropyLoss(ignore_index=$ignore_index, reduction=$reduction)", ""},
@@ -278,6 +279,19 @@ constexpr Helper kHelpers[] = {
             return super().call(inputs)
         logits = tf.matmul(inputs, self.embeddings_of(), transpose_b=True)
         return logits + self.bias if self.use_bias else logits)"},
+    {"TFPaddedEmbedding", R"(class TFPaddedEmbedding(keras.layers.Embedding):
+    """An embedding whose row `padding_idx` is not trained by the places that hold it, as in PyTorch."""
+
+    def __init__(self, padding_idx=None, **kwargs):
+        super().__init__(**kwargs)
+        self.padding_idx = padding_idx
+
+    def call(self, inputs):
+        embeds = super().call(inputs)
+        if self.padding_idx is None:
+            return embeds
+        is_padding = tf.expand_dims(tf.equal(tf.cast(inputs, tf.int32), self.padding_idx), axis=-1)
+        return tf.where(is_padding, tf.stop_gradient(embeds), embeds))"},
     {"interpolate",
      R"(def interpolate(inputs, size=None, scale_factor=None, mode="nearest", align_corners=None):
     """Pictures (batch, channels, height, width) of another size, as PyTorch computes them."""
@@ -336,6 +350,21 @@ def interpolation_matrix(before, after, factor, mode, align_corners):
     rows = tf.where(rows < 0, rows + sizes[0], rows)
     columns = tf.where(columns < 0, columns + sizes[1], columns)
     return tf.gather_nd(tensor, tf.stack([rows, columns], axis=-1)))"},
+    {"layer_norm", R"(def layer_norm(inputs, normalized_shape, weight=None, bias=None, epsilon=1e-5):
+    """Normalized over the last axes, as many as `normalized_shape` has."""
+    count = len(normalized_shape) if isinstance(normalized_shape, (list, tuple)) else 1
+    mean, variance = tf.nn.moments(inputs, axes=list(range(-count, 0)), keepdims=True)
+    outputs = (inputs - mean) * tf.math.rsqrt(variance + epsilon)
+    outputs = outputs if weight is None else outputs * weight
+    return outputs if bias is None else outputs + bias)"},
+    {"with_value_at", R"(def with_value_at(tensor, index, value, axis: int):
+    """`tensor` with `value` (a number, or a tensor without that axis) at one index of an axis."""
+    sizes = shape_list(tensor)
+    is_there = tf.range(sizes[axis]) == (index % sizes[axis])
+    value = tf.cast(value, tensor.dtype)
+    if len(value.shape) > 0:
+        value = tf.expand_dims(value, axis)
+    return tf.where(tf.reshape(is_there, [-1] + [1] * (len(sizes) - 1 - axis)), value, tensor))"},
     {"causal_lm_loss", R"(def causal_lm_loss(logits, labels, vocab_size: int, ignore_index: int = -100):
     """The mean loss of predicting each token from those before it."""
     shift_logits = tf.reshape(logits[..., :-1, :], [-1, vocab_size])
@@ -665,6 +694,9 @@ def interpolation_matrix(before, after, factor, mode, align_corners):
     def get_seq_length(self, layer_idx: int = 0):
         return shape_list(self.key_cache[layer_idx])[-2] if len(self.key_cache) > layer_idx else 0
 
+    def get_usable_length(self, new_seq_length, layer_idx: int = 0):
+        return self.get_seq_length(layer_idx)
+
     def update(self, key_states, value_states, layer_idx: int, cache_kwargs=None):
         if len(self.key_cache) <= layer_idx:
             self.key_cache.append(key_states)
@@ -743,6 +775,7 @@ const std::map<std::string, std::string>& name_rules() {
       {"torch.inf", "math.inf"},
       {"Cache", "TFDynamicCache"},
       {"get_activation", "activation_of"},
+      {"gelu", "tf.nn.gelu"},
       {"DynamicCache", "TFDynamicCache"},
   };
   return kRules;
@@ -753,6 +786,8 @@ const std::map<std::string, std::string>& import_rules() {
       {"get_tf_activation", "transformers.activations_tf"},
       {"shape_list", "transformers.tf_utils"},
       {"stable_softmax", "transformers.tf_utils"},
+      {"ModelOutput", "transformers.utils"},
+      {"dataclass", "dataclasses"},
       {"TFPreTrainedModel", "transformers.modeling_tf_utils"},
       {"get_initializer", "transformers.modeling_tf_utils"},
       {"keras", "transformers.modeling_tf_utils"},
@@ -782,8 +817,14 @@ const std::map<std::string, std::string>& loss_rules() {
 }
 
 const std::set<std::string>& dropped_methods() {
-  static const std::set<std::string> kNames = {"_prune_heads",  "prune_heads",  "_init_weights",
-                                               "extra_repr",    "_tie_weights", "_set_gradient_checkpointing",
+  static const std::set<std::string> kNames = {"_prune_heads",
+                                               "prune_heads",
+                                               "_init_weights",
+                                               "extra_repr",
+                                               "_tie_weights",
+                                               "_set_gradient_checkpointing",
+                                               "resize_token_embeddings",
+                                               "_resize_final_logits_bias",
                                                "_reorder_cache"};
   return kNames;
 }

@@ -32,7 +32,10 @@ bool is_torch_origin(const std::string& module) {
 }
 
 Translator::Translator(const json& source, const std::set<std::string>& heads)
-    : source_(source), module_(node_from_json(source.at("tree"))), file_(source.at("file").get<std::string>()) {
+    : source_(source),
+      module_(node_from_json(source.at("tree"))),
+      file_(source.at("file").get<std::string>()),
+      is_for_keras_(source.value("home", "transformers") == "keras") {
   fold_module(module_);
   read_imports();
   // `LayerNorm` of `from torch.nn import LayerNorm` is `nn.LayerNorm`, as most files have it.
@@ -46,10 +49,22 @@ Translator::Translator(const json& source, const std::set<std::string>& heads)
       n = whole;
     });
   }
+  // `nn.LayerNorm.forward(self, x)` of a class derived from it is `super().forward(x)`, and `layer.forward(x)` is
+  // `layer(x)`.
+  for_each(module_, [](Node& n) {
+    const bool names_forward = n.is("Call") && n[0].is("Attr", "forward") && !n[0][0].is("Name", "self");
+    if (names_forward && !Kinds(n[0][0].types).modules().empty()) n[0] = Node(n[0][0]);
+    const bool is_base_call = n.is("Call") && n.size() > 1 && n[1].is("Name", "self") && n[0].is("Attr") &&
+                              (n[0].text == "__init__" || n[0].text == "forward") && dotted(n[0][0]).starts_with("nn.");
+    if (!is_base_call) return;
+    n[0][0] = call(name("super"), {});
+    n.children.erase(n.children.begin() + 1);
+  });
   facts_ = std::make_unique<Facts>(module_);
   base_ = source.at("base").get<std::string>();
   read_initializer();
   read_heads(heads);
+  for (const json& pattern : source.at("tied")) unexpected_.insert(pattern.get<std::string>());
 }
 
 PortedFile Translator::run() {
@@ -117,6 +132,7 @@ void Translator::read_heads(const std::set<std::string>& names) {
     head.loss = text(given, "loss");
     head.generates = given.at("generates").get<bool>();
     head.takes_positions = given.at("positions").get<bool>();
+    head.encodes = given.at("encodes").get<bool>();
     head.tied = given.at("tied").get<std::vector<std::string>>();
     if (const json& output = given.at("output"); output.is_object()) {
       head.output_path = text(output, "path");
@@ -198,8 +214,25 @@ void Translator::module_statement(const Node& s, std::vector<Node>& body) {
     }
     Node kept = s;
     rename_texts(kept);
+    if (is_for_keras_) {
+      for_each(kept, [](Node& n) {
+        if (n.is("Call") && dotted(n[0]) == "logging.get_logger") n[0] = name("RepeatlessLogger");
+      });
+    }
     body.push_back(kept);
   }
+}
+
+bool Translator::is_of_transformers(const Node& decorator) const {
+  const std::string dots = dotted(decorator.is("Call") ? decorator[0] : decorator);
+  const auto found = imports_.find(dots.substr(0, dots.find('.')));
+  return found != imports_.end() && found->second.first.starts_with("transformers.");
+}
+
+Node Translator::kept_decorators(const Node& decorators) const {
+  Node kept = decorators;
+  if (is_for_keras_) std::erase_if(kept.children, [&](const Node& d) { return is_of_transformers(d); });
+  return kept;
 }
 
 void Translator::drop_comments(std::vector<Node>& body) {

@@ -70,6 +70,12 @@ Node Translator::call_expression(const Node& n) {
     return call_expression(inner);
   }
   if (f.is("Attr") && f[0].is("Call") && f[0][0].is("Name", "super")) return super_call(n);
+  const bool asks_by_name = (f.is("Name", "hasattr") || f.is("Name", "getattr")) && n.size() > 2 && n[2].is("Str");
+  if (asks_by_name && n[1].is("Name", "self")) {
+    Node made = call(f, arguments_of(n));
+    made[2] = text_literal(renamed_attribute(n[2].text.substr(1, n[2].text.size() - 2)));
+    return made;
+  }
   if (is_head_ && f.is("Attr", "loss_function") && f[0].is("Name", "self")) {
     const auto rule = loss_rules().find(heads_.at(class_).loss);
     if (rule != loss_rules().end()) return call(name(rule->second), arguments_of(n));
@@ -156,11 +162,15 @@ Node Translator::super_call(const Node& n) {
   Node made = call(attribute(call(name("super"), {}), n[0].text == "forward" ? "call" : n[0].text), arguments_of(n));
   const ClassFacts* facts = facts_->find(class_);
   if (n[0].text == "__init__" && facts != nullptr && !facts->leaf.empty()) {
-    Node leaf = module_call(n, facts->leaf);
+    Node given = n;
+    std::erase_if(given.children, [](const Node& a) { return a.is("Keyword", ""); });  // `**kwargs` goes to Keras
+    Node leaf = module_call(given, facts->leaf);
     if (!leaf.is("Call")) return leaf;
+    leaf_class_ = leaf[0];
     leaf[0] = made[0];
     std::erase_if(leaf.children, [](const Node& a) { return a.is("Keyword", "name"); });
     leaf.children.push_back(keyword("", name("kwargs")));
+    if (!pending_.empty() && pending_.back() != "None") leaf_build_ = pending_.back();
     pending_.clear();
     return leaf;
   }

@@ -1,6 +1,8 @@
 // Classes: each PyTorch class as its layer; the base class as a main layer and the model around it.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "port/calls.h"
 #include "port/print.h"
 #include "port/rules.h"
@@ -12,6 +14,9 @@ void Translator::class_statement(const Node& s, std::vector<Node>& body) {
   const ClassFacts& facts = *facts_->find(s.text);
   class_ = s.text;
   built_.clear();
+  given_.clear();
+  leaf_build_.clear();
+  leaf_class_ = Node();
   weights_.clear();
   if (facts.is_model && facts.base.empty()) return pretrained_class(s, body);
   if (s.text == base_) {
@@ -42,7 +47,7 @@ void Translator::pretrained_class(const Node& s, std::vector<Node>& body) {
       made[2].children.push_back(member);
     }
   }
-  if (source_.value("has_two_sizes", false)) {
+  if (source_.value("has_two_sizes", false) && !is_for_keras_) {
     made[2].children.push_back(make("Source",
                                     R"(@property
 def input_signature(self):
@@ -54,6 +59,18 @@ def input_signature(self):
         )
     })"));
   }
+  if (source_.value("has_any_size", false) && source_.value("main_input", "") == "pixel_values") {
+    made[2].children.push_back(make("Source",
+                                    R"(@property
+def input_signature(self):
+    return {
+        "pixel_values": tf.TensorSpec([None, self.config.num_channels, None, None], tf.float32, name="pixel_values")
+    })"));
+    made[2].children.push_back(make("Source",
+                                    R"(@property
+def dummy_inputs(self):
+    return {"pixel_values": tf.ones([1, self.config.num_channels, 64, 96])})"));
+  }
   public_classes_.push_back("TF" + s.text);
   pretrained_index_ = body.size();
   body.push_back(made);
@@ -61,15 +78,17 @@ def input_signature(self):
 
 Node Translator::layer_class(const Node& s, const std::string& tf_class, const ClassFacts& facts) {
   std::vector<Node> bases;
-  if (!facts.base.empty() && !facts.is_model)
+  if (!facts.base.empty() && !facts.is_model) {
     bases.push_back(name("TF" + facts.base));
-  else if (!facts.leaf.empty())
-    bases.push_back(parse_expression(facts.leaf == "Linear" ? "keras.layers.Dense" : "keras.layers." + facts.leaf));
-  else if (facts.is_module)
-    bases.push_back(name("keras.layers.Layer"));
+  } else if (!facts.leaf.empty()) {
+    if (is_for_keras_) bases.push_back(name("CalledByPosition"));
+    bases.push_back(keras_class(facts.leaf));
+  } else if (facts.is_module) {
+    bases.push_back(name(is_for_keras_ ? "Layer" : "keras.layers.Layer"));
+  }
   Node made = make("Class", tf_class, {make("Decorators"), make("Bases", "", bases), make("Block")});
   if (!facts.is_module) {
-    for (const Node& d : s[0].children) made[0].children.push_back(d);
+    made[0] = kept_decorators(s[0]);
     if (facts.is_function) {
       notes_.push_back(
           fmt::format("{}:{}: the gradient of {} is that of what it computes, not its own", file_, s.line, s.text));
@@ -104,16 +123,31 @@ Node Translator::layer_class(const Node& s, const std::string& tf_class, const C
       members.push_back(kept_member);
     }
   }
-  if (!built_.empty() || !weights_.empty()) members.push_back(build_method(!facts.base.empty() && !facts.is_model));
+  if (!leaf_class_.kind.empty()) made[1].children = {leaf_class_};
+  if (!leaf_build_.empty()) {
+    if (!built_.empty() || !weights_.empty())
+      problem(s, fmt::format("a class derived from `nn.{}` with layers of its own has no rule", facts.leaf));
+    members.push_back(make("Def", "build",
+                           {make("Decorators"), parse_parameters({"input_shape"}), make("Empty"),
+                            make("Block", "", {make("Source", "super().build(" + leaf_build_ + ")")})}));
+  } else if (!built_.empty() || !weights_.empty()) {
+    members.push_back(build_method(!facts.base.empty() && !facts.is_model));
+  }
   return made;
+}
+
+Node Translator::keras_class(const std::string& leaf) {
+  const auto rule =
+      std::ranges::find_if(module_rules(), [&](const ModuleRule& one) { return one.torch.starts_with(leaf + "("); });
+  return parse_expression(rule->keras)[0];
 }
 
 Node Translator::main_layer_class(const Node& s) {
   is_main_layer_ = true;
   Node made = layer_class(s, main_layer(), *facts_->find(s.text));
   is_main_layer_ = false;
-  made[0].children = {name("keras_serializable")};
-  made[1].children = {name("keras.layers.Layer")};
+  if (!is_for_keras_) made[0].children = {name("keras_serializable")};
+  made[1].children = {name(is_for_keras_ ? "Layer" : "keras.layers.Layer")};
   std::vector<Node>& members = made[2].children;
   // The public class has the text.
   if (!members.empty() && members[0].is("Expr") && members[0][0].is("Str")) {
@@ -131,7 +165,8 @@ Node Translator::main_layer_class(const Node& s) {
       if (!body.empty() && body[0].is("Expr") && body[0][0].is("Str")) body.erase(body.begin());
     }
     if (member.text == "set_input_embeddings") {
-      // The layer takes a variable.
+      // The layer takes a variable, and so do those that are the same layer.
+      std::erase_if(member[3].children, [](const Node& n) { return n.is("Assign") && !n[1].is("Name"); });
       for_each(member, [](Node& n) {
         if (n.is("Assign")) n[0] = attribute(n[0], "embeddings");
       });
@@ -142,8 +177,8 @@ Node Translator::main_layer_class(const Node& s) {
 
 Node Translator::base_model(const Node& s) {
   const std::string prefix = source_.at("prefix").get<std::string>();
-  Node made =
-      make("Class", "TF" + base_, {s[0], make("Bases", "", {name("TF" + facts_->find(base_)->base)}), make("Block")});
+  Node made = make("Class", "TF" + base_,
+                   {kept_decorators(s[0]), make("Bases", "", {name("TF" + facts_->find(base_)->base)}), make("Block")});
   rename_texts(made);
   std::vector<Node>& members = made[2].children;
   if (base_text_.is("Expr")) members.push_back(base_text_);
@@ -173,15 +208,11 @@ Node Translator::base_model(const Node& s) {
   forward[3] = outer;
   forward[0].children.insert(forward[0].children.begin(), name("unpack_inputs"));
   members.push_back(forward);
-  members.push_back(make(
-      "Def", "build",
-      {make("Decorators"), parse_parameters({"input_shape"}), make("Empty"),
-       make("Block", "",
-            {make("Source",
-                  fmt::format(
-                      "if self.built:\n    return\nself.built = True\nif getattr(self, \"{0}\", None) is not None:\n"
-                      "    with tf.name_scope(self.{0}.name):\n        self.{0}.build(None)",
-                      prefix))})}));
+  members.push_back(
+      make("Def", "build",
+           {make("Decorators"), parse_parameters({"input_shape"}), make("Empty"),
+            make("Block", "",
+                 {make("Source", "if self.built:\n    return\nself.built = True\n" + build_of({prefix, "None"}))})}));
   return made;
 }
 
@@ -189,7 +220,7 @@ Node Translator::head_class(const Node& s, const Head& head) {
   is_head_ = true;
   Node made = layer_class(s, "TF" + s.text, *facts_->find(s.text));
   is_head_ = false;
-  made[0] = s[0];
+  made[0] = kept_decorators(s[0]);
   rename_texts(made[0]);
   made[1].children = {name("TF" + facts_->find(s.text)->base)};
   std::vector<Node>& members = made[2].children;
@@ -207,7 +238,7 @@ Node Translator::head_class(const Node& s, const Head& head) {
     }
   }
   for (const std::string& pattern : head.tied) unexpected_.insert(pattern);
-  if (head.generates) {
+  if (head.generates && !is_for_keras_) {
     if (!members.empty() && members.back().is("Def", "build")) {
       members.insert(members.end() - 1, prepare_inputs(head));
     } else {
@@ -218,6 +249,21 @@ Node Translator::head_class(const Node& s, const Head& head) {
 }
 
 Node Translator::prepare_inputs(const Head& head) {
+  if (head.encodes) {
+    Node parameters = make("Params");
+    for (const char* one : {"self", "decoder_input_ids"})
+      parameters.children.push_back(make("Param", one, {make("Empty"), make("Empty")}));
+    for (const char* one : {"past_key_values", "attention_mask", "use_cache", "encoder_outputs"})
+      parameters.children.push_back(make("Param", one, {make("Empty"), make("Const", "None")}));
+    parameters.children.push_back(make("KwParam", "kwargs", {make("Empty"), make("Empty")}));
+    const char* text =
+        "if past_key_values is not None:\n    decoder_input_ids = decoder_input_ids[:, -1:]\n"
+        "return {\n    \"input_ids\": None,\n    \"encoder_outputs\": encoder_outputs,\n"
+        "    \"attention_mask\": attention_mask,\n    \"decoder_input_ids\": decoder_input_ids,\n"
+        "    \"past_key_values\": past_key_values,\n    \"use_cache\": use_cache,\n}";
+    return make("Def", "prepare_inputs_for_generation",
+                {make("Decorators"), parameters, make("Empty"), make("Block", "", {make("Source", text)})});
+  }
   std::string text =
       "if past_key_values is not None:\n    input_ids = input_ids[:, -1:]\n"
       "model_inputs = {\n    \"input_ids\": input_ids,\n    \"attention_mask\": attention_mask,\n"
@@ -250,31 +296,39 @@ Node Translator::parse_parameters(const std::vector<std::string>& names) {
   return parameters;
 }
 
+std::string Translator::build_of(const Built& built) const {
+  std::string condition = fmt::format("getattr(self, \"{}\", None) is not None", built.attribute);
+  if (given_.contains(built.attribute)) condition += fmt::format(" and not self.{}.built", built.attribute);
+  std::string text = "if " + condition + ":\n", layer = "self." + built.attribute, indent = "    ";
+  const auto each = [&](const char* item) {
+    text += fmt::format("{}for {} in {}:\n", indent, item, layer);
+    layer = item;
+    indent += "    ";
+  };
+  if (built.is_list && nested_lists_.contains(class_ + "." + built.attribute)) each("layers");
+  if (built.is_list) each("layer");
+  // Keras 2 names variables by the scope at hand, Keras 3 by the layer that they are in.
+  if (!is_for_keras_) {
+    text += fmt::format("{}with tf.name_scope({}.name):\n", indent, layer);
+    indent += "    ";
+  }
+  return text + fmt::format("{}{}.build({})\n", indent, layer, built.shape);
+}
+
 Node Translator::build_method(bool has_base) {
   std::string text;
   for (const Weight& weight : weights_) {
-    const Node made = call(parse_expression("self.add_weight"),
-                           {keyword("name", text_literal(weight.attribute)), keyword("shape", weight.shape),
-                            keyword("initializer", weight.initializer)});
+    Node made = call(parse_expression("self.add_weight"),
+                     {keyword("name", text_literal(weight.attribute)), keyword("shape", weight.shape),
+                      keyword("initializer", weight.initializer)});
+    if (!weight.is_trained) made.children.push_back(keyword("trainable", make("Const", "False")));
     const Node whole =
         weight.condition.kind.empty() ? made : make("IfExp", "", {weight.condition, made, make("Const", "None")});
     Node made_here = make("Assign", "", {attribute(name("self"), weight.attribute), whole});
     if (!weight.guard.kind.empty()) made_here = make("If", "", {weight.guard, make("Block", "", {made_here})});
     text += print_module(make("Block", "", {made_here}));
   }
-  for (const Built& built : built_) {
-    if (built.is_list) {
-      text += fmt::format(
-          "if getattr(self, \"{0}\", None) is not None:\n    for layer in self.{0}:\n"
-          "        with tf.name_scope(layer.name):\n            layer.build({1})\n",
-          built.attribute, built.shape);
-    } else {
-      text += fmt::format(
-          "if getattr(self, \"{0}\", None) is not None:\n    with tf.name_scope(self.{0}.name):\n"
-          "        self.{0}.build({1})\n",
-          built.attribute, built.shape);
-    }
-  }
+  for (const Built& built : built_) text += build_of(built);
   const std::string head = has_base ? "if self.built:\n    return\nsuper().build(input_shape)\n"
                                     : "if self.built:\n    return\nself.built = True\n";
   text = head + text;

@@ -123,6 +123,12 @@ Node Translator::attribute_expression(const Node& n) {
   const ClassFacts* own = facts_->find(class_);
   if (n.text == "weight" && n[0].is("Name", "self") && own != nullptr && own->leaf == "Linear")
     return call(parse_expression("tf.transpose"), {attribute(name("self"), "kernel")});
+  if ((n.text == "weight" || n.text == "bias") && n[0].is("Name", "self") && own != nullptr && !own->leaf.empty() &&
+      own->leaf != "Embedding") {
+    if (own->leaf.ends_with("Norm")) return attribute(name("self"), n.text == "weight" ? "gamma" : "beta");
+    if (n.text == "weight")
+      problem(n, fmt::format("the weight of a class derived from `nn.{}` has no rule", own->leaf));
+  }
   if ((n.text == "T" || n.text == "mT") && may_be_tensor) {
     Node whole = expression(n[0]);
     const bool is_transposed = whole.is("Call") && whole.size() == 2 && dotted(whole[0]) == "tf.transpose";
@@ -130,6 +136,8 @@ Node Translator::attribute_expression(const Node& n) {
     return call(parse_expression(n.text == "T" ? "tf.transpose" : "tf.linalg.matrix_transpose"), {whole});
   }
   if (n.text == "training" && n[0].is("Name", "self")) return name("training");
+  if ((n.text == "num_embeddings" || n.text == "embedding_dim") && is_embedding(n[0]))
+    return attribute(expression(n[0]), n.text == "num_embeddings" ? "input_dim" : "output_dim");
   if (n.text == "device") return name("device");
   if (n.text == "data" && may_be_tensor) return expression(n[0]);
   if (n.text == "ndim" && may_be_tensor) return call(name("len"), {attribute(expression(n[0]), "shape")});
@@ -157,6 +165,18 @@ Node Translator::leaf_weight(const Node& n) {
   if (classes == std::set<std::string>{"Conv2d"}) return attribute(owner, n.text == "bias" ? "bias" : "kernel");
   if (classes == std::set<std::string>{"LayerNorm"}) return attribute(owner, n.text == "bias" ? "beta" : "gamma");
   return attribute(owner, n.text);
+}
+
+bool Translator::is_embedding(const Node& n) const {
+  std::set<std::string> classes;
+  for (const std::string& module : kinds(n).modules()) classes.insert(module);
+  if (n.is("Attr") && n[0].is("Name", "self")) {
+    for (const std::string& module : facts_->modules_of(class_, n.text)) classes.insert(module);
+  }
+  return !classes.empty() && std::ranges::all_of(classes, [&](const std::string& one) {
+    const ClassFacts* facts = facts_->find(one);
+    return one == "Embedding" || one == "nn.Embedding" || (facts != nullptr && facts->leaf == "Embedding");
+  });
 }
 
 std::string Translator::renamed_path(const std::string& path) {
@@ -202,11 +222,54 @@ Node Translator::subscript(const Node& n) {
     }
     if (index.is_tensor() && index.dtype() == "bool")
       return call(parse_expression("tf.boolean_mask"), {made[0], made[1]});
-    if (n[1].is("Tuple") && n[1].size() == 2 && index_of(n[1][0]) && index_of(n[1][1]))
-      return call(name("take_at"), {made[0], made[1][0], made[1][1]});
+    if (std::optional<Node> taken = taken_places(n, made)) return *taken;
     problem(n, fmt::format("indexing by tensors, `{}`, has no rule", print_expression(n)));
   }
   return made;
+}
+
+std::optional<Node> Translator::taken_places(const Node& n, const Node& made) const {
+  if (!n[1].is("Tuple")) return std::nullopt;
+  const auto is_whole = [](const Node& part) {
+    return part.is("Slice") && part[0].is("Empty") && part[1].is("Empty") && part[2].is("Empty");
+  };
+  const Node whole = make("Slice", "", {make("Empty"), make("Empty"), make("Empty")});
+  std::vector<size_t> places;
+  long axis = 0;  // of the first place
+  for (size_t i = 0; i < n[1].size(); ++i) {
+    if (n[1][i].is("Const", "None")) continue;
+    if (is_whole(n[1][i])) {
+      if (places.empty()) ++axis;
+    } else if (index_of(n[1][i])) {
+      places.push_back(i);
+    } else {
+      return std::nullopt;
+    }
+  }
+  Node taken;
+  if (places.size() == 1) {
+    taken = call(parse_expression("tf.gather"), {made[0], made[1][places[0]]});
+    if (axis != 0) taken.children.push_back(keyword("axis", number(axis)));
+  } else if (places.size() == 2 && axis == 0 && places[1] == places[0] + 1) {
+    taken = call(name("take_at"), {made[0], made[1][places[0]], made[1][places[1]]});
+  } else {
+    return std::nullopt;
+  }
+  const bool has_new_axes =
+      std::ranges::any_of(n[1].children, [](const Node& part) { return part.is("Const", "None"); });
+  if (!has_new_axes) return taken;
+  const int rank = std::max(kinds(n[1][places[0]]).rank(), kinds(n[1][places.back()]).rank());
+  if (rank < 0) return std::nullopt;
+  Node index = make("Tuple");
+  for (size_t i = 0; i < n[1].size(); ++i) {
+    if (i == places[0]) {
+      for (int k = 0; k < rank; ++k) index.children.push_back(whole);
+    } else if (i != places.back()) {
+      index.children.push_back(n[1][i]);
+    }
+  }
+  while (!index.children.empty() && is_whole(index.children.back())) index.children.pop_back();
+  return make("Sub", "", {taken, index.size() == 1 ? Node(index[0]) : index});
 }
 
 bool Translator::index_of(const Node& n) const {

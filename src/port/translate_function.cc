@@ -36,7 +36,11 @@ Node Translator::function(const Node& given, const std::string& key) {
   locals_ = facts_->module_locals(s, class_);
   types_.clear();
   parameters_.clear();
-  for (const Node& p : s[1].children) parameters_.insert(p.text);
+  has_config_ = false;
+  for (const Node& p : s[1].children) {
+    parameters_.insert(p.text);
+    has_config_ = has_config_ || (p.is("Param", "config") && p[1].is("Empty"));
+  }
   for_each(s, [&](const Node& n) {
     if (!n.is("Name") || n.types.empty()) return;
     std::set<std::string> all(types_[n.text].begin(), types_[n.text].end());
@@ -51,7 +55,7 @@ Node Translator::function(const Node& given, const std::string& key) {
   made[0].children.clear();
   for (const Node& d : s[0].children) {
     const std::string decorator = d.is("Call") ? dotted(d[0]) : dotted(d);
-    if (decorator.starts_with("torch.")) continue;
+    if (decorator.starts_with("torch.") || (is_for_keras_ && is_of_transformers(d))) continue;
     Node kept = d;
     rename_texts(kept);
     for_each(kept, [&](Node& n) {
@@ -116,14 +120,30 @@ void Translator::find_list_names(const Node& s) {
   for_each(s, [&](const Node& n) {
     if (!n.is("Assign") || !n[0].is("Attr") || !n.children.back().is("Call")) return;
     const Node& value = n.children.back();
-    if (dotted(value[0]) == "nn.ModuleList" && value.size() == 2 && value[1].is("Name")) {
-      list_names_[value[1].text] = n[0].text;
-    }
+    const bool is_list = dotted(value[0]) == "nn.ModuleList";
+    // Appended to before, or, where it begins empty, after.
+    const std::string list = !is_list ? "" : value.size() == 1 ? list_key(n[0]) : list_key(value[1]);
+    if (!list.empty()) list_names_[list] = n[0].text;
     if (dotted(value[0]) == "nn.Sequential" && value.size() == 2 && value[1].is("Starred") && value[1][0].is("Name")) {
       list_names_[value[1][0].text] = n[0].text;
       sequences_.insert(value[1][0].text);
     }
   });
+  // A list of lists: `blocks.append(nn.ModuleList(layers))`.
+  for_each(s, [&](const Node& n) {
+    if (!n.is("Call") || !n[0].is("Attr", "append") || n.size() != 2 || !n[1].is("Call")) return;
+    const auto outer = list_names_.find(list_key(n[0][0]));
+    if (outer == list_names_.end() || dotted(n[1][0]) != "nn.ModuleList" || n[1].size() != 2) return;
+    if (!n[1][1].is("Name")) return;
+    const std::string attr = outer->second;
+    nested_lists_.insert(class_ + "." + renamed_attribute(attr));
+    list_names_[n[1][1].text] = attr + "_._{len(" + print_expression(n[0][0]) + ")}";
+  });
+}
+
+std::string Translator::list_key(const Node& n) {
+  if (n.is("Name")) return n.text;
+  return n.is("Attr") && n[0].is("Name", "self") ? "self." + n.text : "";
 }
 
 void Translator::annotation(Node& part) const {
@@ -132,6 +152,8 @@ void Translator::annotation(Node& part) const {
     const auto found = name_rules().find(dots);
     if (found != name_rules().end())
       n = parse_expression(found->second);
+    else if (dots.starts_with("nn.") || dots.starts_with("torch.nn."))
+      n = parse_expression("keras.layers.Layer");
     else if (n.is("Name"))
       n = name(output_name(tf_name(n.text)));
     else if (n.is("Str") || n.is("Concat"))

@@ -107,7 +107,7 @@ std::vector<Node> Translator::parameter(const Node& s, const Node& value) {
 }
 
 Node Translator::initializer() {
-  if (!has_initializer_range_ || !parameters_.contains("config")) return text_literal("glorot_uniform");
+  if (!has_initializer_range_ || !has_config_) return text_literal("glorot_uniform");
   need_config();
   return parse_expression("get_initializer(self.config.initializer_range)");
 }
@@ -145,16 +145,20 @@ Node Translator::kept(Node n) {
     if (part.text == "config") {
       need_config();
     } else {
-      const std::string attr = part.text;
       const auto& init = *facts_->find(class_)->methods.at("__init__");
-      bool is_there = is_kept_here(class_ + "." + attr);
+      bool is_assigned = false, is_other = false;
       for_each(init, [&](const Node& a) {
-        if (a.is("Assign") && a[0].is("Attr", attr) && a[0][0].is("Name", "self")) is_there = true;
+        if (!a.is("Assign") || !a[0].is("Attr", part.text) || !a[0][0].is("Name", "self")) return;
+        is_assigned = true;
+        is_other = is_other || (a[1].is("Call") && dotted(a[1][0]) == "nn.Parameter");
       });
-      if (!is_there) {
+      // `self.x` is a weight: the argument `x` needs another name.
+      const std::string attr = is_other ? "given_" + part.text : part.text;
+      if ((!is_assigned || is_other) && !is_kept_here(class_ + "." + attr)) {
         kept_[class_ + "." + attr].push_back(printed_conditions());
-        before_.push_back(make("Assign", "", {attribute(name("self"), attr), name(attr)}));
+        before_.push_back(make("Assign", "", {attribute(name("self"), attr), Node(part)}));
       }
+      part.text = attr;
     }
     part = attribute(name("self"), part.text);
   });
@@ -265,8 +269,12 @@ Node Translator::sequential(const Node& n) {
 Node Translator::module_call(const Node& n, const std::string& leaf) {
   if (leaf == "ModuleList") {
     if (n.size() == 1) return make("List");
-    if (n[1].is("Name") && list_shapes_.contains(n[1].text)) {
-      for (const std::string& shape : list_shapes_[n[1].text]) pending_.push_back(shape);
+    const auto shapes = list_shapes_.find(list_key(n[1]));
+    if (shapes != list_shapes_.end()) pending_.insert(pending_.end(), shapes->second.begin(), shapes->second.end());
+    if (n[1].is("GeneratorExp")) {
+      Node list = n[1];
+      list.kind = "ListComp";
+      return expression(list);
     }
     return expression(n[1]);
   }
@@ -296,7 +304,7 @@ Node Translator::module_call(const Node& n, const std::string& leaf) {
       if (p != parameters.end() && bound[one].is("Const", p->value.text)) bound[one] = make("Const", "None");
     }
     bound["init"] = make("Const", "None");
-    if (has_initializer_range_ && parameters_.contains("config"))
+    if (has_initializer_range_ && has_config_)
       bound["init"] = parse_expression("get_initializer(config.initializer_range)");
     bound["name"] = layer_name_.empty() ? make("Const", "None") : layer_name();
     const std::string key = class_ + "." + attr;
@@ -311,6 +319,10 @@ Node Translator::module_call(const Node& n, const std::string& leaf) {
       pending_.push_back(print_expression(kept(shape)));
     }
     Node made = fill(parse_expression(rule.keras), bound);
+    if (leaf == "Embedding" && !bound["padding_idx"].is("Const", "None")) {
+      made[0] = name("TFPaddedEmbedding");
+      made.children.insert(made.children.begin() + 3, keyword("padding_idx", bound["padding_idx"]));
+    }
     if (leaf == "Linear" && output_layers_.contains(key)) made[0] = name("TFOutputEmbeddings");
     return made;
   }
@@ -322,10 +334,6 @@ Node Translator::class_call(const Node& n, const std::string& class_name, const 
   const std::string written = class_name == base_ ? main_layer() : "TF" + class_name;
   if (!facts.is_module) return call(name(written), arguments_of(n));
   if (!facts.leaf.empty()) {
-    if (facts.methods.contains("__init__") && facts.leaf != "Embedding") {
-      problem(n, fmt::format("a class derived from `nn.{}` that has its own `__init__` has no rule", facts.leaf));
-      return n;
-    }
     Node made;
     if (!facts.methods.contains("__init__")) made = module_call(n, facts.leaf);
     if (made.is("Call")) made[0] = name(written);

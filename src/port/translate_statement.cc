@@ -132,16 +132,39 @@ std::vector<Node> Translator::assign(const Node& s) {
       shared_biases_.contains(class_ + "." + target[0].text)) {
     return {};
   }
+  if (std::optional<Node> shared = shared_layer(s)) return {*shared};
   Node made = s;
   if (in_init_ && target.is("Attr") && target[0].is("Name", "self")) {
+    if (value.is("Name") && parameters_.contains(value.text)) given_.insert(renamed_attribute(target.text));
     if (std::optional<std::vector<Node>> replaced = attribute_of_module(s)) return *replaced;
   }
   for (size_t i = 0; i + 1 < s.size(); ++i) made[i] = target_of(s[i]);
   made.children.back() = expression(value);
   made.comment = text_with_tf_names(s.comment);
+  // Pieces of one size, as many as there are names for them.
+  Node& made_value = made.children.back();
+  const bool has_names = target.is("Tuple") && target.size() > 1 &&
+                         std::ranges::none_of(target.children, [](const Node& n) { return n.is("Starred"); });
+  if (has_names && s.size() == 2 && made_value.is("Call") && made_value[0].is("Name", "split_by")) {
+    Node sizes = make("List");
+    for (size_t i = 1; i < target.size(); ++i) sizes.children.push_back(Node(made_value[2]));
+    sizes.children.push_back(make("Unary", "-", {number(1)}));
+    made_value[0] = parse_expression("tf.split");
+    made_value[2] = sizes;
+  }
   // `labels = labels.to(device)`
   if (s.size() == 2 && target.is("Name") && made[1].is("Name", target.text) && !value.is("Name")) return {};
   return {made};
+}
+
+std::optional<Node> Translator::shared_layer(const Node& s) {
+  const Node& target = s[0];
+  const Node& value = s.children.back();
+  if (!in_init_ || !target.is("Attr", "weight") || !value.is("Attr", "weight")) return std::nullopt;
+  if (!target[0].is("Attr") || !target[0][0].is("Name", "self")) return std::nullopt;
+  if (!is_embedding(target[0]) || !is_embedding(value[0])) return std::nullopt;
+  given_.insert(renamed_attribute(target[0].text));
+  return make("Assign", "", {attribute(name("self"), renamed_attribute(target[0].text)), expression(value[0])});
 }
 
 Node Translator::target_of(const Node& n) {
@@ -163,6 +186,21 @@ Node Translator::assign_slice(const Node& s) {
   const Node& target = s[0];
   const Node index = target[1].is("Tuple") ? target[1] : make("Tuple", "", {target[1]});
   const int rank = kinds(target[0]).rank();
+  const auto is_whole = [](const Node& n) {
+    return n.is("Slice") && n[0].is("Empty") && n[1].is("Empty") && n[2].is("Empty");
+  };
+  const auto is_place = [&](const Node& n) {
+    return (n.is("Const") || n.is("Unary", "-") || kinds(n).is("int")) && !n.is("Slice");
+  };
+  const long places = std::ranges::count_if(index.children, is_place);
+  const long wholes = std::ranges::count_if(index.children, is_whole);
+  if (places == 1 && places + wholes == static_cast<long>(index.size()) && target[0].is("Name") && rank > 0) {
+    const auto at = std::ranges::find_if(index.children, is_place);
+    const long place_axis = at - index.children.begin();
+    return make("Assign", "",
+                {target[0], call(name("with_value_at"), {expression(target[0]), expression(*at), expression(s[1]),
+                                                         keyword("axis", number(place_axis))})});
+  }
   int axis = -1;
   for (size_t i = 0; i < index.size(); ++i) {
     const Node& part = index[i];
@@ -207,26 +245,10 @@ std::vector<Node> Translator::expression_statement(const Node& s) {
   if (value.is("Call") && value[0].is("Attr", "save_for_backward")) return {};
   if (value.is("Call") && value[0].is("Attr") && value[0][0].is("Name", "self")) {
     if (dropped_calls().contains(value[0].text)) return {};
-    if (value[0].text == "register_buffer") return {buffer(value)};
+    if (value[0].text == "register_buffer") return buffer(value);
   }
-  if (value.is("Call") && value[0].is("Attr", "append") && value[0][0].is("Name") && in_init_ &&
-      list_names_.contains(value[0][0].text)) {
-    const std::string list = value[0][0].text;
-    layer_name_ = list_names_[list];
-    list_index_ = call(name("len"), {name(list)});
-    pending_.clear();
-    in_sequence_ = sequences_.contains(list);
-    Node made = s;
-    made[0] = call(attribute(name(list), "append"), {expression(value[1])});
-    in_sequence_ = false;
-    layer_name_.clear();
-    list_index_ = Node();
-    list_shapes_[list].insert(pending_.begin(), pending_.end());
-    std::vector<Node> result = std::move(before_);
-    before_.clear();
-    result.push_back(made);
-    return result;
-  }
+  if (value.is("Call") && value[0].is("Attr", "append") && in_init_ && list_names_.contains(list_key(value[0][0])))
+    return append_layer(s, list_key(value[0][0]));
   // x.floor_()
   if (value.is("Call") && value[0].is("Attr") && value[0].text.ends_with("_") && value[0][0].is("Name") &&
       is_tensor_method(value[0].text.substr(0, value[0].text.size() - 1))) {
@@ -236,7 +258,34 @@ std::vector<Node> Translator::expression_statement(const Node& s) {
   }
   Node made = s;
   made[0] = expression(value);
-  return {made};
+  // Sizes that a class derived from a leaf module is built by.
+  std::vector<Node> result = {made};
+  for (Node& one : before_) result.push_back(std::move(one));
+  before_.clear();
+  return result;
+}
+
+std::vector<Node> Translator::append_layer(const Node& s, const std::string& list) {
+  const Node& value = s[0];
+  const Node owner = expression(value[0][0]);
+  layer_name_ = list_names_[list];
+  list_index_ = call(name("len"), {owner});
+  pending_.clear();
+  in_sequence_ = sequences_.contains(list);
+  Node made = s;
+  made[0] = call(attribute(owner, "append"), {expression(value[1])});
+  in_sequence_ = false;
+  layer_name_.clear();
+  list_index_ = Node();
+  list_shapes_[list].insert(pending_.begin(), pending_.end());
+  const std::string attr = renamed_attribute(list_names_[list]);
+  const bool is_known = std::ranges::any_of(built_, [&](const Built& b) { return b.attribute == attr; });
+  // A list that is an attribute from the beginning is not assigned again.
+  if (list.starts_with("self.") && !is_known && !pending_.empty()) built_.push_back({attr, pending_.back(), true});
+  std::vector<Node> result = std::move(before_);
+  before_.clear();
+  result.push_back(made);
+  return result;
 }
 
 bool Translator::is_called_in_init() const {
@@ -249,21 +298,31 @@ bool Translator::is_called_in_init() const {
   });
 }
 
-Node Translator::buffer(const Node& value) {
+std::vector<Node> Translator::buffer(const Node& value) {
   if (!in_init_ && !is_called_in_init()) {
     problem(value, "a buffer is changed while the model runs");
-    return make("Pass");
+    return {make("Pass")};
   }
   std::string attr = value[1].text;
   if (!value[1].is("Str")) {
     problem(value, "a buffer whose name is computed has no rule");
-    return make("Pass");
+    return {make("Pass")};
   }
   attr = attr.substr(1, attr.size() - 2);
   const bool is_persistent = !std::ranges::any_of(
       value.children, [](const Node& n) { return n.is("Keyword", "persistent") && n[0].is("Const", "False"); });
+  // Numbers that a checkpoint may have changed are loaded; counts and masks are made again.
+  const bool is_filled =
+      value[2].is("Call") && (dotted(value[2][0]) == "torch.zeros" || dotted(value[2][0]) == "torch.ones") &&
+      std::ranges::none_of(value[2].children, [](const Node& n) { return n.is("Keyword", "dtype"); });
+  if (is_persistent && in_init_ && is_filled) {
+    const Node weight = call(parse_expression("nn.Parameter"), {Node(value[2])});
+    std::vector<Node> made = parameter(make("Assign", "", {attribute(name("self"), attr), weight}), weight);
+    if (!weights_.empty()) weights_.back().is_trained = false;
+    return made;
+  }
   if (is_persistent) unexpected_.insert(attr);
-  return make("Assign", "", {attribute(name("self"), attr), expression(value[2])});
+  return {make("Assign", "", {attribute(name("self"), renamed_attribute(attr)), expression(value[2])})};
 }
 
 }  // namespace crossload::port

@@ -27,6 +27,7 @@ struct Weight {
   Node shape, initializer;
   Node guard;      // it is made when this holds; empty where always
   Node condition;  // else it is None; empty where it is always there
+  bool is_trained = true;
 };
 
 // A task class: its loss by the name that Transformers has for it, and the layer that may share the input embeddings.
@@ -34,6 +35,7 @@ struct Head {
   std::string name, loss;
   bool generates = false;        // `generate()` of a language model
   bool takes_positions = false;  // position ids follow the mask while it generates
+  bool encodes = false;          // an encoder reads the input, a decoder writes
   std::string output_path, input_path;
   std::vector<std::string> tied;  // patterns of weight names that a checkpoint may hold twice
 };
@@ -65,12 +67,17 @@ class Translator {
   // Class names in comments and texts.
   std::string text_with_tf_names(const std::string& text) const;
   Node comment(const Node& s) const;
+  // Whether a decorator, or what it calls, comes from Transformers; a file that stands alone has none.
+  bool is_of_transformers(const Node& decorator) const;
+  Node kept_decorators(const Node& decorators) const;
   void rename_texts(Node& tree) const;
 
   // translate_class.cc
   void class_statement(const Node& s, std::vector<Node>& body);
   void pretrained_class(const Node& s, std::vector<Node>& body);
   Node layer_class(const Node& s, const std::string& tf_class, const ClassFacts& facts);
+  // The layer that stands for a leaf module.
+  static Node keras_class(const std::string& leaf);
   Node main_layer_class(const Node& s);
   Node base_model(const Node& s);
   Node head_class(const Node& s, const Head& head);
@@ -78,11 +85,14 @@ class Translator {
   static Node prepare_inputs(const Head& head);
   static Node parse_parameters(const std::vector<std::string>& names);
   Node build_method(bool has_base);
+  std::string build_of(const Built& built) const;
 
   // translate_function.cc
   Node function(const Node& s, const std::string& key);
-  // `layers.append(Block(config))` that becomes `self.layers = nn.ModuleList(layers)`.
+  // `layers.append(Block(config))` that becomes `self.layers = nn.ModuleList(layers)`, or is one of it.
   void find_list_names(const Node& s);
+  // `layers`, `self.layers`; empty for anything else.
+  static std::string list_key(const Node& n);
   void annotation(Node& part) const;
   // Whether what stands before a statement of a block was seen to run.
   static bool has_observed_start(const Node& block, const Node& statement);
@@ -99,12 +109,15 @@ class Translator {
   // `x += y` of tensors of other dtypes is no statement that TensorFlow takes.
   std::vector<Node> augmented(const Node& s);
   std::vector<Node> assign(const Node& s);
+  // `self.x.weight = y.weight`: the layer x is y.
+  std::optional<Node> shared_layer(const Node& s);
   Node target_of(const Node& n);
-  // x[:, :, a:b] = v of a whole slice along one axis.
+  // x[:, k] = v and x[:, :, a:b] = v, of one place or one slice along one axis.
   Node assign_slice(const Node& s);
   std::vector<Node> expression_statement(const Node& s);
+  std::vector<Node> append_layer(const Node& s, const std::string& list);
   bool is_called_in_init() const;
-  Node buffer(const Node& value);
+  std::vector<Node> buffer(const Node& value);
 
   static Node without_looks_at_rest(const Node& given);
 
@@ -140,9 +153,13 @@ class Translator {
   std::string torch_name(const Node& n) const;
   Node attribute_expression(const Node& n);
   Node leaf_weight(const Node& n);
+  // Whether an expression is an embedding, or a layer derived from it.
+  bool is_embedding(const Node& n) const;
   static std::string renamed_path(const std::string& path);
   static std::string renamed_attribute(const std::string& text);
   Node subscript(const Node& n);
+  // `x[rows]`, `x[rows, columns]` of tensors of numbers, with whole and new axes around them.
+  std::optional<Node> taken_places(const Node& n, const Node& made) const;
   // Whether a part of a subscript is a number or a tensor of numbers.
   bool index_of(const Node& n) const;
   bool index_is_tensor(const Node& index) const;
@@ -171,9 +188,15 @@ class Translator {
 
   // written_file.cc
   void finish(std::vector<Node>& body);
+  // Where helpers go: before the first class and what is said of it.
+  static long first_class(const std::vector<Node>& body);
+  // An output class of Transformers that has no TensorFlow twin.
+  Node output_class(const std::string& output) const;
   static bool has_word(const std::string& text, std::string_view word);
   // Constants that nothing uses any more.
   void drop_unused(std::vector<Node>& body);
+  // What the file may bring along, as its source gives it and then by our own table; names are unique.
+  std::vector<std::pair<std::string, Node>> brought_along() const;
   std::vector<Node> import_statements(const std::string& source) const;
   // ruff's order: CONSTANTS, Classes, functions.
   static std::pair<int, std::string> sort_key(const std::string& text);
@@ -185,6 +208,7 @@ class Translator {
   std::unique_ptr<Facts> facts_;
   std::map<std::string, std::pair<std::string, std::string>> imports_;  // name here: module, name there
   bool has_initializer_range_ = false;
+  bool is_for_keras_ = false;  // the file stands alone on Keras 3, and brings along what Transformers 4 has
   std::map<std::string, Head> heads_;
   std::set<std::string> output_layers_;  // `Class.attribute` of layers that may be tied to the input embeddings
   std::set<std::string> shared_biases_;  // `Class.attribute` of layers whose bias is `self.bias` of their owner
@@ -201,9 +225,14 @@ class Translator {
   std::map<std::string, std::set<std::string>> locals_;
   std::map<std::string, std::vector<std::string>> types_;
   std::set<std::string> parameters_;
+  bool has_config_ = false;  // the function is always given `config`
   // `Class.attribute` that was added for `build`, and under which conditions it was.
   std::map<std::string, std::vector<std::vector<std::string>>> kept_;
   std::vector<Built> built_;
+  Node leaf_class_;                     // the layer that its `super().__init__` calls
+  std::string leaf_build_;              // the shape by which a class derived from a leaf module is built
+  std::set<std::string> nested_lists_;  // `Class.attribute` of lists of lists of layers
+  std::set<std::string> given_;         // attributes that may be a layer that another one owns and builds
   std::vector<Weight> weights_;
   std::vector<Node> conditions_;      // that hold where the statement at hand stands, of `if` statements
   std::vector<Node> hoisted_;         // statements that go before the outermost `if` at hand

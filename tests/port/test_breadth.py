@@ -1,5 +1,6 @@
 """Architectures without TensorFlow classes in Transformers: written, loaded by name, compared with all their task classes."""
 
+import json
 import re
 from pathlib import Path
 
@@ -15,13 +16,76 @@ VERIFIED = {
     "opt": {"ffn_dim": 37, "word_embed_proj_dim": 32},
     "yolos": {**PICTURES, "image_size": [32, 24], "num_detection_tokens": 5},
     "bloom": {"n_layer": 2, "n_head": 4},
+    "beit": PICTURES,
+    "biogpt": {},
+    "cohere": {**GROUPED, "eos_token_id": 2},
+    "data2vec-text": {},
+    "dinov2": PICTURES,
+    "ernie": {},
+    "falcon": {},
+    "gemma": {**GROUPED, "head_dim": 8},
+    "gpt_neox": {},
+    "megatron-bert": {},
+    "mistral": GROUPED,
+    "mixtral": {**GROUPED, "num_local_experts": 4},
+    "nystromformer": {},
+    "olmo": {**GROUPED, "eos_token_id": 2},
+    "phi": {},
+    "phi3": {**GROUPED, "pad_token_id": 0, "eos_token_id": 2},
+    "qwen2": GROUPED,
+    "vit_msn": PICTURES,
+}
+# Configurations with other names for their sizes.
+WITH_OWN_SIZES = {
+    "m2m_100": {
+        "d_model": 32,
+        "num_hidden_layers": 2,
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+        "encoder_attention_heads": 4,
+        "decoder_attention_heads": 4,
+        "encoder_ffn_dim": 37,
+        "decoder_ffn_dim": 41,
+        "max_position_embeddings": 64,
+        "vocab_size": 99,
+    },
+    "plbart": {
+        "d_model": 32,
+        "num_hidden_layers": 2,
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+        "encoder_attention_heads": 4,
+        "decoder_attention_heads": 4,
+        "encoder_ffn_dim": 37,
+        "decoder_ffn_dim": 41,
+        "max_position_embeddings": 64,
+        "vocab_size": 99,
+    },
+    "poolformer": {"hidden_sizes": [16, 32, 32, 48], "depths": [1, 2, 1, 1]},
+    "squeezebert": {
+        "vocab_size": 99,
+        "hidden_size": 32,
+        "embedding_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 48,
+        "max_position_embeddings": 64,
+        "q_groups": 2,
+        "k_groups": 2,
+        "v_groups": 2,
+        "intermediate_groups": 2,
+        "output_groups": 2,
+    },
 }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model_type", VERIFIED)
+@pytest.mark.parametrize("model_type", [*VERIFIED, *WITH_OWN_SIZES])
 def test_every_class_computes_what_pytorch_does(port, model_folder, tmp_path, model_type):
-    code, answer, errors = port(model_folder(model_type, **VERIFIED[model_type]), tmp_path)
+    folder = model_folder(model_type, **VERIFIED.get(model_type, {}))
+    if model_type in WITH_OWN_SIZES:
+        (folder / "config.json").write_text(json.dumps({"model_type": model_type, **WITH_OWN_SIZES[model_type]}))
+    code, answer, errors = port(folder, tmp_path)
     assert code == 0, errors
     assert answer["verdict"] == "verified"
     assert answer["missing"] == answer["unexpected"] == []
@@ -32,5 +96,5 @@ def test_every_class_computes_what_pytorch_does(port, model_folder, tmp_path, mo
 def test_the_documented_architectures_are_those_that_are_tested():
     table = (ROOT / "docs/port.md").read_text().split("All task classes, verified", 1)[1].split("\n\n")[1]
     documented = set(re.findall(r"^\| `([\w-]+)` \|", table, re.M))
-    assert documented == set(VERIFIED) | {"bert", "llama"}
+    assert documented == set(VERIFIED) | set(WITH_OWN_SIZES) | {"bert", "llama"}
     assert f"{len(documented)} architectures" in (ROOT / "docs/port.md").read_text()

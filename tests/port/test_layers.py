@@ -28,6 +28,7 @@ LAYERS = [
     ("nn.AdaptiveAvgPool2d((2, 5))", "TFAdaptiveAvgPool2d((2, 5))", [2, 3, 7, 8], None),
     ("nn.Upsample(scale_factor=2, mode='bilinear', align_corners=True)",
      "TFUpsample(scale_factor=2, mode='bilinear', align_corners=True)", [2, 3, 4, 5], None),
+    ("nn.GELU(approximate='tanh')", "keras.layers.Activation(get_tf_activation('gelu_new'))", [2, 3, 40], None),
     ("nn.Hardswish()", "keras.layers.Activation(hardswish)", [2, 3, 40], None),
     ("nn.Sequential(nn.Linear(4, 5), nn.Dropout(0.5), nn.Tanh(), nn.Linear(5, 3))",
      "TFSequential([keras.layers.Dense(5, name='0'), keras.layers.Dropout(0.5), keras.layers.Activation('tanh'), "
@@ -41,6 +42,11 @@ FUNCTIONS = [
     ("nn.functional.pad(x, (1, -3))", "pad(x, (1, -3))"),
     ("torch.split(x, 3, dim=2)[2]", "split_by(x, 3, axis=2)[2]"),
     ("torch.split(x, 1, dim=1)[1]", "split_by(x, 1, axis=1)[1]"),
+    ("nn.functional.layer_norm(x, (3, 7), eps=1e-3)", "layer_norm(x, (3, 7), epsilon=1e-3)"),
+    ("nn.functional.layer_norm(x, [7], x[0, 0], x[1, 2])", "layer_norm(x, [7], weight=x[0, 0], bias=x[1, 2])"),
+    ("x.index_fill(1, torch.tensor([2]), -3.0)", "with_value_at(x, 2, -3.0, axis=1)"),
+    ("x.index_fill(2, torch.tensor([6]), 0.0)", "with_value_at(x, -1, 0, axis=2)"),
+    ("torch.stack([x[:, 0], x[:, 2], x[:, 2]], dim=1)", "with_value_at(x, 1, x[:, 2], axis=1)"),
     ("utils._prepare_4d_causal_attention_mask(mask, (2, 3), x, 4)",
      "_prepare_4d_causal_attention_mask(mask, (2, 3), x, 4)"),
     ("utils._prepare_4d_causal_attention_mask(mask, (2, 7), x, 0, sliding_window=2)",
@@ -55,6 +61,7 @@ SCRIPT = r"""
 import inspect, json, math, re, sys
 import numpy as np, tensorflow as tf, torch
 from torch import nn
+from transformers.activations_tf import get_tf_activation
 from transformers.modeling_tf_utils import keras
 from transformers.tf_utils import shape_list
 

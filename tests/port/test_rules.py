@@ -29,6 +29,7 @@ SPECIAL = {
     "torch.gather": {"dim": 2, "index": np.array([[[0, 3], [1, 1], [2, 0]]] * 2)},
     "Tensor.gather": {"dim": 2, "index": np.array([[[0, 3], [1, 1], [2, 0]]] * 2)},
     "torch.index_select": {"index": np.array([2, 0])},
+    "Tensor.index_select": {"index": np.array([2, 0])},
     "torch.bmm": {"mat2": B.reshape(2, 4, 3)},
     "torch.einsum": {"equation": "bij,bkj->bik", "operands": [A, B]},
     "torch.baddbmm": {"input": np.ones((2, 3, 3), "float32"), "batch1": A, "batch2": B.reshape(2, 4, 3)},

@@ -7,6 +7,7 @@ import re
 TASKS = (
     (r"ForCausalLM$|LMHeadModel$", "causal-lm"),
     (r"ForMaskedLM$", "masked-lm"),
+    (r"ForConditionalGeneration$", "seq2seq-lm"),
     (r"ForPreTraining$", "pretraining"),
     (r"ForSequenceClassification$", "sequence-classification"),
     (r"ForTokenClassification$", "token-classification"),
@@ -71,6 +72,8 @@ def labels_for(name, model, config, inputs):
     main = inputs[model.main_input_name]
     batch = main.shape[0]
     generator = torch.Generator().manual_seed(1)
+    if task_of(name) == "seq2seq-lm" and "decoder_input_ids" in inputs:
+        main = inputs["decoder_input_ids"]
 
     def draw(high, *shape):
         return torch.randint(0, high, shape, generator=generator)
@@ -84,7 +87,8 @@ def labels_for(name, model, config, inputs):
     if "labels" not in parameters:
         return
     count = config.num_labels
-    if task in ("causal-lm", "masked-lm", "pretraining", "token-classification") and main.dim() == 2:
+    texts = ("causal-lm", "masked-lm", "seq2seq-lm", "pretraining", "token-classification")
+    if task in texts and main.dim() == 2:
         labels = draw(count if task == "token-classification" else config.vocab_size, *main.shape)
         labels[:, 2] = -100
         more = {"next_sentence_label": draw(2, batch)} if "next_sentence_label" in parameters else {}
@@ -118,6 +122,9 @@ def head_calls(name, model, config, inputs):
     yield {**main, **extra}
     for labels in labels_for(name, model, config, main):
         yield {**main, **extra, **labels}
+        if "decoder_input_ids" in main:
+            # Made from the labels.
+            yield {**{key: value for key, value in main.items() if key != "decoder_input_ids"}, **labels}
         if "return_dict" in parameters:
             yield {**main, **labels, "return_dict": False}
     if "inputs_embeds" in parameters and "input_ids" in main and main["input_ids"].dim() == 2:
@@ -131,6 +138,7 @@ def head_facts(name, model):
     import torch
 
     facts = {"name": name, "task": task_of(name), "loss": None, "output": None, "generates": False, "positions": False}
+    facts["encodes"] = False
     loss = model.loss_function if "self.loss_function" in inspect.getsource(type(model)) else None
     facts["loss"] = getattr(loss, "__name__", None)
     facts["tied"] = list(getattr(type(model), "_tied_weights_keys", None) or [])
@@ -143,9 +151,11 @@ def head_facts(name, model):
             facts["output"] = {
                 "path": path, "input": source, "class": type(parent).__name__, "attribute": path.rpartition(".")[2],
             }  # fmt: skip
-    if facts["task"] == "causal-lm" and model.can_generate() and model.main_input_name == "input_ids":
+    generates = facts["task"] in ("causal-lm", "seq2seq-lm") and model.can_generate()
+    if generates and model.main_input_name == "input_ids":
         facts["generates"] = True
         parameters = inspect.signature(model.forward).parameters
         prepared = inspect.getsource(type(model).prepare_inputs_for_generation)
         facts["positions"] = "position_ids" in parameters and "position_ids" in prepared
+        facts["encodes"] = facts["task"] == "seq2seq-lm"
     return facts

@@ -4,6 +4,7 @@
 with one JSON line: rows of differences, and the names of weights that were missing or unexpected.
 """
 
+import contextlib
 import copy
 import json
 import os
@@ -22,15 +23,19 @@ SHAPES = ((2, 7), (3, 11))
 
 def judge(request, progress):
     """Compare in a fresh process; returns `rows`, `missing`, `unexpected`, `versions`."""
+    return in_fresh_process("crossload.port.judge", request, progress, TF_USE_LEGACY_KERAS="1")
+
+
+def in_fresh_process(module, request, progress, **variables):
     progress("verify", "comparing with PyTorch in a fresh process", None)
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    environment = dict(os.environ, TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", TRANSFORMERS_VERBOSITY="error")
+    environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", TRANSFORMERS_VERBOSITY="error", **variables)
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package, environment.get("PYTHONPATH")]))
     for library in ("USE_TF", "USE_JAX", "USE_FLAX"):
         environment.pop(library, None)
     done = subprocess.run(
-        [sys.executable, "-m", "crossload.port.judge"], input=json.dumps(request), capture_output=True, text=True,
-        env=environment, check=False,
+        [sys.executable, "-m", module], input=json.dumps(request), capture_output=True, text=True, env=environment,
+        check=False,
     )  # fmt: skip
     answer = next((line for line in reversed(done.stdout.splitlines()) if line.startswith('{"rows"')), None)
     if answer is None:
@@ -52,17 +57,11 @@ def last_error(text):
 
 
 def compare(request):
-    import importlib.util
-
     import tensorflow as tf
     import torch
     import transformers
 
-    spec = importlib.util.spec_from_file_location("modeling_tf_ported", request["file"])
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-
+    module = imported(request["file"])
     limit = request.get("max_error") or 1e-5
     rows, missing, unexpected = [], [], []
     for name in request["classes"]:
@@ -85,6 +84,16 @@ def compare(request):
     return {"rows": rows, "missing": sorted(set(missing)), "unexpected": sorted(set(unexpected)), "versions": versions}
 
 
+def imported(path):
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("modeling_tf_ported", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
 def compare_class(module, name, request, limit, missing, unexpected):
     """The rows of one class; weights without a counterpart are added to `missing` and `unexpected`."""
     import transformers
@@ -101,7 +110,7 @@ def compare_class(module, name, request, limit, missing, unexpected):
             for batch, length in SHAPES:
                 inputs = inputs_for(pt_model, batch, length)
                 rows += differences(label, pt_model, tf_model, inputs, limit)
-                rows += losses(label, pt_model, tf_model, inputs)
+                rows += losses(label, pt_model, tf_model, inputs, limit)
             saved = os.path.join(path, "tf")
             tf_model.save_pretrained(saved)
             again = tf_class.from_pretrained(saved)
@@ -131,7 +140,8 @@ def subjects(request, pt_class, is_base):
 
     config = AutoConfig.from_pretrained(request["model"], local_files_only=True)
     if is_base:
-        kinds = [("small", {}), ("other layers", {"num_hidden_layers": 3, "n_layer": 3, "num_layers": 3})]
+        deeper = dict.fromkeys(("num_hidden_layers", "n_layer", "num_layers", "encoder_layers", "decoder_layers"), 3)
+        kinds = [("small", {}), ("other layers", deeper)]
     else:
         changes = list(configuration_changes(pt_class.__name__, config))
         kinds = [("small" if n == 0 else "one label", change) for n, change in enumerate(changes)]
@@ -140,15 +150,17 @@ def subjects(request, pt_class, is_base):
         for name, value in {**SHRUNK, **changes}.items():
             if getattr(tiny, name, None) is not None or (name in changes and hasattr(tiny, name)):
                 setattr(tiny, name, value)
+        fit_lists(tiny, config)
         tiny._attn_implementation = "eager"
         torch.manual_seed(0)
         model = pt_class(tiny).eval()
         with torch.no_grad():
-            for name, parameter in model.named_parameters():
+            for parameter in model.parameters():
                 if parameter.dim() > 1:
                     parameter.normal_(0, max(1, parameter[0].numel()) ** -0.5)
                 else:
-                    parameter.normal_(1.0 if name.endswith("weight") else 0.0, 0.2)
+                    # Around where it begins: gains at 1, or at 0 where the class adds 1 itself.
+                    parameter.add_(torch.randn_like(parameter), alpha=0.2)
         yield label, model
     is_its_class = is_base or pt_class.__name__ in (config.architectures or [])
     if is_its_class and any(name.endswith((".safetensors", ".bin")) for name in os.listdir(request["model"])):
@@ -156,6 +168,16 @@ def subjects(request, pt_class, is_base):
             "the model",
             pt_class.from_pretrained(request["model"], attn_implementation="eager", local_files_only=True).eval(),
         )
+
+
+def fit_lists(config, before):
+    """Give lists with an entry a layer, such as `layer_types`, as many entries as the configuration has layers now."""
+    was, now = getattr(before, "num_hidden_layers", None), getattr(config, "num_hidden_layers", None)
+    if was == now or not was or not now:
+        return
+    for name, value in before.to_dict().items():
+        if "layer" in name and isinstance(value, list) and len(value) == was:
+            setattr(config, name, [value[i % was] for i in range(now)])
 
 
 def inputs_for(model, batch, length):
@@ -199,7 +221,7 @@ def differences(label, pt_model, tf_model, inputs, max_error):
     return rows
 
 
-def losses(label, pt_model, tf_model, inputs):
+def losses(label, pt_model, tf_model, inputs, max_error):
     """The loss for each set of labels, and the gradient of each weight."""
     import numpy as np
     import tensorflow as tf
@@ -209,34 +231,56 @@ def losses(label, pt_model, tf_model, inputs):
     for labels in labels_for(type(pt_model).__name__, pt_model, pt_model.config, inputs):
         kind = "" if next(iter(labels.values())).is_floating_point() is False else " of float labels"
         pt_model.config.problem_type = tf_model.config.problem_type = None
+        feed = {**inputs, **labels}
+        if task_of(type(pt_model).__name__) == "seq2seq-lm":
+            feed.pop("decoder_input_ids", None)  # made from the labels
         pt_model.zero_grad()
-        expected = pt_model(**inputs, **labels).loss
+        expected = pt_model(**feed).loss
         with tf.GradientTape() as tape:
-            found = tf_model({k: v.numpy() for k, v in {**inputs, **labels}.items()}).loss
+            found = tf_model({k: v.numpy() for k, v in feed.items()}).loss
         rows.append({"case": label, "name": "loss" + kind, "shape": shape, "error": None})
         # A loss has the shape (1,) in Transformers' TensorFlow classes.
         if expected is None or found is None or expected.dim() != 0 or tuple(found.shape) != (1,):
             continue
         rows[-1]["error"] = distance(expected.detach().numpy()[None], found.numpy(), None)
         expected.backward()
-        worst, where = 0.0, ""
-        for variable, gradient in zip(
-            tf_model.trainable_weights, tape.gradient(found, tf_model.trainable_weights), strict=True
-        ):
-            name, value = pytorch_gradient(pt_model, tf_model, variable)
-            if value is None and gradient is None:
-                continue
-            gradient = np.zeros(variable.shape, "float32") if gradient is None else tf.convert_to_tensor(gradient)
-            value = np.zeros(variable.shape, "float32") if value is None else value
-            error = distance(value, np.asarray(gradient), None) if value.shape == tuple(variable.shape) else None
-            worst, where = (None, name) if error is None or worst is None else max((worst, where), (error, name))
-        name = f"gradient{kind}" + (f" of {where}" if worst is None else "")
-        rows.append({"case": label, "name": name, "shape": shape, "error": worst})
+        variables = tf_model.trainable_weights
+        names, wanted = zip(*(pytorch_gradient(pt_model, variable) for variable in variables), strict=True)
+        gradients = [
+            np.zeros(variable.shape, "float32") if gradient is None else np.asarray(tf.convert_to_tensor(gradient))
+            for variable, gradient in zip(variables, tape.gradient(found, variables), strict=True)
+        ]
+        errors = distances(wanted, gradients)
+        unlike = next((name for name, error in zip(names, errors, strict=True) if error is None), None)
+        row = {"case": label, "name": f"gradient{kind}", "shape": shape, "error": None}
+        if unlike:
+            row["name"] += f" of {unlike}"
+        else:
+            row["error"] = max(errors)
+            if row["error"] > max_error:
+                truth = true_gradients(pt_model, variables, feed)
+                row["noise"], row["tf_truth"] = max(distances(truth, wanted)), max(distances(truth, gradients))
+        rows.append(row)
     return rows
 
 
-def pytorch_gradient(pt_model, tf_model, variable):
-    """The name and the gradient of PyTorch's parameter for a variable, laid out as the variable is."""
+def distances(expected, found):
+    return [distance(a, b, None) if a.shape == b.shape else None for a, b in zip(expected, found, strict=True)]
+
+
+def true_gradients(pt_model, variables, feed):
+    """The same gradients as PyTorch computes them in float64."""
+    wide = copy.deepcopy(pt_model).double()
+    wide.zero_grad()
+    with default_float64():
+        wide(**widened(feed)).loss.backward()
+    return [pytorch_gradient(wide, variable)[1] for variable in variables]
+
+
+def pytorch_gradient(pt_model, variable):
+    """The name and the gradient of PyTorch's parameter for a variable, laid out as the variable is; zeros where the loss
+    does not depend on it."""
+    import numpy as np
     from transformers.modeling_tf_pytorch_utils import convert_tf_weight_name_to_pt_weight_name
 
     name, transposed = convert_tf_weight_name_to_pt_weight_name(
@@ -244,7 +288,7 @@ def pytorch_gradient(pt_model, tf_model, variable):
     )
     parameter = dict(pt_model.named_parameters()).get(name)
     if parameter is None or parameter.grad is None:
-        return name, None
+        return name, np.zeros(variable.shape, "float32")
     value = parameter.grad.numpy()
     kind = transposed.value
     if kind == "simple":
@@ -283,11 +327,27 @@ def noise(pt_model, inputs, flags, name, found_pt, found_tf):
     import torch
 
     wide = copy.deepcopy(pt_model).double()
-    with torch.no_grad():
-        feed = {k: v.double() if v.is_floating_point() else v for k, v in inputs.items()}
-        truth = leaves(wide(**feed, **flags)[name])
+    with torch.no_grad(), default_float64():
+        truth = leaves(wide(**widened(inputs), **flags)[name])
     mask = inputs.get("attention_mask")
     return tuple(max(distance(t, x, mask) for t, x in zip(truth, found, strict=True)) for found in (found_pt, found_tf))
+
+
+@contextlib.contextmanager
+def default_float64():
+    """Masks that a model makes of its own are float64 as well; their lowest number fits into nothing else."""
+    import torch
+
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def widened(inputs):
+    return {name: value.double() if value.is_floating_point() else value for name, value in inputs.items()}
 
 
 def in_graph(label, pt_model, tf_model, inputs):

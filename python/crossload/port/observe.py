@@ -186,6 +186,18 @@ def calls(model, config, changes):
         width = model.get_input_embeddings().weight.shape[1]
         rest = {k: v for k, v in main.items() if k != "input_ids"}
         yield {**rest, "inputs_embeds": torch.randn(batch, length, width), **extra}
+        if "decoder_inputs_embeds" in parameters:
+            rest = {k: v for k, v in main.items() if k != "decoder_input_ids"}
+            yield {**rest, "decoder_inputs_embeds": torch.randn(batch, length - 2, width), **extra}
+    if "decoder_attention_mask" in parameters and "decoder_input_ids" in main:
+        decoder_mask = torch.ones_like(main["decoder_input_ids"])
+        decoder_mask[1, 3:] = 0
+        yield {**main, **extra, "decoder_attention_mask": decoder_mask}
+    if "encoder_outputs" in parameters and "decoder_input_ids" in main:
+        with torch.no_grad():
+            states = model.get_encoder()(main["input_ids"], return_dict=True)
+        yield {"encoder_outputs": states, "decoder_input_ids": main["decoder_input_ids"]}
+        yield {"encoder_outputs": states.to_tuple(), "decoder_input_ids": main["decoder_input_ids"]}
     if "head_mask" in parameters and hasattr(config, "num_attention_heads"):
         yield {**main, "head_mask": torch.ones(config.num_attention_heads)}
     if "bool_masked_pos" in parameters and "pixel_values" in main and hasattr(config, "image_size"):
@@ -198,7 +210,8 @@ def calls(model, config, changes):
         with torch.no_grad():
             past = model(**main, use_cache=True).get("past_key_values")
         if past is not None:
-            rest = {k: v[:, :1] if k == "input_ids" else v for k, v in main.items()}
+            grown = "decoder_input_ids" if "decoder_input_ids" in main else "input_ids"
+            rest = {k: v[:, :1] if k == grown else v for k, v in main.items()}
             yield {**rest, "past_key_values": past, "use_cache": True}
 
 
@@ -208,7 +221,13 @@ def main_inputs(model, config, batch, length):
     generator = torch.Generator().manual_seed(0)
     name = model.main_input_name
     if name == "pixel_values":
-        size = config.image_size if isinstance(config.image_size, (list, tuple)) else [config.image_size] * 2
+        # Where the configuration names no size, any will do: one whose sides differ.
+        size = getattr(config, "image_size", None) or [64, 96]
+        size = size if isinstance(size, (list, tuple)) else [size] * 2
         return {name: torch.randn(batch, config.num_channels, *size, generator=generator)}
     low = max(3, (config.pad_token_id or 0) + 1)
-    return {name: torch.randint(low, config.vocab_size, (batch, length), generator=generator)}
+    inputs = {name: torch.randint(low, config.vocab_size, (batch, length), generator=generator)}
+    if "decoder_input_ids" in inspect.signature(model.forward).parameters:
+        # Shorter than what the encoder reads, so that no axis is taken for the other.
+        inputs["decoder_input_ids"] = torch.randint(low, config.vocab_size, (batch, length - 2), generator=generator)
+    return inputs

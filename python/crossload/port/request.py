@@ -7,6 +7,7 @@ import os
 
 from ..errors import WorkerError, first_line
 from .heads import head_facts, head_names
+from .keras_home import support_of
 from .observe import Observation, run_head, run_probes
 from .source import Reader
 
@@ -47,7 +48,11 @@ def port_source(request, progress):
             "unsupported", f"{module.__file__}: cannot be run under probes: {first_line(error)}"
         ) from error
     if ran == 0:
-        raise WorkerError("unsupported", f"{base}: no probe ran; the first one failed with {failures[0]}", failures)
+        raise WorkerError(
+            "unsupported",
+            f"{base}: no probe ran; the first one failed with {failures[0]}",
+            list(dict.fromkeys(failures)),
+        )
     heads, left_out = [], []
     for name in head_names(module, base, transformers):
         head_ran, head_failures, model = run_head(observed, name, config, progress)
@@ -55,6 +60,7 @@ def port_source(request, progress):
             heads.append(head_facts(name, model))
         else:
             left_out.append(f"{name}: no probe ran: {first_line(Exception(head_failures[0]))}")
+    outputs = tf_outputs(module)
     wanted = wanted_class(request, config, [base] + [head["name"] for head in heads], module)
     fill(tree, observed)
     return {
@@ -72,9 +78,13 @@ def port_source(request, progress):
         "config_class": type(config).__name__,
         "main_input": cls.main_input_name,
         "has_two_sizes": has_two_sizes(config),
+        "has_any_size": hasattr(config, "num_channels") and not hasattr(config, "image_size"),
         "probes": ran,
         "failed_probes": failures,
-        "tf_outputs": tf_outputs(module),
+        "tied": list(getattr(cls, "_tied_weights_keys", None) or []),
+        "tf_outputs": outputs,
+        "home": request.get("home") or "transformers",
+        "support": support_of(config, outputs) if request.get("home") == "keras" else [],
         "lines": len(text.splitlines()),
         "version": transformers.__version__,
     }
