@@ -150,7 +150,8 @@ Node Translator::kept(Node n) {
       for_each(init, [&](const Node& a) {
         if (!a.is("Assign") || !a[0].is("Attr", part.text) || !a[0][0].is("Name", "self")) return;
         is_assigned = true;
-        is_other = is_other || (a[1].is("Call") && dotted(a[1][0]) == "nn.Parameter");
+        is_other =
+            is_other || any_of(a[1], [](const Node& v) { return v.is("Call") && dotted(v[0]) == "nn.Parameter"; });
       });
       // `self.x` is a weight: the argument `x` needs another name.
       const std::string attr = is_other ? "given_" + part.text : part.text;

@@ -102,6 +102,8 @@ class Translator {
   bool grows_a_buffer(const Node& s) const;
   // `if x.size() != (…): raise …` cannot be asked of sizes that are not known before a graph runs.
   bool is_size_check(const Node& s) const;
+  // `x.shape[0]`, `x.size(0)`, or a name for it.
+  bool is_one_size(const Node& n) const;
   // `x += y` of tensors of other dtypes is no statement that TensorFlow takes.
   std::vector<Node> augmented(const Node& s);
   std::vector<Node> assign(const Node& s);
@@ -217,7 +219,7 @@ class Translator {
   int line_ = 0;
   std::map<std::string, std::set<std::string>> locals_;
   std::map<std::string, std::vector<std::string>> types_;
-  std::set<std::string> parameters_;
+  std::set<std::string> parameters_, size_names_;
   bool has_config_ = false;  // the function is always given `config`
   // `Class.attribute` that was added for `build`, and under which conditions it was.
   std::map<std::string, std::vector<std::vector<std::string>>> kept_;
