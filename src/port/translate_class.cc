@@ -318,10 +318,13 @@ Node Translator::build_method(bool has_base) {
           "            with tf.name_scope(layer.name):\n                layer.build({1})\n",
           built.attribute, built.shape);
     } else if (built.is_list) {
+      const std::string items = "self." + built.attribute;
+      const std::string loop =
+          built.index.empty() ? "layer in " + items : fmt::format("{}, layer in enumerate({})", built.index, items);
       text += fmt::format(
-          "if getattr(self, \"{0}\", None) is not None:\n    for layer in self.{0}:\n"
+          "if getattr(self, \"{0}\", None) is not None:\n    for {2}:\n"
           "        with tf.name_scope(layer.name):\n            layer.build({1})\n",
-          built.attribute, built.shape);
+          built.attribute, built.shape, loop);
     } else {
       text += fmt::format(
           "if getattr(self, \"{0}\", None) is not None{2}:\n    with tf.name_scope(self.{0}.name):\n"

@@ -285,7 +285,7 @@ std::vector<Node> Translator::append_layer(const Node& s, const std::string& lis
   const std::string attr = renamed_attribute(list_names_[list]);
   const bool is_known = std::ranges::any_of(built_, [&](const Built& b) { return b.attribute == attr; });
   // A list that is an attribute from the beginning is not assigned again.
-  if (list.starts_with("self.") && !is_known && !pending_.empty()) built_.push_back({attr, pending_.back(), true});
+  if (list.starts_with("self.") && !is_known && !pending_.empty()) built_.push_back({attr, pending_.back(), true, ""});
   std::vector<Node> result = std::move(before_);
   before_.clear();
   result.push_back(made);

@@ -20,6 +20,7 @@ struct Built {
   std::string attribute;
   std::string shape;  // `None`, `[None, None, self.config.hidden_size]`
   bool is_list = false;
+  std::string index;  // what the shape of an item calls its place in the list
 };
 
 struct Weight {
@@ -229,9 +230,10 @@ class Translator {
   std::set<std::string> nested_lists_;  // `Class.attribute` of lists of lists of layers
   std::set<std::string> given_;         // attributes that may be a layer that another one owns and builds
   std::vector<Weight> weights_;
-  std::vector<Node> conditions_;      // that hold where the statement at hand stands, of `if` statements
-  std::vector<Node> hoisted_;         // statements that go before the outermost `if` at hand
-  std::vector<Node> before_;          // statements that go before the one at hand
+  std::vector<Node> conditions_;  // that hold where the statement at hand stands, of `if` statements
+  std::vector<Node> hoisted_;     // statements that go before the outermost `if` at hand
+  std::vector<Node> before_;      // statements that go before the one at hand
+  std::string shape_index_;
   std::vector<std::string> pending_;  // build shapes of the layers in the statement at hand
   std::string layer_name_;            // of the attribute that is assigned
   Node list_index_;

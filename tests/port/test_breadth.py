@@ -18,6 +18,7 @@ VERIFIED = {
     "bloom": {"n_layer": 2, "n_head": 4},
     "beit": PICTURES,
     "biogpt": {},
+    "codegen": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64, "rotary_dim": 4},
     "cohere": {**GROUPED, "eos_token_id": 2},
     "data2vec-text": {},
     "dinov2": PICTURES,
@@ -37,6 +38,12 @@ VERIFIED = {
 }
 # Configurations with other names for their sizes.
 WITH_OWN_SIZES = {
+    "glpn": {
+        "hidden_sizes": [16, 32, 32, 48],
+        "depths": [1, 2, 1, 1],
+        "num_attention_heads": [1, 2, 2, 3],
+        "decoder_hidden_size": 16,
+    },
     "m2m_100": {
         "d_model": 32,
         "num_hidden_layers": 2,
