@@ -25,6 +25,7 @@ VERIFIED = {
     "ernie": {},
     "falcon": {},
     "gemma": {**GROUPED, "head_dim": 8},
+    "gpt_bigcode": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64, "n_inner": 37},
     "gpt_neox": {},
     "megatron-bert": {},
     "mistral": GROUPED,
@@ -34,6 +35,7 @@ VERIFIED = {
     "phi": {},
     "phi3": {**GROUPED, "pad_token_id": 0, "eos_token_id": 2},
     "qwen2": GROUPED,
+    "qwen2_moe": {**GROUPED, "num_experts": 4, "moe_intermediate_size": 16, "shared_expert_intermediate_size": 24},
     "vit_msn": PICTURES,
 }
 # Configurations with other names for their sizes.
