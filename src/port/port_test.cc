@@ -84,6 +84,18 @@ TEST_CASE("notes of copies in PyTorch go, other comments stay") {
   CHECK(module[1].size() == 1);
 }
 
+TEST_CASE("branches on the kind of device are those of a CPU") {
+  for (const char* device : {"cpu", "cuda"}) {
+    CAPTURE(device);
+    const Node test = make("Compare", "==", {parse_expression("x.device.type"), text_literal(device)});
+    Node module = make("Module");
+    module.children = {make("If", "", {test, make("Block", "", {make("Pass")}), make("Block", "", {make("Break")})})};
+    fold_module(module);
+    REQUIRE(module.size() == 1);
+    CHECK(module[0].kind == (std::string(device) == "cpu" ? "Pass" : "Break"));
+  }
+}
+
 TEST_CASE("a text of several lines beside other arguments is split from them") {
   Node call = make("Call");
   call.children = {name("say"), make("Str", "\"\"\"one\n    two\"\"\"")};

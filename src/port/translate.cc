@@ -49,6 +49,12 @@ Translator::Translator(const json& source, const std::set<std::string>& heads)
       n = whole;
     });
   }
+  // `torch.nn.Linear` in full.
+  if (imports_.contains("nn")) {
+    for_each(module_, [](Node& n) {
+      if (n.is("Attr") && n[0].is("Attr", "nn") && n[0][0].is("Name", "torch")) n[0] = name("nn");
+    });
+  }
   // `nn.LayerNorm.forward(self, x)` of a class derived from it is `super().forward(x)`, and `layer.forward(x)` is
   // `layer(x)`.
   for_each(module_, [](Node& n) {

@@ -48,6 +48,10 @@ Node Translator::function(const Node& given, const std::string& key) {
     types_[n.text] = std::vector<std::string>(all.begin(), all.end());
   });
   find_list_names(s);
+  size_names_.clear();
+  for_each(s, [&](const Node& n) {
+    if (n.is("Assign") && n[0].is("Name") && is_one_size(n.children.back())) size_names_.insert(n[0].text);
+  });
   line_ = s.line;
 
   Node made = s;

@@ -28,6 +28,7 @@ std::optional<std::vector<Node>> Translator::attribute_of_module(const Node& s) 
   layer_name_ = attr;
   const std::string tf_attr = renamed_attribute(attr);
   pending_.clear();
+  shape_index_.clear();
   Node made = s;
   made[0] = attribute(name("self"), tf_attr);
   made.children.back() = expression(value);
@@ -36,7 +37,7 @@ std::optional<std::vector<Node>> Translator::attribute_of_module(const Node& s) 
   const bool is_known = std::ranges::any_of(built_, [&](const Built& b) { return b.attribute == tf_attr; });
   if (shapes.size() == 1 && !is_known) {
     const bool is_list = any_of(value, [](const Node& n) { return n.is("Call") && dotted(n[0]) == "nn.ModuleList"; });
-    built_.push_back({tf_attr, *shapes.begin(), is_list});
+    built_.push_back({tf_attr, *shapes.begin(), is_list, is_list ? shape_index_ : ""});
   }
   std::vector<Node> result = std::move(before_);
   before_.clear();
@@ -142,6 +143,10 @@ Node Translator::kept(Node n) {
     if (!part.is("Name") || part.text == "self" || imports_.contains(part.text) || part.text == "int" ||
         part.text == "tf" || part.text == "len")
       return;
+    if (list_index_.is("Name", part.text)) {
+      shape_index_ = part.text;  // `build` counts again
+      return;
+    }
     if (part.text == "config") {
       need_config();
     } else {
@@ -150,7 +155,8 @@ Node Translator::kept(Node n) {
       for_each(init, [&](const Node& a) {
         if (!a.is("Assign") || !a[0].is("Attr", part.text) || !a[0][0].is("Name", "self")) return;
         is_assigned = true;
-        is_other = is_other || (a[1].is("Call") && dotted(a[1][0]) == "nn.Parameter");
+        is_other =
+            is_other || any_of(a[1], [](const Node& v) { return v.is("Call") && dotted(v[0]) == "nn.Parameter"; });
       });
       // `self.x` is a weight: the argument `x` needs another name.
       const std::string attr = is_other ? "given_" + part.text : part.text;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "port/calls.h"
 #include "port/print.h"
@@ -83,13 +84,16 @@ bool Translator::grows_a_buffer(const Node& s) const {
                 [](const Node& n) { return n.is("Attr", "register_buffer"); });
 }
 
+bool Translator::is_one_size(const Node& n) const {
+  if (n.is("Name")) return size_names_.contains(n.text);
+  if (n.is("Sub") && !n[1].is("Slice")) return is_sizes(n[0], kinds(n[0]));
+  return n.is("Call") && n.size() == 2 && n[0].is("Attr", "size") && kinds(n[0][0]).is_tensor();
+}
+
 bool Translator::is_size_check(const Node& s) const {
+  static const std::set<std::string> kComparisons = {"!=", "<=", "<", ">=", ">"};
   const Node& test = s[0];
-  const auto is_one_size = [&](const Node& n) {
-    if (n.is("Sub") && !n[1].is("Slice")) return is_sizes(n[0], kinds(n[0]));
-    return n.is("Call") && n.size() == 2 && n[0].is("Attr", "size") && kinds(n[0][0]).is_tensor();
-  };
-  if (s.size() != 2 || !test.is("Compare", "!=") || test.size() != 2) return false;
+  if (s.size() != 2 || !test.is("Compare") || !kComparisons.contains(test.text) || test.size() != 2) return false;
   const bool is_checked = std::ranges::any_of(
       test.children, [&](const Node& side) { return is_sizes(side, kinds(side)) || is_one_size(side); });
   if (!is_checked) return false;
@@ -281,7 +285,7 @@ std::vector<Node> Translator::append_layer(const Node& s, const std::string& lis
   const std::string attr = renamed_attribute(list_names_[list]);
   const bool is_known = std::ranges::any_of(built_, [&](const Built& b) { return b.attribute == attr; });
   // A list that is an attribute from the beginning is not assigned again.
-  if (list.starts_with("self.") && !is_known && !pending_.empty()) built_.push_back({attr, pending_.back(), true});
+  if (list.starts_with("self.") && !is_known && !pending_.empty()) built_.push_back({attr, pending_.back(), true, ""});
   std::vector<Node> result = std::move(before_);
   before_.clear();
   result.push_back(made);

@@ -20,6 +20,7 @@ struct Built {
   std::string attribute;
   std::string shape;  // `None`, `[None, None, self.config.hidden_size]`
   bool is_list = false;
+  std::string index;  // what the shape of an item calls its place in the list
 };
 
 struct Weight {
@@ -106,6 +107,8 @@ class Translator {
   bool grows_a_buffer(const Node& s) const;
   // `if x.size() != (…): raise …` cannot be asked of sizes that are not known before a graph runs.
   bool is_size_check(const Node& s) const;
+  // `x.shape[0]`, `x.size(0)`, or a name for it.
+  bool is_one_size(const Node& n) const;
   // `x += y` of tensors of other dtypes is no statement that TensorFlow takes.
   std::vector<Node> augmented(const Node& s);
   std::vector<Node> assign(const Node& s);
@@ -224,7 +227,7 @@ class Translator {
   int line_ = 0;
   std::map<std::string, std::set<std::string>> locals_;
   std::map<std::string, std::vector<std::string>> types_;
-  std::set<std::string> parameters_;
+  std::set<std::string> parameters_, size_names_;
   bool has_config_ = false;  // the function is always given `config`
   // `Class.attribute` that was added for `build`, and under which conditions it was.
   std::map<std::string, std::vector<std::vector<std::string>>> kept_;
@@ -234,9 +237,10 @@ class Translator {
   std::set<std::string> nested_lists_;  // `Class.attribute` of lists of lists of layers
   std::set<std::string> given_;         // attributes that may be a layer that another one owns and builds
   std::vector<Weight> weights_;
-  std::vector<Node> conditions_;      // that hold where the statement at hand stands, of `if` statements
-  std::vector<Node> hoisted_;         // statements that go before the outermost `if` at hand
-  std::vector<Node> before_;          // statements that go before the one at hand
+  std::vector<Node> conditions_;  // that hold where the statement at hand stands, of `if` statements
+  std::vector<Node> hoisted_;     // statements that go before the outermost `if` at hand
+  std::vector<Node> before_;      // statements that go before the one at hand
+  std::string shape_index_;
   std::vector<std::string> pending_;  // build shapes of the layers in the statement at hand
   std::string layer_name_;            // of the attribute that is assigned
   Node list_index_;

@@ -18,12 +18,14 @@ VERIFIED = {
     "bloom": {"n_layer": 2, "n_head": 4},
     "beit": PICTURES,
     "biogpt": {},
+    "codegen": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64, "rotary_dim": 4},
     "cohere": {**GROUPED, "eos_token_id": 2},
     "data2vec-text": {},
     "dinov2": PICTURES,
     "ernie": {},
     "falcon": {},
     "gemma": {**GROUPED, "head_dim": 8},
+    "gpt_bigcode": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64, "n_inner": 37},
     "gpt_neox": {},
     "megatron-bert": {},
     "mistral": GROUPED,
@@ -33,10 +35,17 @@ VERIFIED = {
     "phi": {},
     "phi3": {**GROUPED, "pad_token_id": 0, "eos_token_id": 2},
     "qwen2": GROUPED,
+    "qwen2_moe": {**GROUPED, "num_experts": 4, "moe_intermediate_size": 16, "shared_expert_intermediate_size": 24},
     "vit_msn": PICTURES,
 }
 # Configurations with other names for their sizes.
 WITH_OWN_SIZES = {
+    "glpn": {
+        "hidden_sizes": [16, 32, 32, 48],
+        "depths": [1, 2, 1, 1],
+        "num_attention_heads": [1, 2, 2, 3],
+        "decoder_hidden_size": 16,
+    },
     "m2m_100": {
         "d_model": 32,
         "num_hidden_layers": 2,

@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parent.parent.parent / "python" / "crossload"
 # Every part of the package and the parts that it uses: folders, and the modules at the top.
 LAYERS = {
     "errors": set(),
+    "json_numbers": set(),
     "session": {"errors"},
     "native": set(),
     "hub": {"errors"},
@@ -18,12 +19,13 @@ LAYERS = {
     "trace": {"errors", "model", "program", "inputs"},
     "reference": {"errors", "session", "model", "program", "inputs", "trace"},
     "pt_to_tf": {"errors", "model"},
-    "port": {"errors"},
+    "port": {"errors", "json_numbers"},
     "against": {"errors", "session", "model", "program", "inputs", "trace", "reference"},
     "gradients": {"errors", "model", "trace", "reference", "against"},
     "plain_hdf5": {"errors"},
     "worker": {
         "errors",
+        "json_numbers",
         "session",
         "hub",
         "trace",
@@ -34,7 +36,7 @@ LAYERS = {
         "against",
         "gradients",
     },
-    "api": {"errors", "session", "native", "model", "worker"},
+    "api": {"errors", "json_numbers", "session", "native", "model", "worker"},
     "exporter": {"errors", "session", "native", "program", "trace", "api"},
     "registration": {"exporter"},
     "__main__": set(),

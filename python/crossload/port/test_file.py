@@ -91,7 +91,7 @@ class TF{stem}ModelTest(TFModelTesterMixin, unittest.TestCase):
         else ()
     )
     all_generative_model_classes = {generative}
-    test_head_masking = {head_masking}
+{encodes}    test_head_masking = {head_masking}
     test_resize_embeddings = False
     test_pruning = False
     test_onnx = False
@@ -285,6 +285,7 @@ def port_test(request, progress):
         inputs=inputs,
         classes="".join(f"            {one},\n" for one in classes),
         generative=generative,
+        encodes="    is_encoder_decoder = True\n" if "decoder_input_ids" in main else "",
         head_masking="head_mask" in parameters,
         has_text=is_text,
         common="" if is_text else ", hidden_size=37",
