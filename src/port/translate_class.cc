@@ -208,11 +208,11 @@ Node Translator::base_model(const Node& s) {
   forward[3] = outer;
   forward[0].children.insert(forward[0].children.begin(), name("unpack_inputs"));
   members.push_back(forward);
-  members.push_back(
-      make("Def", "build",
-           {make("Decorators"), parse_parameters({"input_shape"}), make("Empty"),
-            make("Block", "",
-                 {make("Source", "if self.built:\n    return\nself.built = True\n" + build_of({prefix, "None"}))})}));
+  members.push_back(make("Def", "build",
+                         {make("Decorators"), parse_parameters({"input_shape"}), make("Empty"),
+                          make("Block", "",
+                               {make("Source", "if self.built:\n    return\nself.built = True\n" +
+                                                   build_of({prefix, "None", false, ""}))})}));
   return made;
 }
 
