@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 from . import native
 from .errors import CrossloadError, WorkerError
+from .json_numbers import with_json_numbers
 from .model.state import state_kept
 from .session import Session
 from .worker import handle
@@ -296,7 +297,7 @@ def _run(job, request, session, in_python, progress):
             result = handle(asked, lambda s, t, f: report_progress(s, t, -1 if f is None else f), session)
             if asked["do"] == "trace":
                 _save_configs(session.module, Path(asked["out"]) / "companions")
-            return json.dumps(result)
+            return json.dumps(with_json_numbers(result), allow_nan=False)
         except WorkerError as error:
             return json.dumps({"error": {"kind": error.kind, "message": error.message, "details": error.details}})
 

@@ -11,7 +11,10 @@ import traceback
 
 from .errors import WorkerError, first_line, keep_secret, last_lines, without_secrets
 from .hub import client
+from .json_numbers import with_json_numbers
 from .session import Session
+
+PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 def handle(request, progress, session):
@@ -38,18 +41,33 @@ def handle(request, progress, session):
         raise WorkerError("environment", f"{do}: out of memory; use a smaller model or more memory") from error
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
-        if "/torch/" not in frames[-1].filename:
+        place = _place_of(error)
+        # PyTorch's own RuntimeErrors come from C++, so that their last frame is that of whoever called it.
+        from_pytorch = "/torch/" in frames[-1].filename or (isinstance(error, RuntimeError) and "torch" in sys.modules)
+        if not place and not from_pytorch:
             raise  # a defect of ours
         callers = [frame for frame in frames if "/torch/" not in frame.filename][-4:]
         details = [f"{os.path.basename(f.filename)}:{f.lineno}: {f.line}" for f in callers]
         raise WorkerError(
             "unsupported",
             without_secrets(
-                f"{do}: PyTorch fails on the model ({first_line(error)}); see the details, and report it to PyTorch or "
-                "Transformers with them"
+                f"{do}{place}: PyTorch fails on the model ({first_line(error)}); see the details, and report it "
+                "to PyTorch or Transformers with them"
             ),
             [without_secrets(line) for line in (*details, *last_lines(error))],
         ) from error
+
+
+def _place_of(error):
+    """` in BertSelfAttention (modeling_bert.py:123)`: the innermost module outside of PyTorch that an exception passed
+    through, and its line; or ''."""
+    found = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        module = frame.f_locals.get("self")
+        file = frame.f_code.co_filename
+        if hasattr(module, "_parameters") and "/torch/" not in file and not file.startswith(PACKAGE):
+            found = f" in {type(module).__name__} ({os.path.basename(file)}:{line})"
+    return found
 
 
 def _trace(request, progress, session):
@@ -135,6 +153,12 @@ def _judge_port(request, progress, session):
     from .port.judge import judge
 
     return judge(request, progress)
+
+
+def _judge_keras_port(request, progress, session):
+    from .port.judge_keras import judge_keras
+
+    return judge_keras(request, progress)
 
 
 def _port_test(request, progress, session):
@@ -236,6 +260,7 @@ HANDLERS = {
     "plain_hdf5": _plain_hdf5,
     "port_source": _port_source,
     "judge_port": _judge_port,
+    "judge_keras_port": _judge_keras_port,
     "port_test": _port_test,
     "port_register": _port_register,
     "against_pytorch": _against_pytorch,
@@ -266,6 +291,7 @@ NEEDED = {
     "plain_hdf5": ("file", "out"),
     "port_source": ("model",),
     "judge_port": ("file", "model", "base", "classes"),
+    "judge_keras_port": ("file", "model", "base", "classes"),
     "port_test": ("model", "base", "classes", "generating"),
     "port_register": ("checkout", "folder", "module", "model_type", "base", "classes", "file_text"),
     "against_pytorch": ("model", "out"),
@@ -342,7 +368,7 @@ def _answer(line, answers, session):
 
     def emit(event):
         with lock:
-            answers.write(json.dumps(event, ensure_ascii=False) + "\n")
+            answers.write(json.dumps(with_json_numbers(event), ensure_ascii=False, allow_nan=False) + "\n")
             answers.flush()
 
     def progress(stage, text, fraction=None):

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/interrupt.h"
+#include "base/json_number.h"
 #include "base/scratch_folder.h"
 #include "lower/lower.h"
 #include "verify/choices.h"
@@ -127,7 +128,7 @@ json stage_request(const ConvertRequest& request, const TracedModel& traced, con
 verify::Explanation explanation_in(const json& answer) {
   verify::Explanation result;
   for (const json& item : answer.at("confirmed")) {
-    result.confirmed.push_back({item.at("cause"), item.at("evidence"), item.at("error")});
+    result.confirmed.push_back({item.at("cause"), item.at("evidence"), number_in(item.at("error"))});
   }
   result.evidence = answer.value("evidence", "");
   return result;

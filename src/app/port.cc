@@ -17,11 +17,18 @@ using nlohmann::json;
 
 namespace {
 
-void refuse_what_is_not_there(const PortRequest& request) {
-  const auto refuse = [](const char* flag, const char* what) {
-    fail(ErrorKind::kUnsupported, "port: `{}` is not there yet: {}; see docs/port.md for what is", flag, what);
-  };
-  if (request.home != "transformers") refuse("--for keras", "source without Transformers");
+void refuse_what_does_not_fit(const PortRequest& request) {
+  if (request.home == "transformers") return;
+  if (!request.checkout.empty()) {
+    bad_input("port: --into registers in a Transformers 4 checkout; with --for keras the file stands alone");
+  }
+  if (request.weights_merged)
+    bad_input("port: --weights-merged is for --for transformers; with --for keras leave it out");
+}
+
+// Where Keras 3 is to run a file that stands alone: `given`, or the usual one when `given` is that of Transformers 4.
+PythonEnvironment keras_environment(const PythonEnvironment& given) {
+  return has_tf_classes(given) ? find_python("") : given;
 }
 
 std::string read_text(const fs::path& path) {
@@ -62,7 +69,8 @@ json verdict_of(const json& judged, double limit) {
 
 json port_model(const PortRequest& request, const PythonEnvironment& given, const StartPython& start,
                 const Progress& progress) {
-  refuse_what_is_not_there(request);
+  refuse_what_does_not_fit(request);
+  const bool is_for_keras = request.home == "keras";
   std::error_code ignored;
   if (!fs::is_regular_file(fs::path(request.model) / "config.json", ignored)) {
     bad_input("{}: there is no config.json; give a model folder", request.model);
@@ -74,7 +82,8 @@ json port_model(const PortRequest& request, const PythonEnvironment& given, cons
   }
   const auto python = start(*environment);
   const std::string model = fs::absolute(request.model).string();
-  const json source = python->ask({{"do", "port_source"}, {"model", model}, {"class", request.model_class}}, progress);
+  const json source = python->ask(
+      {{"do", "port_source"}, {"model", model}, {"class", request.model_class}, {"home", request.home}}, progress);
   progress("translate", "translating", -1);
   port::PortedFile ported = port::translate(source);
   for (const json& note : source.at("left_out")) ported.notes.push_back(note.get<std::string>());
@@ -119,6 +128,8 @@ json port_model(const PortRequest& request, const PythonEnvironment& given, cons
                                 {"base", source.at("base")},
                                 {"classes", ported.classes},
                                 {"generating", generating},
+                                {"home", request.home},
+                                {"module", path.stem().string()},
                                 {"weights_merged", request.weights_merged}},
                                progress)
                          .at("text");
@@ -155,14 +166,15 @@ json port_model(const PortRequest& request, const PythonEnvironment& given, cons
   const fs::path written = scratch.path() / path.filename();
   write_text(written, ported.text);
   if (!request.no_verify) {
-    json judged = python->ask({{"do", "judge_port"},
-                               {"file", written.string()},
-                               {"model", model},
-                               {"base", source.at("base")},
-                               {"classes", compared},
-                               {"generating", generating},
-                               {"max_error", request.max_error}},
-                              progress);
+    const json question = {{"do", is_for_keras ? "judge_keras_port" : "judge_port"},
+                           {"file", written.string()},
+                           {"model", model},
+                           {"base", source.at("base")},
+                           {"classes", compared},
+                           {"generating", is_for_keras ? json::array() : generating},
+                           {"max_error", request.max_error}};
+    json judged =
+        is_for_keras ? start(keras_environment(given))->ask(question, progress) : python->ask(question, progress);
     result.update(verdict_of(judged, request.max_error));
     for (const std::string& name : compared) {
       if (name == compared.front()) continue;
@@ -176,10 +188,13 @@ json port_model(const PortRequest& request, const PythonEnvironment& given, cons
         }
       }
       json head = verdict_of(of_class, request.max_error);
+      // A note says why nothing of it was compared.
+      if (is_for_keras && of_class["rows"].empty()) head = {{"verdict", "unverified"}, {"max_error", nullptr}};
       head["class"] = name;
       result["heads"].push_back(head);
     }
     for (const char* key : {"rows", "missing", "unexpected", "versions"}) result[key] = judged.at(key);
+    for (const json& note : judged.value("notes", json::array())) result["notes"].push_back(note);
   }
   fs::create_directories(request.folder, ignored);
   for (const auto& [there, text] : {std::pair{path, ported.text}, std::pair{test_path, test}}) {

@@ -14,6 +14,7 @@
 #include "app/weights.h"
 #include "base/error.h"
 #include "base/interrupt.h"
+#include "base/json_number.h"
 #include "base/output_files.h"
 #include "base/output_folder.h"
 #include "base/scratch_folder.h"
@@ -145,8 +146,6 @@ SourceModel find_source(const PtToTfRequest& request, const fs::path& local_dir,
 
 std::string number(double value) { return std::isinf(value) ? "infinite" : fmt::format("{:.3e}", value); }
 
-json in_json(double value) { return std::isinf(value) ? json("inf") : json(value); }
-
 struct Figures {
   double crossload_output = 0, crossload_hidden = 0, conversion_output = 0, conversion_hidden = 0, padded = 0;
 
@@ -161,10 +160,10 @@ struct Figures {
   }
   double max() const { return std::max({crossload_output, crossload_hidden, conversion_output, conversion_hidden}); }
   json to_json() const {
-    return {{"crossload_output", in_json(crossload_output)},
-            {"crossload_hidden", in_json(crossload_hidden)},
-            {"conversion_output", in_json(conversion_output)},
-            {"conversion_hidden", in_json(conversion_hidden)}};
+    return {{"crossload_output", json_number(crossload_output)},
+            {"crossload_hidden", json_number(crossload_hidden)},
+            {"conversion_output", json_number(conversion_output)},
+            {"conversion_hidden", json_number(conversion_hidden)}};
   }
 };
 
@@ -271,13 +270,13 @@ json upload(const PtToTfRequest& request, const fs::path& folder, const std::vec
   return answer;
 }
 
-json outputs_in_json(const Judgement& judgement, double limit) {
+json outputs_json_number(const Judgement& judgement, double limit) {
   json list = json::array();
   for (const JudgedOutput& output : judgement.outputs) {
     list.push_back({{"name", output.name},
-                    {"crossload_error", in_json(output.crossload)},
-                    {"conversion_error", in_json(output.conversion)},
-                    {"padded_error", in_json(output.padded)},
+                    {"crossload_error", json_number(output.crossload)},
+                    {"conversion_error", json_number(output.conversion)},
+                    {"padded_error", json_number(output.padded)},
                     {"hidden", output.is_hidden()},
                     {"within_noise", std::max(output.crossload, output.conversion) > limit}});
   }
@@ -372,10 +371,10 @@ json pt_to_tf(const PtToTfRequest& request, const PythonEnvironment& environment
                  {"judge", judgement.judge},
                  {"verdict", figures.max() > request.max_error ? "within-noise" : "verified"},
                  {"limit", request.max_error},
-                 {"max_error", in_json(figures.max())},
+                 {"max_error", json_number(figures.max())},
                  {"figures", figures.to_json()},
-                 {"padded_error", in_json(figures.padded)},
-                 {"outputs", outputs_in_json(judgement, request.max_error)},
+                 {"padded_error", json_number(figures.padded)},
+                 {"outputs", outputs_json_number(judgement, request.max_error)},
                  {"weights", weights},
                  {"local_dir", (keeps ? made : local_dir).string()},
                  {"files", files},

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
-#include <limits>
 #include <optional>
 
 #include "app/verify.h"
 #include "app/weights.h"
 #include "base/error.h"
 #include "base/float_cast.h"
+#include "base/json_number.h"
 #include "base/scratch_folder.h"
 #include "checkpoint/checkpoint.h"
 
@@ -18,12 +18,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 namespace {
-
-// Python writes null for an infinite difference.
-double figure(const json& row, const char* key) {
-  const auto& value = row.at(key);
-  return value.is_number() ? value.get<double>() : std::numeric_limits<double>::infinity();
-}
 
 class TfClassJudge : public TfJudge {
  public:
@@ -41,8 +35,8 @@ class TfClassJudge : public TfJudge {
     judgement.class_name = answer.at("class");
     judgement.tf_class = answer.at("tf_class");
     for (const json& row : answer.at("rows")) {
-      judgement.outputs.push_back({row.at("name"), figure(row, "crossload"), figure(row, "conversion"),
-                                   figure(row, "padded"), row.at("excused").get<bool>()});
+      judgement.outputs.push_back({row.at("name"), number_in(row.at("crossload")), number_in(row.at("conversion")),
+                                   number_in(row.at("padded")), row.at("excused").get<bool>()});
     }
     judgement.unused = answer.at("unused").get<std::vector<std::string>>();
     judgement.missing = answer.at("missing").get<std::vector<std::string>>();

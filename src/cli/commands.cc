@@ -31,9 +31,17 @@ std::unique_ptr<app::PythonSide> start_worker(const PythonEnvironment& environme
   return std::make_unique<WorkerProcess>(environment);
 }
 
-int finish(const report::Report& report, const Options& o) {
+template <typename Json>
+void print_json(const Json& document) {
+  std::cout << document.dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
+}
+
+// Prints the report, with `ported`, what `port` says of the Keras source beside it, where there is one.
+int finish(const report::Report& report, const Options& o, const json& ported = nullptr) {
   if (o.as_json) {
-    std::cout << report::to_json(report).dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
+    auto whole = report::to_json(report);
+    if (!ported.is_null()) whole["keras"] = ported;
+    print_json(whole);
   } else {
     const std::string text =
         report::to_terminal(report, {wants_color(STDOUT_FILENO), terminal_width(STDOUT_FILENO), o.verbose});
@@ -60,10 +68,23 @@ int run_convert(Options& o) {
   WorkerProcess python(environment);
   ProgressLine line(ProgressLine::style_for(o.quiet));
   const report::Report report = app::convert(o.request, environment, python, line.reporter());
+  json ported;
+  if (std::ranges::find(o.formats, "keras") != o.formats.end()) {
+    app::PortRequest request;
+    request.model = o.request.model.model;
+    request.model_class = o.request.model.model_class;
+    request.folder = o.request.out / "keras";
+    request.home = "keras";
+    request.force = o.request.force;
+    request.no_verify = o.no_verify;
+    ported = app::port_model(request, environment, start_worker, line.reporter());
+  }
   line.clear();
-  const int code = finish(report, o);
+  const int code = finish(report, o, ported);
   if (!o.as_json && !o.quiet) std::cout << o.request.out.string() << "/report.html\n";
-  return code;
+  if (ported.is_null()) return code;
+  if (!o.as_json) std::cout << port_text(ported, wants_color(STDOUT_FILENO), o.verbose);
+  return ported.at("verdict") == "mismatch" ? 1 : code;
 }
 
 void tell_files(const Options& o) {
@@ -123,7 +144,7 @@ int run_check(Options& o) {
   const json found = check_model(o.request.model, environment, python, line.reporter());
   line.clear();
   if (o.as_json) {
-    std::cout << found.dump(2) << std::endl;
+    print_json(found);
     return 0;
   }
   std::cout << check_text(found);
@@ -136,7 +157,7 @@ int run_push(Options& o) {
   const json pushed = app::push(o.push, python, line.reporter());
   line.clear();
   if (o.as_json) {
-    std::cout << pushed.dump(2) << std::endl;
+    print_json(pushed);
   } else {
     std::cout << push_text(pushed, wants_color(STDOUT_FILENO));
     if (o.verbose || o.push.offline) std::cout << '\n' << pushed.value("description", "") << '\n';
@@ -161,7 +182,7 @@ int run_weights(Options& o) {
   });
   line.clear();
   if (o.as_json) {
-    std::cout << to_json(result).dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
+    print_json(to_json(result));
   } else {
     std::cout << to_text(result, o.verbose);
   }
@@ -180,7 +201,7 @@ int run_pt_to_tf(Options& o) {
   const json result = app::pt_to_tf(o.pt_to_tf, environment, judge, python, start_worker, line.reporter());
   line.clear();
   if (o.as_json) {
-    std::cout << result.dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
+    print_json(result);
   } else {
     std::cout << pt_to_tf_text(result, wants_color(STDOUT_FILENO), o.verbose);
   }
@@ -192,7 +213,7 @@ int run_port(Options& o) {
   const json result = app::port_model(o.port, find_python(o.python), start_worker, line.reporter());
   line.clear();
   if (o.as_json) {
-    std::cout << result.dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
+    print_json(result);
   } else {
     std::cout << port_text(result, wants_color(STDOUT_FILENO), o.verbose);
   }
@@ -205,7 +226,7 @@ int run_ops(Options& o) {
     json list = json::array();
     for (const auto* entry : entries)
       list.push_back({{"op", entry->schema.target}, {"family", entry->family}, {"schema", entry->schema.text}});
-    std::cout << json{{"ops", list}}.dump(2) << std::endl;
+    print_json(json{{"ops", list}});
     return 0;
   }
   for (const auto* entry : entries) std::cout << fmt::format("{:<14} {}\n", entry->family, entry->schema.text);

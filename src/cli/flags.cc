@@ -76,7 +76,7 @@ void add_port_flags(CLI::App& command, app::PortRequest& p) {
   command.add_option("MODEL", p.model, "a model folder: config.json, and weights to compare with where it has them")
       ->required();
   command.add_option("DIR", p.folder, "where modeling_tf_<model_type>.py goes")->required();
-  command.add_option("--for", p.home, "home of the source: transformers")
+  command.add_option("--for", p.home, "home of the source: transformers, or keras (Keras 3, without Transformers)")
       ->check(CLI::IsMember({"transformers", "keras"}))
       ->capture_default_str();
   command.add_option("--class", p.model_class, "class that must be among those written; default: whichever have rules");
@@ -129,9 +129,11 @@ std::vector<Command> add_commands(CLI::App& app, Options& o) {
   convert_command->add_option("OUT", o.request.out, "the folder to make")->required();
   add_sample_flags(*convert_command, o);
   add_trace_flags(*convert_command, o);
-  convert_command->add_option("--formats", o.formats, "what to write, separated by commas: savedmodel")
+  convert_command
+      ->add_option("--formats", o.formats,
+                   "what to write, separated by commas: savedmodel, keras (its source as well, as `port --for keras`)")
       ->delimiter(',')
-      ->check(CLI::IsMember({"savedmodel"}));
+      ->check(CLI::IsMember({"savedmodel", "keras"}));
   convert_command->add_flag("--no-verify", o.no_verify, "skip the comparison");
   convert_command->add_flag("--force", o.request.force, "replace an OUT that holds something else");
   convert_command->add_flag("--frozen", o.request.frozen, "weights as constants of the graph");

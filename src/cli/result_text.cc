@@ -137,8 +137,9 @@ std::string port_text(const json& result, bool color, bool verbose) {
     for (const json& one : result.at(key)) text += fmt::format("  {:<9}{}\n", key, plain_text(one.get<std::string>()));
   }
   for (const json& head : result.at("heads")) {
-    text += fmt::format("  {:<9}{}, {:.3e}\n", text_of(head, "verdict"), text_of(head, "class"),
-                        head.at("max_error").get<double>());
+    const std::string error =
+        head.at("max_error").is_number() ? fmt::format(", {:.3e}", head.at("max_error").get<double>()) : "";
+    text += fmt::format("  {:<9} {}{}\n", text_of(head, "verdict"), text_of(head, "class"), error);
   }
   const double limit = result.at("limit").get<double>();
   for (const json& row : result.at("rows")) {

@@ -31,6 +31,10 @@ class Driver {
     lower_nodes();
     failures_.throw_all();
     for (const auto& output : program_.outputs) add_output(output);
+    if (builder_.graph().outputs.empty()) {
+      fail(ErrorKind::kUnsupported, "lower: the model returns no tensor, of {} outputs; return at least one",
+           program_.outputs.size());
+    }
     return std::move(builder_.graph());
   }
 

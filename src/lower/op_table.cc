@@ -204,8 +204,10 @@ bool Call::is_float_scalar(std::string_view name) const {
 
 Expr Call::scalar(std::string_view name, DType dtype) const {
   if (const auto* value = std::get_if<program::Complex>(&argument(name))) {
-    (void)value;
-    unsupported(fmt::format("argument `{}` is a complex number", name));
+    if (!is_complex(dtype)) unsupported(fmt::format("argument `{}` is a complex number", name));
+    const DType part = dtype == DType::kComplex128 ? DType::kFloat64 : DType::kFloat32;
+    return builder_.tf("Complex", {builder_.scalar(part, value->real), builder_.scalar(part, value->imag)},
+                       {{"Tout", dtype}});
   }
   return builder_.size(sym(name), dtype);
 }

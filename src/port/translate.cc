@@ -32,7 +32,10 @@ bool is_torch_origin(const std::string& module) {
 }
 
 Translator::Translator(const json& source, const std::set<std::string>& heads)
-    : source_(source), module_(node_from_json(source.at("tree"))), file_(source.at("file").get<std::string>()) {
+    : source_(source),
+      module_(node_from_json(source.at("tree"))),
+      file_(source.at("file").get<std::string>()),
+      is_for_keras_(source.value("home", "transformers") == "keras") {
   fold_module(module_);
   read_imports();
   // `LayerNorm` of `from torch.nn import LayerNorm` is `nn.LayerNorm`, as most files have it.
@@ -217,8 +220,25 @@ void Translator::module_statement(const Node& s, std::vector<Node>& body) {
     }
     Node kept = s;
     rename_texts(kept);
+    if (is_for_keras_) {
+      for_each(kept, [](Node& n) {
+        if (n.is("Call") && dotted(n[0]) == "logging.get_logger") n[0] = name("RepeatlessLogger");
+      });
+    }
     body.push_back(kept);
   }
+}
+
+bool Translator::is_of_transformers(const Node& decorator) const {
+  const std::string dots = dotted(decorator.is("Call") ? decorator[0] : decorator);
+  const auto found = imports_.find(dots.substr(0, dots.find('.')));
+  return found != imports_.end() && found->second.first.starts_with("transformers.");
+}
+
+Node Translator::kept_decorators(const Node& decorators) const {
+  Node kept = decorators;
+  if (is_for_keras_) std::erase_if(kept.children, [&](const Node& d) { return is_of_transformers(d); });
+  return kept;
 }
 
 void Translator::drop_comments(std::vector<Node>& body) {

@@ -47,7 +47,7 @@ void Translator::pretrained_class(const Node& s, std::vector<Node>& body) {
       made[2].children.push_back(member);
     }
   }
-  if (source_.value("has_two_sizes", false)) {
+  if (source_.value("has_two_sizes", false) && !is_for_keras_) {
     made[2].children.push_back(make("Source",
                                     R"(@property
 def input_signature(self):
@@ -78,15 +78,17 @@ def dummy_inputs(self):
 
 Node Translator::layer_class(const Node& s, const std::string& tf_class, const ClassFacts& facts) {
   std::vector<Node> bases;
-  if (!facts.base.empty() && !facts.is_model)
+  if (!facts.base.empty() && !facts.is_model) {
     bases.push_back(name("TF" + facts.base));
-  else if (!facts.leaf.empty())
+  } else if (!facts.leaf.empty()) {
+    if (is_for_keras_) bases.push_back(name("CalledByPosition"));
     bases.push_back(keras_class(facts.leaf));
-  else if (facts.is_module)
-    bases.push_back(name("keras.layers.Layer"));
+  } else if (facts.is_module) {
+    bases.push_back(name(is_for_keras_ ? "Layer" : "keras.layers.Layer"));
+  }
   Node made = make("Class", tf_class, {make("Decorators"), make("Bases", "", bases), make("Block")});
   if (!facts.is_module) {
-    for (const Node& d : s[0].children) made[0].children.push_back(d);
+    made[0] = kept_decorators(s[0]);
     if (facts.is_function) {
       notes_.push_back(
           fmt::format("{}:{}: the gradient of {} is that of what it computes, not its own", file_, s.line, s.text));
@@ -144,8 +146,8 @@ Node Translator::main_layer_class(const Node& s) {
   is_main_layer_ = true;
   Node made = layer_class(s, main_layer(), *facts_->find(s.text));
   is_main_layer_ = false;
-  made[0].children = {name("keras_serializable")};
-  made[1].children = {name("keras.layers.Layer")};
+  if (!is_for_keras_) made[0].children = {name("keras_serializable")};
+  made[1].children = {name(is_for_keras_ ? "Layer" : "keras.layers.Layer")};
   std::vector<Node>& members = made[2].children;
   // The public class has the text.
   if (!members.empty() && members[0].is("Expr") && members[0][0].is("Str")) {
@@ -175,8 +177,8 @@ Node Translator::main_layer_class(const Node& s) {
 
 Node Translator::base_model(const Node& s) {
   const std::string prefix = source_.at("prefix").get<std::string>();
-  Node made =
-      make("Class", "TF" + base_, {s[0], make("Bases", "", {name("TF" + facts_->find(base_)->base)}), make("Block")});
+  Node made = make("Class", "TF" + base_,
+                   {kept_decorators(s[0]), make("Bases", "", {name("TF" + facts_->find(base_)->base)}), make("Block")});
   rename_texts(made);
   std::vector<Node>& members = made[2].children;
   if (base_text_.is("Expr")) members.push_back(base_text_);
@@ -206,15 +208,11 @@ Node Translator::base_model(const Node& s) {
   forward[3] = outer;
   forward[0].children.insert(forward[0].children.begin(), name("unpack_inputs"));
   members.push_back(forward);
-  members.push_back(make(
-      "Def", "build",
-      {make("Decorators"), parse_parameters({"input_shape"}), make("Empty"),
-       make("Block", "",
-            {make("Source",
-                  fmt::format(
-                      "if self.built:\n    return\nself.built = True\nif getattr(self, \"{0}\", None) is not None:\n"
-                      "    with tf.name_scope(self.{0}.name):\n        self.{0}.build(None)",
-                      prefix))})}));
+  members.push_back(
+      make("Def", "build",
+           {make("Decorators"), parse_parameters({"input_shape"}), make("Empty"),
+            make("Block", "",
+                 {make("Source", "if self.built:\n    return\nself.built = True\n" + build_of({prefix, "None"}))})}));
   return made;
 }
 
@@ -222,7 +220,7 @@ Node Translator::head_class(const Node& s, const Head& head) {
   is_head_ = true;
   Node made = layer_class(s, "TF" + s.text, *facts_->find(s.text));
   is_head_ = false;
-  made[0] = s[0];
+  made[0] = kept_decorators(s[0]);
   rename_texts(made[0]);
   made[1].children = {name("TF" + facts_->find(s.text)->base)};
   std::vector<Node>& members = made[2].children;
@@ -240,7 +238,7 @@ Node Translator::head_class(const Node& s, const Head& head) {
     }
   }
   for (const std::string& pattern : head.tied) unexpected_.insert(pattern);
-  if (head.generates) {
+  if (head.generates && !is_for_keras_) {
     if (!members.empty() && members.back().is("Def", "build")) {
       members.insert(members.end() - 1, prepare_inputs(head));
     } else {
@@ -298,6 +296,26 @@ Node Translator::parse_parameters(const std::vector<std::string>& names) {
   return parameters;
 }
 
+std::string Translator::build_of(const Built& built) const {
+  std::string condition = fmt::format("getattr(self, \"{}\", None) is not None", built.attribute);
+  if (given_.contains(built.attribute)) condition += fmt::format(" and not self.{}.built", built.attribute);
+  std::string text = "if " + condition + ":\n", layer = "self." + built.attribute, indent = "    ";
+  const auto each = [&](const char* item, const std::string& index = "") {
+    text += index.empty() ? fmt::format("{}for {} in {}:\n", indent, item, layer)
+                          : fmt::format("{}for {}, {} in enumerate({}):\n", indent, index, item, layer);
+    layer = item;
+    indent += "    ";
+  };
+  if (built.is_list && nested_lists_.contains(class_ + "." + built.attribute)) each("layers");
+  if (built.is_list) each("layer", built.index);
+  // Keras 2 names variables by the scope at hand, Keras 3 by the layer that they are in.
+  if (!is_for_keras_) {
+    text += fmt::format("{}with tf.name_scope({}.name):\n", indent, layer);
+    indent += "    ";
+  }
+  return text + fmt::format("{}{}.build({})\n", indent, layer, built.shape);
+}
+
 Node Translator::build_method(bool has_base) {
   std::string text;
   for (const Weight& weight : weights_) {
@@ -311,28 +329,7 @@ Node Translator::build_method(bool has_base) {
     if (!weight.guard.kind.empty()) made_here = make("If", "", {weight.guard, make("Block", "", {made_here})});
     text += print_module(make("Block", "", {made_here}));
   }
-  for (const Built& built : built_) {
-    if (built.is_list && nested_lists_.contains(class_ + "." + built.attribute)) {
-      text += fmt::format(
-          "if getattr(self, \"{0}\", None) is not None:\n    for layers in self.{0}:\n        for layer in layers:\n"
-          "            with tf.name_scope(layer.name):\n                layer.build({1})\n",
-          built.attribute, built.shape);
-    } else if (built.is_list) {
-      const std::string items = "self." + built.attribute;
-      const std::string loop =
-          built.index.empty() ? "layer in " + items : fmt::format("{}, layer in enumerate({})", built.index, items);
-      text += fmt::format(
-          "if getattr(self, \"{0}\", None) is not None:\n    for {2}:\n"
-          "        with tf.name_scope(layer.name):\n            layer.build({1})\n",
-          built.attribute, built.shape, loop);
-    } else {
-      text += fmt::format(
-          "if getattr(self, \"{0}\", None) is not None{2}:\n    with tf.name_scope(self.{0}.name):\n"
-          "        self.{0}.build({1})\n",
-          built.attribute, built.shape,
-          given_.contains(built.attribute) ? fmt::format(" and not self.{}.built", built.attribute) : "");
-    }
-  }
+  for (const Built& built : built_) text += build_of(built);
   const std::string head = has_base ? "if self.built:\n    return\nsuper().build(input_shape)\n"
                                     : "if self.built:\n    return\nself.built = True\n";
   text = head + text;

@@ -59,7 +59,7 @@ Node Translator::function(const Node& given, const std::string& key) {
   made[0].children.clear();
   for (const Node& d : s[0].children) {
     const std::string decorator = d.is("Call") ? dotted(d[0]) : dotted(d);
-    if (decorator.starts_with("torch.")) continue;
+    if (decorator.starts_with("torch.") || (is_for_keras_ && is_of_transformers(d))) continue;
     Node kept = d;
     rename_texts(kept);
     for_each(kept, [&](Node& n) {

@@ -20,7 +20,7 @@ struct Built {
   std::string attribute;
   std::string shape;  // `None`, `[None, None, self.config.hidden_size]`
   bool is_list = false;
-  std::string index;  // what the shape of an item calls its place in the list
+  std::string index = {};  // what the shape of an item calls its place in the list
 };
 
 struct Weight {
@@ -68,6 +68,9 @@ class Translator {
   // Class names in comments and texts.
   std::string text_with_tf_names(const std::string& text) const;
   Node comment(const Node& s) const;
+  // Whether a decorator, or what it calls, comes from Transformers; a file that stands alone has none.
+  bool is_of_transformers(const Node& decorator) const;
+  Node kept_decorators(const Node& decorators) const;
   void rename_texts(Node& tree) const;
 
   // translate_class.cc
@@ -83,6 +86,7 @@ class Translator {
   static Node prepare_inputs(const Head& head);
   static Node parse_parameters(const std::vector<std::string>& names);
   Node build_method(bool has_base);
+  std::string build_of(const Built& built) const;
 
   // translate_function.cc
   Node function(const Node& s, const std::string& key);
@@ -194,6 +198,8 @@ class Translator {
   static bool has_word(const std::string& text, std::string_view word);
   // Constants that nothing uses any more.
   void drop_unused(std::vector<Node>& body);
+  // What the file may bring along, as its source gives it and then by our own table; names are unique.
+  std::vector<std::pair<std::string, Node>> brought_along() const;
   std::vector<Node> import_statements(const std::string& source) const;
   // ruff's order: CONSTANTS, Classes, functions.
   static std::pair<int, std::string> sort_key(const std::string& text);
@@ -205,6 +211,7 @@ class Translator {
   std::unique_ptr<Facts> facts_;
   std::map<std::string, std::pair<std::string, std::string>> imports_;  // name here: module, name there
   bool has_initializer_range_ = false;
+  bool is_for_keras_ = false;  // the file stands alone on Keras 3, and brings along what Transformers 4 has
   std::map<std::string, Head> heads_;
   std::set<std::string> output_layers_;  // `Class.attribute` of layers that may be tied to the input embeddings
   std::set<std::string> shared_biases_;  // `Class.attribute` of layers whose bias is `self.bias` of their owner

@@ -39,33 +39,42 @@ std::string without_prose(const std::string& text) {
 
 void Translator::finish(std::vector<Node>& body) {
   if (!unexpected_.empty()) {
-    std::string list;
-    for (const std::string& one : unexpected_) list += (list.empty() ? "" : ", ") + ("r\"" + one + "\"");
-    body[pretrained_index_][2].children.push_back(make(
-        "Source",
-        "# buffers that PyTorch saves and this file computes\n_keys_to_ignore_on_load_unexpected = [" + list + "]"));
+    Node list = make("List");
+    for (const std::string& one : unexpected_) list.children.push_back(make("Str", "r\"" + one + "\""));
+    std::vector<Node>& members = body[pretrained_index_][2].children;
+    members.push_back(make("Comment", "# buffers that PyTorch saves and this file computes"));
+    members.push_back(make("Assign", "", {name("_keys_to_ignore_on_load_unexpected"), list}));
   }
   std::vector<Node> outputs;
   for (const std::string& one : missing_outputs_) outputs.push_back(output_class(one));
   body.insert(body.begin() + first_class(body), outputs.begin(), outputs.end());
   drop_unused(body);
   // With what the helpers use themselves.
+  const std::vector<std::pair<std::string, Node>> offered = brought_along();
   std::string uses = without_prose(print_module(make("Block", "", body)));
-  std::set<std::string_view> used;
+  std::set<std::string> used;
   for (bool has_changed = true; has_changed;) {
     has_changed = false;
-    for (const Helper& helper : helpers()) {
-      if (!has_word(uses, helper.name) || !used.insert(helper.name).second) continue;
-      uses += without_prose(std::string(helper.source));
+    for (const auto& [word, definition] : offered) {
+      if (!has_word(uses, word) || !used.insert(word).second) continue;
+      uses += without_prose(print_module(make("Block", "", {definition})));
       has_changed = true;
     }
   }
-  // Helpers come after the constants, before the first class.
+  // Helpers come after the constants, before the first class; in a file that stands alone constants may need them.
   std::vector<Node> brought;
-  for (const Helper& helper : helpers()) {
-    if (used.contains(helper.name)) brought.push_back(make("Source", std::string(helper.source)));
+  for (const auto& [word, definition] : offered) {
+    if (used.contains(word)) brought.push_back(definition);
   }
-  body.insert(body.begin() + first_class(body), brought.begin(), brought.end());
+  const auto place_of_brought = [&] {
+    if (!is_for_keras_) return first_class(body);
+    size_t first = 0;
+    while (first < body.size() && !body[first].is("Assign") && !body[first].is("Class") && !body[first].is("Def"))
+      ++first;
+    while (first > 0 && (body[first - 1].is("Comment") || body[first - 1].is("Space"))) --first;
+    return static_cast<long>(first);
+  };
+  body.insert(body.begin() + place_of_brought(), brought.begin(), brought.end());
   std::vector<Node> imports = import_statements(print_module(make("Block", "", body)));
   // After the licence and the file's own text.
   size_t place = 0;
@@ -73,6 +82,22 @@ void Translator::finish(std::vector<Node>& body) {
          (body[place].is("Comment") || body[place].is("Space") || (body[place].is("Expr") && body[place][0].is("Str"))))
     ++place;
   body.insert(body.begin() + static_cast<long>(place), imports.begin(), imports.end());
+}
+
+std::vector<std::pair<std::string, Node>> Translator::brought_along() const {
+  std::vector<std::pair<std::string, Node>> all;
+  std::set<std::string> names;
+  if (is_for_keras_) {
+    for (const nlohmann::json& given : source_.at("support")) {
+      all.emplace_back(given.at("name").get<std::string>(), node_from_json(given.at("tree")));
+      names.insert(all.back().first);
+    }
+  }
+  for (const Helper& helper : helpers()) {
+    const std::string word(helper.name);
+    if (names.insert(word).second) all.emplace_back(word, make("Source", std::string(helper.source)));
+  }
+  return all;
 }
 
 long Translator::first_class(const std::vector<Node>& body) {
@@ -130,21 +155,24 @@ std::vector<Node> Translator::import_statements(const std::string& source) const
   std::set<std::string> plain;
   for (const auto& [as, origin] : imports_) {
     if (!has_word(text, as) || is_torch_origin(origin.first)) continue;
+    if (is_for_keras_ && origin.first.starts_with("transformers.")) continue;
     const bool is_renamed = origin.first != as && !origin.first.starts_with(as + ".");
     if (origin.second.empty())
       plain.insert(is_renamed ? origin.first + " as " + as : origin.first);
     else
       from[origin.first].insert(origin.second == as ? as : origin.second + " as " + as);
   }
-  for (const auto& [word, module] : import_rules()) {
-    if (has_word(text, word)) from[module].insert(word);
+  if (!is_for_keras_) {
+    for (const auto& [word, module] : import_rules()) {
+      if (has_word(text, word)) from[module].insert(word);
+    }
+    for (const auto& [output, facts] : source_.at("tf_outputs").items()) {
+      if (facts.at("exists").get<bool>() && has_word(text, "TF" + output))
+        from["transformers.modeling_tf_outputs"].insert("TF" + output);
+    }
   }
-  for (const auto& [output, facts] : source_.at("tf_outputs").items()) {
-    if (facts.at("exists").get<bool>() && has_word(text, "TF" + output))
-      from["transformers.modeling_tf_outputs"].insert("TF" + output);
-  }
-  for (const char* module : {"inspect", "math", "random"}) {
-    if (has_word(text, module)) plain.insert(module);
+  for (const char* module : {"dataclasses", "functools", "inspect", "json", "logging", "math", "os", "random", "re"}) {
+    if (has_word(text, module) && !(imports_.contains(module) && !is_for_keras_)) plain.insert(module);
   }
   std::vector<Node> made;
   const auto add_plain = [&](const std::string& one) {
@@ -160,7 +188,7 @@ std::vector<Node> Translator::import_statements(const std::string& source) const
   const auto is_standard = [](const std::string& module) {
     static const std::set<std::string> kModules = {"math",        "os",        "warnings", "dataclasses",     "typing",
                                                    "collections", "functools", "copy",     "collections.abc", "random",
-                                                   "inspect",     "itertools"};
+                                                   "inspect",     "itertools", "json",     "logging",         "re"};
     return kModules.contains(module);
   };
   for (const std::string& one : plain) {
@@ -170,6 +198,7 @@ std::vector<Node> Translator::import_statements(const std::string& source) const
     if (is_standard(module)) add_from(module);
   }
   if (!made.empty()) made.push_back(make("Space"));
+  if (is_for_keras_) add_plain("keras");
   if (has_word(text, "np")) add_plain("numpy as np");
   add_plain("tensorflow as tf");
   for (const auto& [module, names] : from) {

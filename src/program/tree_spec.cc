@@ -4,6 +4,8 @@
 // "tensor", "i": n} stands for child n.
 #include "program/tree_spec.h"
 
+#include <set>
+
 #include "base/error.h"
 #include "program/json.h"
 
@@ -138,6 +140,18 @@ class Namer {
   const std::string& where_;
 };
 
+// Different paths can read alike, such as the keys "1" and 1: a later one gets `_2`, `_3`, …
+std::vector<std::string> distinct(std::vector<std::string> names) {
+  std::set<std::string> taken(names.begin(), names.end()), seen;
+  for (std::string& name : names) {
+    if (seen.insert(name).second) continue;
+    std::string other = name;
+    for (int n = 2; !taken.insert(other).second; ++n) other = fmt::format("{}_{}", name, n);
+    seen.insert(name = other);
+  }
+  return names;
+}
+
 Json root_of(const JsonDocument& document) {
   std::vector<Json> parts;
   document.root().each([&](Json part) { parts.push_back(part); });
@@ -170,7 +184,7 @@ std::vector<std::string> input_names(std::string_view spec, const std::vector<st
   }
   std::vector<std::string> names;
   for (std::size_t i = 0; i < children.size(); ++i) namer.walk(children[i], arguments[i], names);
-  return names;
+  return distinct(std::move(names));
 }
 
 std::vector<std::string> output_names(std::string_view spec, const NamedTuples& namedtuples, const std::string& where) {
@@ -181,7 +195,7 @@ std::vector<std::string> output_names(std::string_view spec, const NamedTuples& 
   const auto children = Namer::children_of(root);
   std::vector<std::string> names;
   namer.walk(root, namer.steps_of(root, children.size()).are_names ? "" : "output", names);
-  return names;
+  return distinct(std::move(names));
 }
 
 }  // namespace crossload::program

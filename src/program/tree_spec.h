@@ -9,6 +9,9 @@
 
 namespace crossload::program {
 
+// All names of a program are different: of leaves whose names would be equal, as with the keys "1" and 1, the first
+// keeps it, later ones are `1_2`, `1_3`, …
+
 /// Field names of namedtuple types, by the type's name.
 using NamedTuples = std::map<std::string, std::vector<std::string>, std::less<>>;
 

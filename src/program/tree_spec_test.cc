@@ -47,6 +47,9 @@ TEST_CASE("names of outputs") {
                      kLeaf + ", " + node("builtins.tuple", "null", leaves(3)))) ==
         Names{"last_hidden_state", "hidden_states.0", "hidden_states.1", "hidden_states.2"});
   CHECK(outputs(node("builtins.dict", R"(["a", 3, true])", leaves(3))) == Names{"a", "3", "true"});
+  CHECK(outputs(node("builtins.dict", R"(["1", 1, "1_2", 1])", leaves(4))) == Names{"1", "1_3", "1_2", "1_4"});
+  CHECK(outputs(node("builtins.dict", R"(["a.b", "a"])", kLeaf + ", " + node("builtins.dict", R"(["b"])", kLeaf))) ==
+        Names{"a.b", "a.b_2"});
   CHECK(outputs(node("my.Data", R"([["x", "y"], ["z"]])", leaves(2))) == Names{"x", "y"});
   CHECK(outputs(node("collections.namedtuple", "t.Pair", leaves(2))) == Names{"a", "b"});
   CHECK(outputs(node("collections.defaultdict", R"({"default_factory_name": "list", "dict_context": ["k"]})",

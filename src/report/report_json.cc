@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
-#include <cmath>
 #include <string>
 
+#include "base/json_number.h"
 #include "report/report.h"
 #include "report/shapes_tried.h"
 
@@ -11,11 +11,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json number(double value) {
-  if (std::isnan(value)) return nullptr;
-  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
-  return value;
-}
+Json number(double value) { return json_number(value); }
 
 /// The shortest decimal number that is this float.
 double short_number(float value) { return std::stod(fmt::format("{}", value)); }

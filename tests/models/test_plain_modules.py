@@ -1,6 +1,9 @@
 """One's own torch.nn.Modules, in memory and as `.pt2` files."""
 
 import collections
+import dataclasses
+import subprocess
+import sys
 
 import crossload
 import numpy
@@ -180,6 +183,13 @@ class Contained(nn.Module):
         return self.container(x)
 
 
+@dataclasses.dataclass
+class Found:
+    boxes: torch.Tensor
+    scores: torch.Tensor | None = None
+    masks: torch.Tensor | None = None
+
+
 def in_defaultdict(x):
     found = collections.defaultdict(list)
     found["boxes"], found["scores"] = x * 2, x.sum(-1)
@@ -192,18 +202,50 @@ def in_defaultdict(x):
         (in_defaultdict, ["boxes", "scores"]),
         (lambda x: Pair(x * 2, x.sum(-1)), ["first", "second"]),
         (lambda x: torch.max(x, -1), ["values", "indices"]),
+        (lambda x: Found(x * 2, masks=x > 0), ["boxes", "masks"]),
+        (lambda x: {"1": x * 2, 1: x.sum(-1)}, ["1", "1_2"]),
     ],
-    ids=["defaultdict", "namedtuple", "return_types"],
+    ids=["defaultdict", "namedtuple", "return_types", "dataclass", "keys that read alike"],
 )
 def test_outputs_in_a_container_have_its_names(container, names, tmp_path):
     module, x = Contained(container), torch.randn(3, 5, generator=torch.Generator().manual_seed(1))
     conversion = crossload.convert(module, tmp_path / "out", (torch.randn(2, 4),), verify=False)
     wanted = container(x)
+    if isinstance(wanted, Found):
+        wanted = (wanted.boxes, wanted.masks)
     wanted = list(wanted.values()) if isinstance(wanted, dict) else list(wanted)
     got = conversion.run(x=x)
     assert sorted(got) == sorted(names)
     for name, value in zip(names, wanted, strict=True):
         numpy.testing.assert_allclose(got[name], value.numpy(), rtol=0, atol=LIMIT)
+
+
+def test_a_dataclass_in_an_archive(tmp_path):
+    """Whoever reads the archive later does not know the class."""
+    torch.export.register_dataclass(Found, serialized_type_name="elsewhere.Boxes")
+    module, x = Contained(lambda x: Found(x * 2, masks=x > 0)), torch.randn(2, 4)
+    torch.export.save(torch.export.export(module, (x,)), tmp_path / "x.pt2")
+    done = subprocess.run(
+        [sys.executable, "-c", "import crossload, sys; c = crossload.convert(sys.argv[1], sys.argv[2]); print(c.report.verdict, "
+         "[o.name for o in c.report.outputs])", tmp_path / "x.pt2", tmp_path / "out"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout == "verified ['boxes', 'masks']\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("returns", "said"),
+    [
+        (lambda x: {x * 2}, "returns a `builtins.set`, which PyTorch's export does not take apart; return tensors in"),
+        (lambda x: None, "the model returns no tensor, of 1 outputs"),
+    ],
+    ids=["set", "none"],
+)
+def test_results_without_tensors(returns, said, tmp_path):
+    with pytest.raises(crossload.CrossloadError) as caught:
+        crossload.convert(Contained(returns), tmp_path / "out", (torch.randn(2, 4),), verify=False)
+    assert caught.value.kind == "unsupported" and said in caught.value.message
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])

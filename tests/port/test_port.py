@@ -133,7 +133,8 @@ def test_a_file_of_somebody_else_stays(port, model_folder, tmp_path):
     assert mine.read_text() == "mine\n"
 
 
-def test_what_is_not_there_yet_says_so(port, model_folder, tmp_path):
-    code, answer, _ = port(model_folder("bert"), tmp_path, "--for", "keras")
-    assert code == 3 and "not there yet" in answer["error"]["message"]
-    assert list(tmp_path.iterdir()) == []
+def test_a_file_that_stands_alone_is_registered_nowhere(port, model_folder, tmp_path):
+    for flags in (["--into", str(tmp_path / "checkout")], ["--weights-merged"]):
+        code, answer, _ = port(model_folder("bert"), tmp_path / "out", "--for", "keras", *flags)
+        assert code == 2 and flags[0] in answer["error"]["message"]
+    assert not (tmp_path / "out").exists()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -55,6 +56,41 @@ def test_trace_then_reference_in_one_worker(tiny, tmp_path):
     assert [e["event"] for e in finals(events)] == ["done", "done"]
     assert any(e["event"] == "progress" and e["stage"] == "trace" and e["text"] for e in events)
     assert finals(events)[1]["stages"] == "stages.safetensors"
+
+
+def test_what_pytorch_throws_is_told_with_its_place(monkeypatch):
+    import torch
+    from crossload import errors, worker
+
+    class Odd(torch.nn.Module):
+        def forward(self, x):
+            return x.view(7)
+
+    def answers(what):
+        monkeypatch.setitem(worker.HANDLERS, "versions", lambda *_: what())
+        worker.handle({"do": "versions"}, lambda *_: None, None)
+
+    with pytest.raises(errors.WorkerError) as caught:
+        answers(lambda: Odd()(torch.zeros(3)))
+    assert caught.value.kind == "unsupported"
+    assert re.match(
+        r"versions in Odd \(test_worker.py:\d+\): PyTorch fails on the model \(RuntimeError: shape", str(caught.value)
+    )
+    with pytest.raises(errors.WorkerError, match=r"^versions: PyTorch fails on the model"):
+        answers(lambda: torch.zeros(3) @ torch.zeros(4))
+    with pytest.raises(KeyError):  # no model ran: a defect
+        answers(lambda: {}["x"])
+
+
+def test_infinity_has_one_spelling(monkeypatch):
+    import io
+
+    from crossload import worker
+
+    monkeypatch.setitem(worker.HANDLERS, "versions", lambda *_: {"a": [float("inf"), -float("inf"), float("nan"), 0.5]})
+    told = io.StringIO()
+    worker._answer('{"do": "versions"}', told, None)
+    assert told.getvalue() == '{"event": "done", "a": ["inf", "-inf", null, 0.5]}\n'
 
 
 def test_signal_ends_it():

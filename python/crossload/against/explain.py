@@ -9,7 +9,7 @@ from ..errors import WorkerError, first_line, last_lines
 from ..model.flags import flags_set
 from ..program.signature import user_inputs
 from ..reference.counterfactuals.files import require_free, write_dump, write_script
-from ..reference.counterfactuals.request import MAKERS, evidence_of, finite
+from ..reference.counterfactuals.request import MAKERS, evidence_of
 from ..reference.counterfactuals.search import explain as search
 from ..reference.counterfactuals.stage import Stage
 from ..reference.interpret import Run, arguments, double_graph
@@ -40,8 +40,8 @@ def against_explain(request, progress, session):
             tries.append({**one, "nodes": nodes})
     confirmed = search(stage, tries, MAKERS) if stage.error > stage.floor else []
     return {
-        "confirmed": [{"cause": c, "evidence": e, "error": finite(error), "node": node} for c, e, error, node in confirmed],
-        "evidence": evidence_of(stage), "difference": finite(stage.error), "noise": stage.noise,
+        "confirmed": [{"cause": c, "evidence": e, "error": error, "node": node} for c, e, error, node in confirmed],
+        "evidence": evidence_of(stage), "difference": stage.error, "noise": stage.noise,
     }  # fmt: skip
 
 

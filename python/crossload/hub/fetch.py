@@ -43,7 +43,10 @@ def resolve(request, progress=lambda stage, text, fraction: None):
     except Exception as error:
         failure = hub.failure(error, name)
         if failure.kind == "environment" and "/" not in name:
-            failure.message += f"; a folder `{name}` is not here either"
+            why = failure.message.removeprefix(f"{name}: ").partition("; ")[0]
+            failure.message = (
+                f"{name}: no such folder, and the Hub cannot be asked for a model of that name: {why}; check the path"
+            )
         raise failure from error
 
 

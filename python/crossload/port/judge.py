@@ -13,6 +13,7 @@ import sys
 import tempfile
 
 from ..errors import WorkerError
+from ..json_numbers import with_json_numbers
 from .heads import configuration_changes, head_inputs, labels_for, task_of
 from .observe import SHRUNK, main_inputs
 
@@ -22,15 +23,19 @@ SHAPES = ((2, 7), (3, 11))
 
 def judge(request, progress):
     """Compare in a fresh process; returns `rows`, `missing`, `unexpected`, `versions`."""
+    return in_fresh_process("crossload.port.judge", request, progress, TF_USE_LEGACY_KERAS="1")
+
+
+def in_fresh_process(module, request, progress, **variables):
     progress("verify", "comparing with PyTorch in a fresh process", None)
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    environment = dict(os.environ, TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", TRANSFORMERS_VERBOSITY="error")
+    environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", TRANSFORMERS_VERBOSITY="error", **variables)
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package, environment.get("PYTHONPATH")]))
     for library in ("USE_TF", "USE_JAX", "USE_FLAX"):
         environment.pop(library, None)
     done = subprocess.run(
-        [sys.executable, "-m", "crossload.port.judge"], input=json.dumps(request), capture_output=True, text=True,
-        env=environment, check=False,
+        [sys.executable, "-m", module], input=json.dumps(request), capture_output=True, text=True, env=environment,
+        check=False,
     )  # fmt: skip
     answer = next((line for line in reversed(done.stdout.splitlines()) if line.startswith('{"rows"')), None)
     if answer is None:
@@ -52,17 +57,11 @@ def last_error(text):
 
 
 def compare(request):
-    import importlib.util
-
     import tensorflow as tf
     import torch
     import transformers
 
-    spec = importlib.util.spec_from_file_location("modeling_tf_ported", request["file"])
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-
+    module = imported(request["file"])
     limit = request.get("max_error") or 1e-5
     rows, missing, unexpected = [], [], []
     for name in request["classes"]:
@@ -83,6 +82,16 @@ def compare(request):
         rows += [{"class": name, **row} for row in found]
     versions = {"transformers": transformers.__version__, "tensorflow": tf.__version__, "torch": torch.__version__}
     return {"rows": rows, "missing": sorted(set(missing)), "unexpected": sorted(set(unexpected)), "versions": versions}
+
+
+def imported(path):
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("modeling_tf_ported", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def compare_class(module, name, request, limit, missing, unexpected):
@@ -141,6 +150,7 @@ def subjects(request, pt_class, is_base):
         for name, value in {**SHRUNK, **changes}.items():
             if getattr(tiny, name, None) is not None or (name in changes and hasattr(tiny, name)):
                 setattr(tiny, name, value)
+        fit_lists(tiny, config)
         tiny._attn_implementation = "eager"
         torch.manual_seed(0)
         model = pt_class(tiny).eval()
@@ -158,6 +168,16 @@ def subjects(request, pt_class, is_base):
             "the model",
             pt_class.from_pretrained(request["model"], attn_implementation="eager", local_files_only=True).eval(),
         )
+
+
+def fit_lists(config, before):
+    """Give lists with an entry a layer, such as `layer_types`, as many entries as the configuration has layers now."""
+    was, now = getattr(before, "num_hidden_layers", None), getattr(config, "num_hidden_layers", None)
+    if was == now or not was or not now:
+        return
+    for name, value in before.to_dict().items():
+        if "layer" in name and isinstance(value, list) and len(value) == was:
+            setattr(config, name, [value[i % was] for i in range(now)])
 
 
 def inputs_for(model, batch, length):
@@ -372,4 +392,4 @@ def distance(a, b, mask):
 
 
 if __name__ == "__main__":
-    print(json.dumps(compare(json.load(sys.stdin))), flush=True)
+    print(json.dumps(with_json_numbers(compare(json.load(sys.stdin)))), flush=True)

@@ -7,6 +7,7 @@ import os
 
 from ..errors import WorkerError, first_line
 from .heads import head_facts, head_names
+from .keras_home import support_of
 from .observe import Observation, run_head, run_probes
 from .source import Reader
 
@@ -59,6 +60,7 @@ def port_source(request, progress):
             heads.append(head_facts(name, model))
         else:
             left_out.append(f"{name}: no probe ran: {first_line(Exception(head_failures[0]))}")
+    outputs = tf_outputs(module)
     wanted = wanted_class(request, config, [base] + [head["name"] for head in heads], module)
     fill(tree, observed)
     return {
@@ -80,7 +82,9 @@ def port_source(request, progress):
         "probes": ran,
         "failed_probes": failures,
         "tied": list(getattr(cls, "_tied_weights_keys", None) or []),
-        "tf_outputs": tf_outputs(module),
+        "tf_outputs": outputs,
+        "home": request.get("home") or "transformers",
+        "support": support_of(config, outputs) if request.get("home") == "keras" else [],
         "lines": len(text.splitlines()),
         "version": transformers.__version__,
     }

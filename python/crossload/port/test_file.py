@@ -125,6 +125,87 @@ class TF{stem}ModelIntegrationTest(unittest.TestCase):
 '''
 
 
+KERAS_TEXT = '''"""{stem} on Keras 3: saved and loaded, as a graph, trained, and against PyTorch where that is installed."""
+
+import os
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import {module} as ported
+
+CLASSES = {classes}
+CONFIG = {config}
+
+
+def inputs_of(config):
+    generator = np.random.default_rng(0)
+{inputs}
+
+def model_of(name):
+    model_class = getattr(ported, name)
+    model = model_class(model_class.config_class(**CONFIG))
+    model.build()
+    return model
+
+
+def largest_difference(one, other):
+    return max(float(np.abs(np.asarray(one[name]) - np.asarray(other[name])).max()) for name in one)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_saved_and_loaded(name, tmp_path):
+    model = model_of(name)
+    inputs = inputs_of(model.config)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", custom_objects={{name: type(model)}})
+    assert largest_difference(model(inputs), loaded(inputs)) == 0
+    model.save_to_preset(tmp_path / "preset")
+    assert largest_difference(model(inputs), type(model).from_preset(tmp_path / "preset")(inputs)) == 0
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_as_a_graph(name):
+    model = model_of(name)
+    inputs = inputs_of(model.config)
+    assert largest_difference(model(inputs), tf.function(model)(inputs)) < 1e-5
+
+
+def test_training_makes_the_loss_smaller():
+    model = model_of(CLASSES[0])
+    inputs = inputs_of(model.config)
+    first = next(iter(model(inputs)))
+    wanted = np.zeros(model(inputs)[first].shape, "float32")
+    model.compile(optimizer=keras.optimizers.SGD(0.01), loss={{first: "mse"}})
+    losses = model.fit(inputs, {{first: wanted}}, epochs=5, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_weights_of_pytorch(name, tmp_path):
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    pt_class = getattr(transformers, name.removeprefix("TF"))
+    pt_config = pt_class.config_class(**CONFIG)
+    pt_config._attn_implementation = "eager"
+    torch.manual_seed(0)
+    pt_model = pt_class(pt_config).eval()
+    pt_model.save_pretrained(tmp_path)
+    model = getattr(ported, name).from_preset(tmp_path)
+    inputs = inputs_of(model.config)
+    with torch.no_grad():
+        expected = pt_model(**{{key: torch.tensor(value) for key, value in inputs.items()}})
+    found = model(inputs)
+    first = next(iter(found))
+    assert np.abs(expected[first].numpy() - np.asarray(found[first])).max() < 1e-5
+'''
+
+
 def port_test(request, progress):
     """The text for {model, base, classes, generating, weights_merged}."""
     import inspect
@@ -175,6 +256,22 @@ def port_test(request, progress):
     generating = ["TF" + name for name in request["generating"]]
     generative = f"({', '.join(generating)},) if is_tf_available() else ()" if generating else "()"
     module = inspect.getmodule(cls)
+    if request.get("home") == "keras":
+        if is_text:
+            made = 'generator.integers(3, config.vocab_size, (2, 7)).astype("int64")'
+        else:
+            made = f'generator.normal(size=(2, {", ".join(map(str, shape))})).astype("float32")'
+        # Task classes with other inputs than the base class's are compared by `port` itself.
+        plain = [one for one in classes if not one.endswith(("MultipleChoice", "MaskedImageModeling"))]
+        return {
+            "text": KERAS_TEXT.format(
+                stem=request["base"].removesuffix("Model"),
+                module=request["module"],
+                classes=on_lines(plain),
+                config=on_lines(changed(tiny)),
+                inputs=f"    return {{{literal(name)}: {made}}}\n",
+            )
+        }
     text = TEXT.format(
         stem=request["base"].removesuffix("Model"),
         base=request["base"],
@@ -243,3 +340,10 @@ def literal(value):
     if isinstance(value, dict):
         return "{" + ", ".join(f"{literal(key)}: {literal(one)}" for key, one in value.items()) + "}"
     return repr(value)
+
+
+def on_lines(value):
+    """A list or a dict of the same, one entry a line."""
+    if isinstance(value, dict):
+        return "{\n" + "".join(f"    {literal(key)}: {literal(one)},\n" for key, one in value.items()) + "}"
+    return "[\n" + "".join(f"    {literal(one)},\n" for one in value) + "]"

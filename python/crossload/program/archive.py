@@ -17,7 +17,7 @@ import zipfile
 from pathlib import Path
 
 from ..errors import WorkerError, first_line, last_lines
-from .containers import name_namedtuple, name_return_types
+from .containers import name_namedtuple, name_recorded_dataclasses, name_return_types
 
 _TARGET = re.compile(
     r"torch\.ops\.(?!load)[A-Za-z]\w*\.(?:(?!__)\w+|__i?(?:and|or|xor|lshift|rshift)__)(\.(?!__)\w+)?"
@@ -79,6 +79,9 @@ def _register_types(copy):
     for name, kind in (model["graph_module"].get("treespec_namedtuple_fields") or {}).items():
         name_namedtuple(name, kind["field_names"])
     call = model["graph_module"]["module_call_graph"][0]["signature"] or {}
+    for spec in (call.get("in_spec"), call.get("out_spec")):
+        if spec:
+            name_recorded_dataclasses(json.loads(spec)[1])
     text = f"{call.get('in_spec')} {call.get('out_spec')}"
     modules = set(re.findall(r"\"(transformers(?:\.[a-z]\w*)*)[.:][A-Z]\w*", text))
     if not modules:

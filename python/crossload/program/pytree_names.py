@@ -18,7 +18,7 @@ def output_names(spec):
         return ["output.0"]
     names = leaf_names(spec)
     keyed = _is_recorded(spec.context) or _keys(spec) is not None
-    return names if keyed else [f"output.{name}" for name in names]
+    return _distinct(names if keyed else [f"output.{name}" for name in names])
 
 
 def input_names(in_spec, arg_names):
@@ -29,7 +29,23 @@ def input_names(in_spec, arg_names):
     own = [f"input.{i}" for i in range(len(args.children()))] + list(kwargs.context or [])
     if len(given) != len(children):
         given = own
-    return [".".join((name, *path)) for name, child in zip(given, children, strict=True) for path in _paths(child, ())]
+    return _distinct(
+        [".".join((name, *path)) for name, child in zip(given, children, strict=True) for path in _paths(child, ())]
+    )
+
+
+def _distinct(names):
+    """The names, of which a later one that is there already gets `_2`, `_3`, …: the keys "1" and 1 read alike. As in
+    src/program/tree_spec.cc."""
+    taken, seen = set(names), set()
+    found = []
+    for name in names:
+        other, n = name, 2
+        while other in seen or (other != name and other in taken):
+            other, n = f"{name}_{n}", n + 1
+        seen.add(other)
+        found.append(other)
+    return found
 
 
 def _paths(spec, prefix):

@@ -211,8 +211,8 @@ class _Models:
         first, second = _difference(pytorch, crossload, visible), _difference(pytorch, conversion, visible)
         hidden = [_difference(pytorch, other, ~visible) for other in (crossload, conversion)]
         return {
-            "name": name, "shape": list(pytorch.shape), "crossload": _finite(first), "conversion": _finite(second),
-            "padded": _finite(max(hidden)), "noise": None, "excused": False, "over": max(first, second) > self.limit,
+            "name": name, "shape": list(pytorch.shape), "crossload": first, "conversion": second,
+            "padded": max(hidden), "noise": None, "excused": False, "over": max(first, second) > self.limit,
         }  # fmt: skip
 
     def excuse(self, rows, crossload, conversion):
@@ -227,7 +227,7 @@ class _Models:
             visible = self._visible(name, truth[name].shape)
             noise = max(_difference(truth[name], run[name], visible) for run in runs)
             error = max(_difference(truth[name], other[name], visible) for other in (crossload, conversion))
-            row["noise"], row["excused"] = _finite(noise), bool(error <= noise)
+            row["noise"], row["excused"] = noise, bool(error <= noise)
 
     def _float64_and_other_runs(self):
         torch = self.torch
@@ -391,7 +391,3 @@ def _difference(a, b, where):
     alike = (a == b) | (numpy.isnan(a) & numpy.isnan(b))
     rest = numpy.abs(a[~alike] - b[~alike])
     return float("inf") if numpy.isnan(rest).any() else float(rest.max(initial=0.0))
-
-
-def _finite(value):
-    return value if value < float("inf") else None

@@ -12,9 +12,16 @@ import time
 from ..errors import WorkerError, first_line, last_lines
 from ..model.flags import flags_set, is_transformers_model, output_flags
 from ..model.state import state_kept
-from ..program.containers import name_caches, name_containers, name_return_types
+from ..program.containers import (
+    name_caches,
+    name_containers,
+    name_dataclasses,
+    name_return_types,
+    unknown_container,
+)
 from .recurrent import any_length
 
+_UNKNOWN_CONTAINER = "which is not a known type"  # of torch.export's message
 DYNAMIC_SECONDS = 300  # nested windows give expressions of sizes that SymPy never finishes simplifying
 
 
@@ -61,6 +68,11 @@ def _export(loaded, inputs, request, axes):
     """The program with those axes dynamic ("all", "first" or "none"), within the time that dynamic ones get."""
     with _at_most(DYNAMIC_SECONDS if axes != "none" else None):
         export = functools.partial(_export_once, loaded, inputs, request, axes)
+        try:
+            return export_faithfully(loaded, export, request, isinstance(inputs, dict))
+        except Exception as error:
+            if _UNKNOWN_CONTAINER not in str(error) or not name_dataclasses(eager_outputs(loaded, inputs, request)):
+                raise
         return export_faithfully(loaded, export, request, isinstance(inputs, dict))
 
 
@@ -280,7 +292,11 @@ def _first_axes(shapes):
 
 
 def _cannot_export(loaded, error, inputs, request, more=()):
-    failure = _eager_failure(loaded, inputs, request)
+    outputs, failure = None, None
+    try:
+        outputs = eager_outputs(loaded, inputs, request)
+    except Exception as raised:  # noqa: BLE001 (any exception of a model is what is asked for)
+        failure = raised
     if failure is not None:
         return WorkerError(
             "bad-input",
@@ -289,6 +305,15 @@ def _cannot_export(loaded, error, inputs, request, more=()):
             [*(f"{name}: {_shape(v)}" for name, v in _named(inputs)), *last_lines(failure)],
         )
     where = f"{loaded.class_name}{_where(loaded, error)}"
+    kind = unknown_container(outputs) if _UNKNOWN_CONTAINER in str(error) else None
+    if kind is not None:
+        return WorkerError(
+            "unsupported",
+            f"{where}: the model returns a `{kind.__module__}.{kind.__qualname__}`, which PyTorch's export does not take apart; "
+            "return tensors in a tuple, list, dict, namedtuple or dataclass, or register the class with "
+            "torch.utils._pytree.register_pytree_node",
+            last_lines(error),
+        )
     return WorkerError(
         "unsupported",
         f"{where}: PyTorch cannot export the model ({first_line(error)}); see the details, and report it to PyTorch "
@@ -305,15 +330,6 @@ def eager_outputs(loaded, inputs, request):
     with torch.no_grad(), state_kept(loaded.model), flags_set(loaded.model, request):
         torch.manual_seed(0)
         return loaded.model(*args, **kwargs)
-
-
-def _eager_failure(loaded, inputs, request):
-    """The exception that the model itself raises on the inputs, or None when it runs."""
-    try:
-        eager_outputs(loaded, inputs, request)
-    except Exception as error:  # noqa: BLE001 (any exception of a model is what is asked for)
-        return error
-    return None
 
 
 def _named(inputs):

@@ -1,6 +1,6 @@
 // Tensors made from sizes and numbers alone.
 
-#include <limits>
+#include <numbers>
 
 #include "lower/ops/families.h"
 
@@ -81,6 +81,78 @@ Expr triangle(Call& call, bool lower) {
 Expr tril(Call& call) { return triangle(call, true); }
 Expr triu(Call& call) { return triangle(call, false); }
 
+// ---- Windows over a signal, in float64 ----
+
+// What a window of two or more elements is made from: their positions, and the distance from the first to the last. A
+// periodic window is one element longer, and the last is left out.
+struct WindowPlaces {
+  Expr at;    // 0, 1, … in float64
+  Expr last;  // a scalar
+};
+
+template <typename Formula>
+Expr window(Call& call, const char* periodic, Formula formula) {
+  Builder& b = call.builder();
+  const DType wide = DType::kFloat64;
+  const Sym count = call.result_dims().at(0);
+  const bool is_periodic = periodic == nullptr || call.flag(periodic);
+  if (count == Sym(1)) return ones(call);
+  const Expr last = b.size(is_periodic ? count : count - Sym(1), wide);
+  const Expr y = formula(WindowPlaces{b.range(count, wide), last});
+  b.set_dims(y, call.result_dims());
+  return b.cast(y, call.result_dtype());
+}
+
+// a - b·cos(2πi/last)
+Expr cosine_window(Call& call, const char* periodic, double a, double factor) {
+  return window(call, periodic, [&](const WindowPlaces& w) {
+    const Expr turn = w.at * (2 * std::numbers::pi) / w.last;
+    return a - call.tf("Cos", {turn}) * factor;
+  });
+}
+template <bool kHasPeriodic>
+Expr hann_window(Call& call) {
+  return cosine_window(call, kHasPeriodic ? "periodic" : nullptr, 0.5, 0.5);
+}
+template <bool kHasPeriodic>
+Expr hamming_window(Call& call) {
+  return cosine_window(call, kHasPeriodic ? "periodic" : nullptr, 0.54, 0.46);
+}
+Expr hamming_window_alpha(Call& call) { return cosine_window(call, "periodic", call.number("alpha"), 0.46); }
+Expr hamming_window_alpha_beta(Call& call) {
+  return cosine_window(call, "periodic", call.number("alpha"), call.number("beta"));
+}
+
+// 0.42 - 0.5·cos(2πi/last) + 0.08·cos(4πi/last)
+template <bool kHasPeriodic>
+Expr blackman_window(Call& call) {
+  return window(call, kHasPeriodic ? "periodic" : nullptr, [&](const WindowPlaces& w) {
+    const Expr turn = w.at * (2 * std::numbers::pi) / w.last;
+    return 0.42 - call.tf("Cos", {turn}) * 0.5 + call.tf("Cos", {turn * 2.0}) * 0.08;
+  });
+}
+
+// A triangle: 1 - |2i/last - 1|
+template <bool kHasPeriodic>
+Expr bartlett_window(Call& call) {
+  return window(call, kHasPeriodic ? "periodic" : nullptr,
+                [&](const WindowPlaces& w) { return 1.0 - call.tf("Abs", {w.at * 2.0 / w.last - 1.0}); });
+}
+
+// I0(β·√(1 - (2i/last - 1)²)) / I0(β)
+Expr kaiser_window_of(Call& call, const char* periodic, double beta) {
+  return window(call, periodic, [&](const WindowPlaces& w) {
+    const Expr x = w.at * 2.0 / w.last - 1.0;
+    const Expr width = call.tf("Sqrt", {1.0 - x * x});
+    return call.tf("BesselI0", {width * beta}) / call.tf("BesselI0", {call.builder().scalar(DType::kFloat64, beta)});
+  });
+}
+template <bool kHasPeriodic>
+Expr kaiser_window(Call& call) {
+  return kaiser_window_of(call, kHasPeriodic ? "periodic" : nullptr, 12.0);
+}
+Expr kaiser_window_beta(Call& call) { return kaiser_window_of(call, "periodic", call.number("beta")); }
+
 #define FACTORY "ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None"
 #define FACTORY_LIKE FACTORY ", MemoryFormat? memory_format=None"
 
@@ -109,6 +181,25 @@ constexpr OpRow kRows[] = {
     {"aten::arange.start_step(Scalar start, Scalar end, Scalar step=1, *, " FACTORY ") -> Tensor", arange_step},
     {"aten::linspace(Scalar start, Scalar end, int steps, *, " FACTORY ") -> Tensor", linspace},
     {"aten::linspace.Tensor_Tensor(Tensor start, Tensor end, int steps, *, " FACTORY ") -> Tensor", linspace},
+    {"aten::hann_window(int window_length, *, " FACTORY ") -> Tensor", hann_window<false>},
+    {"aten::hann_window.periodic(int window_length, bool periodic, *, " FACTORY ") -> Tensor", hann_window<true>},
+    {"aten::hamming_window(int window_length, *, " FACTORY ") -> Tensor", hamming_window<false>},
+    {"aten::hamming_window.periodic(int window_length, bool periodic, *, " FACTORY ") -> Tensor", hamming_window<true>},
+    {"aten::hamming_window.periodic_alpha(int window_length, bool periodic, float alpha, *, " FACTORY ") -> Tensor",
+     hamming_window_alpha},
+    {"aten::hamming_window.periodic_alpha_beta(int window_length, bool periodic, float alpha, float beta, *, " FACTORY
+     ") -> Tensor",
+     hamming_window_alpha_beta},
+    {"aten::blackman_window(int window_length, *, " FACTORY ") -> Tensor", blackman_window<false>},
+    {"aten::blackman_window.periodic(int window_length, bool periodic, *, " FACTORY ") -> Tensor",
+     blackman_window<true>},
+    {"aten::bartlett_window(int window_length, *, " FACTORY ") -> Tensor", bartlett_window<false>},
+    {"aten::bartlett_window.periodic(int window_length, bool periodic, *, " FACTORY ") -> Tensor",
+     bartlett_window<true>},
+    {"aten::kaiser_window(int window_length, *, " FACTORY ") -> Tensor", kaiser_window<false>},
+    {"aten::kaiser_window.periodic(int window_length, bool periodic, *, " FACTORY ") -> Tensor", kaiser_window<true>},
+    {"aten::kaiser_window.beta(int window_length, bool periodic, float beta, *, " FACTORY ") -> Tensor",
+     kaiser_window_beta},
     {"aten::eye(SymInt n, *, " FACTORY ") -> Tensor", eye},
     {"aten::eye.m(SymInt n, SymInt m, *, " FACTORY ") -> Tensor", eye},
     {"aten::tril(Tensor self, SymInt diagonal=0) -> Tensor", tril},

@@ -17,6 +17,7 @@ void add_embedding_ops(OpTable& table);
 void add_gather_ops(OpTable& table);
 void add_linear_ops(OpTable& table);
 void add_logic_ops(OpTable& table);
+void add_loss_ops(OpTable& table);
 void add_normalization_ops(OpTable& table);
 void add_padding_ops(OpTable& table);
 void add_patches_ops(OpTable& table);
@@ -47,6 +48,7 @@ inline void add_all_families(OpTable& table) {
   add_gather_ops(table);
   add_linear_ops(table);
   add_logic_ops(table);
+  add_loss_ops(table);
   add_normalization_ops(table);
   add_padding_ops(table);
   add_patches_ops(table);

@@ -53,6 +53,20 @@ Expr bernoulli(Call& call, Expr probability) {
 Expr bernoulli_by_number(Call& call) { return bernoulli(call, call.scalar("p", DType::kFloat32)); }
 Expr bernoulli_by_tensor(Call& call) { return bernoulli(call, call.operand("self", DType::kFloat32)); }
 
+// Dropout that stays on: elements are kept with the probability 1 - p and divided by it. The second result says which.
+Exprs dropout(Call& call) {
+  Builder& b = call.builder();
+  const Expr x = call.tensor("input");
+  const bool is_on = call.is_none("train") || call.flag("train");
+  if (!is_on) return {x, b.fill(DType::kBool, x.dims(), b.scalar(DType::kBool, 1))};
+  const double kept = 1 - call.number("p");
+  const Expr drawn = b.tf("RandomUniform", {b.sizes(x.dims())}, {{"dtype", DType::kFloat32}});
+  b.set_dims(drawn, x.dims());
+  const Expr is_kept = b.tf("Less", {drawn, b.scalar(DType::kFloat32, kept)});
+  const Expr scaled = kept == 0 ? x : x * (1 / kept);
+  return {b.select(is_kept, scaled, b.scalar(x.dtype(), 0)), is_kept};
+}
+
 Expr permutation(Call& call) {
   Builder& b = call.builder();
   return b.cast(b.tf("RandomShuffle", {b.range(call.result_dims().at(0), DType::kInt64)}), call.result_dtype());
@@ -71,6 +85,7 @@ constexpr OpRow kRows[] = {
     {"aten::randn_like(Tensor self, *, " FACTORY_LIKE ") -> Tensor", normal},
     {"aten::randint(SymInt high, SymInt[] size, *, " INTEGERS ") -> Tensor", integers_from_zero},
     {"aten::randint.low(SymInt low, SymInt high, SymInt[] size, *, " INTEGERS ") -> Tensor", integers_from},
+    {"aten::native_dropout(Tensor input, float p, bool? train) -> (Tensor, Tensor)", dropout},
     {"aten::randperm(SymInt n, *, " INTEGERS ") -> Tensor", permutation},
     {"aten::uniform_(Tensor(a!) self, float from=0., float to=1., *, Generator? generator=None) -> Tensor(a!)",
      uniform_between},

@@ -123,9 +123,9 @@ Expr scatter_src(Call& call) { return scatter_by(call, "TensorScatterUpdate", ca
 Expr scatter_value(Call& call) { return scatter_by(call, "TensorScatterUpdate", {}); }
 Expr scatter_add(Call& call) { return scatter_by(call, "TensorScatterAdd", call.tensor("src")); }
 
-// The product of the values scattered to each position, 1 where there are none: TensorFlow has no scatter that
-// multiplies.
-Expr product_by_position(const Scatter& s) {
+// The product of each element of `start` and the values scattered to it, multiplied one after another in their order as
+// PyTorch does: TensorFlow has no scatter that multiplies.
+Expr product_by_position(const Scatter& s, Expr start) {
   Builder& b = s.base.builder();
   const DType dtype = s.base.dtype();
   const Sym count = product(s.source.dims()), size = product(s.base.dims());
@@ -134,10 +134,10 @@ Expr product_by_position(const Scatter& s) {
     const Expr coordinate = b.gather(s.positions, b.scalar(DType::kInt32, i), s.base.rank());
     flat = flat * b.size(s.base.dim(i), DType::kInt64) + coordinate;
   }
-  const Expr values = b.reshape(s.source, {count});
+  const Expr values = b.concat({b.reshape(start, {size}), b.reshape(s.source, {count})}, 0);
+  const Expr places = b.concat({b.range(size, DType::kInt64), b.reshape(flat, {count})}, 0);
   const Expr products = b.tf_widened(
-      "UnsortedSegmentProd",
-      {dtype == DType::kBool ? b.cast(values, DType::kInt32) : values, b.reshape(flat, {count}), b.size(size)});
+      "UnsortedSegmentProd", {dtype == DType::kBool ? b.cast(values, DType::kInt32) : values, places, b.size(size)});
   b.set_dims(products, {size});
   return b.cast(b.reshape(products, s.base.dims()), dtype);
 }
@@ -166,9 +166,7 @@ Expr reduced(Call& call, const Scatter& s, const std::string& how, bool includes
                                  b.scalar(counted, 1)});
     y = b.cast(is_floating(dtype) ? sum / count : b.tf_widened("FloorDiv", {sum, count}), dtype);
   } else if (how == "prod") {
-    const Expr product = product_by_position(s);
-    const Expr base = start(b.scalar(dtype, 1));
-    y = dtype == DType::kBool ? b.tf("LogicalAnd", {base, product}) : base * product;
+    y = product_by_position(s, b.broadcast(start(b.scalar(dtype, 1)), s.base.dims()));
   } else if (how == "amax") {
     y = scattered("TensorScatterMax", start(b.lowest(dtype)), s.positions, s.source);
   } else {

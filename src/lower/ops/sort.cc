@@ -1,6 +1,9 @@
 // Orders, runs, and counts of what falls between bounds. All orders are TopKV2's: it sorts downwards, the first of
 // equal elements first. (PyTorch counts NaN as the largest number; TopKV2 does not order it.)
 
+#include <fmt/format.h>
+
+#include "base/permutation.h"
 #include "lower/ops/families.h"
 
 namespace crossload::lower {
@@ -208,6 +211,79 @@ Exprs unique(Call& call) {
   return {b.gather(in_order[0], runs.starts, 0), belongs, counts};
 }
 
+// Where each element of rows that are in order stands in its row: the place of the first (LowerBound) of its equals, or
+// behind the last (UpperBound).
+Expr places_among_equals(std::string_view op, Expr rows) {
+  Builder& b = rows.builder();
+  const DType dtype = compared_dtype(rows, rows);
+  const Expr compared = b.cast(rows, dtype);
+  const Expr places = b.tf(op, {compared, compared}, {{"out_type", DType::kInt64}});
+  b.set_dims(places, rows.dims());
+  return places;
+}
+
+// The most frequent number of each row of an axis, the smallest of several, and the position of its last occurrence.
+Exprs mode(Call& call) {
+  Builder& b = call.builder();
+  const Expr given = call.tensor("self");
+  const Expr x = given.rank() == 0 ? b.reshape(given, {Sym(1)}) : given;
+  const int axis = call.axis("dim", x.rank());
+  const Expr last = b.swap_axes(x, axis, -1);
+  const Sym size = last.dim(-1), count = floor_div(product(last.dims()), size);
+  SymDims one = last.dims();
+  one.back() = Sym(1);
+  const Exprs in_order = ordered(b.reshape(last, {count, size}), 1, size, false);
+  const Expr behind = places_among_equals("UpperBound", in_order[0]);
+  const Expr often = behind - places_among_equals("LowerBound", in_order[0]);
+  const Expr most = b.tf("ArgMax", {often, b.scalar(DType::kInt32, 1)}, {{"output_type", DType::kInt64}});
+  b.set_dims(most, {count});
+  const Expr best = b.unsqueeze(most, 1);
+  const auto taken = [&](Expr from, Expr at) {
+    const Expr y = b.tf("GatherV2", {from, at, b.scalar(DType::kInt32, 1)}, {{"batch_dims", int64_t{1}}});
+    b.set_dims(y, {count, Sym(1)});
+    return y;
+  };
+  const Expr place = taken(in_order[1], taken(behind, best) - b.scalar(DType::kInt64, 1));
+  const auto result = [&](Expr y, std::size_t i) {
+    return b.reshape(b.swap_axes(b.reshape(y, one), axis, -1), call.result_dims(i));
+  };
+  return {result(taken(in_order[0], best), 0), result(place, 1)};
+}
+
+// Each slice of an axis once, in the order of their elements; which of them each slice is; how often each occurs.
+// Sorted by the last element first: TopKV2 keeps the order of equals, so the first element decides in the end.
+Exprs unique_slices(Call& call) {
+  Builder& b = call.builder();
+  const Expr x = call.tensor("self");
+  const int axis = call.axis("dim", x.rank());
+  std::vector<int> first = {axis};
+  for (int i = 0; i < x.rank(); ++i) {
+    if (i != axis) first.push_back(i);
+  }
+  const Expr rows = b.transpose(x, first);
+  const Sym size = rows.dim(0);
+  const int64_t width =
+      call.constant("the size of a slice", product(SymDims(rows.dims().begin() + 1, rows.dims().end())));
+  constexpr int64_t kWidest = 64;
+  if (width > kWidest) call.unsupported(fmt::format("slices of {} elements; {} at most", width, kWidest));
+  const Expr flat = b.reshape(rows, {size, Sym(width)});
+  Expr order = b.range(size, DType::kInt64);
+  for (int64_t i = width; i-- > 0;) {
+    const Expr keys = b.gather(b.gather(flat, b.scalar(DType::kInt32, i), 1), order, 0);
+    order = b.gather(order, ordered(keys, 0, size, false)[1], 0);
+  }
+  const Expr in_order = b.gather(rows, order, 0);
+  const Runs runs = runs_along(in_order, 0);
+  const Expr none = b.fill(DType::kInt64, {Sym(0)}, b.scalar(DType::kInt64, 0));
+  Expr belongs = none, counts = none;
+  if (call.flag("return_inverse")) {
+    const Expr blank = b.fill(DType::kInt64, {size}, b.scalar(DType::kInt64, 0));
+    belongs = b.tf("TensorScatterUpdate", {blank, b.reshape(order, {size, Sym(1)}), run_of_each(runs)});
+  }
+  if (call.flag("return_counts")) counts = lengths_of(runs);
+  return {b.transpose(b.gather(in_order, runs.starts, 0), inverse(first)), belongs, counts};
+}
+
 // One element of each row of an axis: `place` says which in ascending order, NaN behind all numbers. The value, and its
 // position; of equal elements the first. place: int64, the shape of x with 1 for the axis.
 Exprs of_each_row(Expr x, int axis, Expr place) {
@@ -268,6 +344,17 @@ Exprs median(Call& call) {
   return without_axis(call, median_along<kSkipsNan>(call, x, call.axis("dim", x.rank())));
 }
 
+// The k-th of each row in ascending order, counted from 1.
+Exprs kthvalue(Call& call) {
+  Builder& b = call.builder();
+  const Expr x = with_an_axis(call.tensor("self"));
+  const int axis = call.axis("dim", x.rank());
+  SymDims dims = x.dims();
+  dims[static_cast<std::size_t>(axis)] = Sym(1);
+  const Expr place = b.fill(DType::kInt64, dims, b.size(call.sym("k") - Sym(1), DType::kInt64));
+  return without_axis(call, of_each_row(x, axis, place));
+}
+
 template <bool kSkipsNan>
 Expr median_of_all(Call& call) {
   const Expr x = call.tensor("self");
@@ -301,6 +388,12 @@ constexpr OpRow kRows[] = {
     {"aten::_unique2(Tensor self, bool sorted=True, bool return_inverse=False, bool return_counts=False) -> (Tensor, "
      "Tensor, Tensor)",
      unique},
+    {"aten::unique_dim(Tensor self, int dim, bool sorted=True, bool return_inverse=False, bool return_counts=False) -> "
+     "(Tensor, Tensor, Tensor)",
+     unique_slices},
+    {"aten::mode(Tensor self, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)", mode},
+    {"aten::kthvalue(Tensor self, SymInt k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)",
+     kthvalue},
     {"aten::median(Tensor self) -> Tensor", median_of_all<false>},
     {"aten::nanmedian(Tensor self) -> Tensor", median_of_all<true>},
     {"aten::median.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", median<false>},

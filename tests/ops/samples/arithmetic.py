@@ -120,3 +120,6 @@ case("aten.add.Tensor", lambda x, y: parts(torch.complex(x, y) + torch.complex(y
 for name in ("erfc", "erfinv", "special_erfinv", "lgamma"):
     unit = torch.linspace(-0.95, 0.95, 13) if "inv" in name else torch.linspace(0.3, 4, 13)
     case(f"aten.{name}.default", getattr(aten, name).default, unit)
+case("aten.mul.Tensor", lambda x: parts(x * (2 - 3j)), X, second=[floats(5, 4, 2)])
+case("aten.mul.Tensor", lambda x: parts(torch.exp(x * 1j)), X.double())
+case("aten.add.Tensor", lambda x: parts(x + 1j), X)

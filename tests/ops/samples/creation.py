@@ -57,3 +57,14 @@ case("aten.linspace.default", lambda x: x + torch.linspace(4.3, -3, 50, dtype=to
 case("aten.linspace.Tensor_Tensor", lambda a, b: torch.linspace(a, b, 7), torch.tensor(-1.5), torch.tensor(4.0))
 write_every_third = lambda x: [(y := x * 1), y[:, :: (x.shape[1] + 3) // 4].fill_(2.0), y + 1][0]  # noqa: E731
 case("aten.fill_.Scalar", write_every_third, floats(3, 9, 2), second=[floats(4, 14, 2)])
+# Windows: both forms, one element, none, even and odd lengths, a length of a size.
+for name in ("hann_window", "hamming_window", "blackman_window", "bartlett_window", "kaiser_window"):
+    of, periodic = getattr(aten, name).default, getattr(aten, name).periodic
+    for n in (7, 0, 1, 2, 400):
+        case(f"aten.{name}.default", lambda f=of, n=n: f(n))
+        case(f"aten.{name}.periodic", lambda f=periodic, n=n: f(n, False))
+    case(f"aten.{name}.default", lambda f=of: f(64, dtype=torch.float64))
+case("aten.hamming_window.periodic_alpha", lambda: torch.hamming_window(9, False, 0.6))
+case("aten.hamming_window.periodic_alpha_beta", lambda: torch.hamming_window(9, True, 0.6, 0.3))
+case("aten.kaiser_window.beta", lambda: torch.kaiser_window(33, False, 14.5))
+case("aten.kaiser_window.beta", lambda: torch.kaiser_window(33, True, 0.0))

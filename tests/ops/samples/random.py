@@ -1,7 +1,7 @@
 """Random numbers: what is known of any draw."""
 
 import torch
-from tensors import aten, ints
+from tensors import aten, floats, ints
 
 from samples import case
 
@@ -28,3 +28,11 @@ for name, draw in {
     checks = lambda x, f=draw: ((y := f(x)).mean().abs() < 0.3, (y.std() - 1).abs() < 0.3, y > 100)  # noqa: E731
     case(f"aten.{name}", checks, torch.ones(2, 500))
 case("aten.randperm.default", lambda x: torch.randperm(20).sort().values + x, ints(20))
+# Kept elements are divided by what is kept; the second result says which they are.
+dropped = lambda x, p: (  # noqa: E731
+    (y := aten.native_dropout(x, p, True))[0].sub(y[1] / (1 - p)).abs().max(),
+    (y[1].float().mean() - (1 - p)).abs() < 0.1,
+)
+case("aten.native_dropout.default", lambda x: dropped(x, 0.25), torch.ones(2, 500))
+case("aten.native_dropout.default", lambda x: aten.native_dropout(x, 0.25, False), floats(3, 4))
+case("aten.native_dropout.default", lambda x: aten.native_dropout(x, 1.0, True), floats(3, 4))

@@ -156,3 +156,12 @@ for adds in (False, True):
     case("aten.put.default", into, floats(3, 4), torch.tensor([[0, -1], [5, 7]]), floats(2, 2))
     case("aten.put_.default", lambda x, i, s, a=adds: x.clone().put_(i, s, a), ints(3, 4), rows[:2], ints(2))
 case("aten.put.default", lambda x, i, s: aten.put.default(x, i, s, True), floats(3, 4), rows, floats(4))
+# Products in PyTorch's order, bit for bit.
+for include in (True, False):
+    case(
+        "aten.scatter_reduce.two",
+        lambda x, i, s, k=include: torch.scatter_reduce(x, 0, i, s, "prod", include_self=k),
+        floats(3, 40) * 9,
+        ints(20, 40, low=0, high=3),
+        floats(20, 40) * 2,
+    )

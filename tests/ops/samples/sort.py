@@ -118,3 +118,23 @@ for what in ({}, {"return_inverse": True}, {"return_counts": True}, {"return_inv
     case("aten._unique2.default", lambda x, w=what: torch.unique(x, **w), numbers, second=[numbers[:2, :7]])
     case("aten._unique2.default", lambda x, w=what: torch.unique(x, **w), numbers.float() / 2)
 case("aten._unique2.default", lambda x: torch.unique(x, return_inverse=True), torch.tensor([7]))
+# The k-th in order, NaN last; the most frequent number, the smallest of several; slices once.
+REPEATED = ints(4, 30, low=-5, high=6)
+for x in (floats(3, 70), REPEATED, HOLES, floats(5).half(), ints(3, 4, low=0, high=200, dtype=torch.uint8)):
+    case("aten.kthvalue.default", lambda x: torch.kthvalue(x, 3, -1)[0], x)
+    case("aten.kthvalue.default", lambda x: torch.kthvalue(x, 1, 0, keepdim=True)[0], x)
+case("aten.kthvalue.default", lambda x: torch.kthvalue(x, 2, 1), floats(3, 6, 4), second=[floats(5, 9, 2)])
+case("aten.kthvalue.default", lambda x: torch.kthvalue(x, x.shape[1] // 2, 1), floats(3, 6), second=[floats(5, 9)])
+case("aten.kthvalue.default", lambda x: torch.kthvalue(x, 1), torch.tensor(2.5))
+for x in (REPEATED, REPEATED.float() / 2, REPEATED > 0, REPEATED.double()):
+    case("aten.mode.default", lambda x: torch.mode(x, 1)[0], x)
+    case("aten.mode.default", lambda x: torch.mode(x, 0, keepdim=True), x)
+case("aten.mode.default", lambda x: torch.mode(x)[0], floats(3, 4, 5), second=[floats(2, 5, 7)])
+case("aten.mode.default", torch.mode, torch.tensor(3.5))
+ROWS_OF_FEW = ints(40, 3, low=0, high=3)
+for what in ({}, {"return_inverse": True}, {"return_counts": True}, {"return_inverse": True, "return_counts": True}):
+    case("aten.unique_dim.default", lambda x, w=what: torch.unique(x, dim=0, **w), ROWS_OF_FEW)
+    case("aten.unique_dim.default", lambda x, w=what: torch.unique(x, dim=1, **w), ROWS_OF_FEW.T.float())
+both = lambda x, d: torch.unique(x, dim=d, return_inverse=True, return_counts=True)  # noqa: E731
+case("aten.unique_dim.default", lambda x: both(x, 1), ints(2, 9, 3, low=0, high=2))
+case("aten.unique_dim.default", lambda x: both(x, 0), ints(7))

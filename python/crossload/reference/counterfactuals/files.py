@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from ...errors import WorkerError
-from .request import finite, stage_of
+from .request import stage_of
 
 MOST_LINES = 60  # of the script; operations that do not fit are an exported program beside it
 
@@ -68,7 +68,7 @@ def write_dump(request, stage):
         raise WorkerError("bad-input", f"{out}: is no name of an .npz file; give one that ends in .npz")
     out.parent.mkdir(parents=True, exist_ok=True)
     numpy.savez(out, **values)
-    return {"file": str(out), "difference": finite(stage.error)}
+    return {"file": str(out), "difference": stage.error}
 
 
 def reproduce(request, progress, session):
@@ -114,7 +114,7 @@ def write_script(request, stage, graph, feeds, fetches):
     (out / "stage.pb").write_bytes(graph)
     (out / "reproduce.py").write_text(text, encoding="utf-8")
     (out / "issue.md").write_text(_issue(request, stage, nodes, words), encoding="utf-8")
-    return {"folder": str(out), "difference": finite(stage.error), "lines": len(text.splitlines())}
+    return {"folder": str(out), "difference": stage.error, "lines": len(text.splitlines())}
 
 
 def _array(tensor):

@@ -38,14 +38,9 @@ def explain(request, progress, session):
     progress("verify", f"looking for the cause in {request['module'] or 'the model'}", None)
     confirmed = search(stage, request["tries"], MAKERS) if stage.error > stage.floor else []
     return {
-        "confirmed": [{"cause": c, "evidence": e, "error": finite(error), "node": node} for c, e, error, node in confirmed],
-        "evidence": evidence_of(stage), "difference": finite(stage.error), "noise": stage.noise,
+        "confirmed": [{"cause": c, "evidence": e, "error": error, "node": node} for c, e, error, node in confirmed],
+        "evidence": evidence_of(stage), "difference": stage.error, "noise": stage.noise,
     }  # fmt: skip
-
-
-def finite(number):
-    """A number that JSON has; the largest one for infinity."""
-    return min(number, 1.7e308)
 
 
 def stage_of(request, progress, session):
