@@ -300,17 +300,14 @@ std::string Translator::build_of(const Built& built) const {
   std::string condition = fmt::format("getattr(self, \"{}\", None) is not None", built.attribute);
   if (given_.contains(built.attribute)) condition += fmt::format(" and not self.{}.built", built.attribute);
   std::string text = "if " + condition + ":\n", layer = "self." + built.attribute, indent = "    ";
-  const auto each = [&](const std::string& targets, const char* item, const std::string& items) {
-    text += fmt::format("{}for {} in {}:\n", indent, targets, items);
+  const auto each = [&](const char* item, const std::string& index = "") {
+    text += index.empty() ? fmt::format("{}for {} in {}:\n", indent, item, layer)
+                          : fmt::format("{}for {}, {} in enumerate({}):\n", indent, index, item, layer);
     layer = item;
     indent += "    ";
   };
-  const bool is_nested = built.is_list && nested_lists_.contains(class_ + "." + built.attribute);
-  if (is_nested) each("layers", "layers", layer);
-  if (built.is_list && !is_nested && !built.index.empty())
-    each(built.index + ", layer", "layer", "enumerate(" + layer + ")");
-  else if (built.is_list)
-    each("layer", "layer", layer);
+  if (built.is_list && nested_lists_.contains(class_ + "." + built.attribute)) each("layers");
+  if (built.is_list) each("layer", built.index);
   // Keras 2 names variables by the scope at hand, Keras 3 by the layer that they are in.
   if (!is_for_keras_) {
     text += fmt::format("{}with tf.name_scope({}.name):\n", indent, layer);

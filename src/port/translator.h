@@ -20,7 +20,7 @@ struct Built {
   std::string attribute;
   std::string shape;  // `None`, `[None, None, self.config.hidden_size]`
   bool is_list = false;
-  std::string index;  // what the shape of an item calls its place in the list
+  std::string index = {};  // what the shape of an item calls its place in the list
 };
 
 struct Weight {
