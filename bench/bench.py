@@ -11,6 +11,7 @@ import sys
 
 import conversion
 import inference
+import verification
 import weights
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -18,7 +19,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import figures  # noqa: E402
 
-PARTS = {"conversion": conversion, "inference": inference, "weights": weights}
+PARTS = {"conversion": conversion, "inference": inference, "verification": verification, "weights": weights}
 
 
 def main():
@@ -28,6 +29,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=9, help="rounds of each comparison, at least 5; default 9")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: all cores")
     parser.add_argument("--only", choices=PARTS, help="one part of it")
+    parser.add_argument("--giant", action="store_true", help="verification of 4.4 GB of weights; takes 10 GB of disk")
     parser.add_argument("--json", action="store_true", help="one JSON document instead of the table")
     parser.add_argument("--docs", action="store_true", help="renew the ratios in README.md")
     options = parser.parse_args()
@@ -46,6 +48,9 @@ def main():
             found["conversion"] = conversion.measure(options.command, options.model, folder, options.rounds)
         if options.only in (None, "inference"):
             found["inference"] = inference.measure(options.model, folder / "out", options.rounds, options.threads)
+        if options.only in (None, "verification"):
+            kind = "giant" if options.giant else "large"
+            found["verification"] = verification.measure(options.command, folder, kind)
         if options.only in (None, "weights"):
             found["weights"] = weights.measure(options.command, folder, options.rounds)
     except RuntimeError as error:

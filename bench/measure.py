@@ -36,6 +36,19 @@ class Memory:
 
 
 @dataclasses.dataclass
+class TreeMemory:
+    """Highest values over a command and all processes that it starts, in MiB, sums of one moment; `processes`: beyond what
+    is mapped of each program at that moment."""
+
+    beyond_mapped_mib: float
+    resident_mib: float
+    processes: dict
+    samples: int
+    seconds: float
+    output: str
+
+
+@dataclasses.dataclass
 class Ratio:
     """Median over rounds, with the extremes."""
 
@@ -103,6 +116,52 @@ def watch_memory(command, env=None):
             f"`{' '.join(map(str, command))}` ended with {child.returncode} while its memory was watched"
         )
     return Memory(peak / 1024, beyond_mapped / 1024, samples)
+
+
+def watch_tree(command, env=None, interval=0.02):
+    """Runs a command and polls its memory and that of its descendants. Raises RuntimeError when it ends with another code
+    than 0 and 1, which is a mismatch."""
+    with tempfile.TemporaryFile() as out:
+        begin = time.perf_counter()
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env)
+        best, resident, samples = {}, 0, 0
+        while child.poll() is None:
+            now = memory_of_tree(child.pid)
+            resident = max(resident, sum(map(sum, now.values())))
+            if sum(own for own, _ in now.values()) > sum(best.values()):
+                best = {name: own for name, (own, _) in now.items()}
+            samples += 1
+            time.sleep(interval)
+        seconds = time.perf_counter() - begin
+        out.seek(0)
+        output = out.read().decode(errors="replace")
+    if child.returncode not in (0, 1):
+        raise RuntimeError(f"`{' '.join(map(str, command))}` ended with {child.returncode}:\n{output[-2000:]}")
+    return TreeMemory(sum(best.values()), resident, best, samples, seconds, output)
+
+
+def memory_of_tree(root):
+    """{program: (MiB beyond what is mapped, MiB of mapped files)} of a process and its descendants."""
+    children = {}
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            stat = pathlib.Path("/proc", process, "stat").read_text()
+        except OSError:
+            continue  # it has ended
+        children.setdefault(int(stat[stat.rindex(")") + 2 :].split()[1]), []).append(int(process))
+    found, waiting = {}, [root]
+    while waiting:
+        process = waiting.pop()
+        waiting += children.get(process, [])
+        try:
+            status = pathlib.Path(f"/proc/{process}/status").read_text()
+        except OSError:
+            continue
+        fields = {name: int(kib) / 1024 for name, kib in re.findall(r"(Rss\w+):\s+(\d+) kB", status)}
+        if fields:
+            name = f"{re.match(r'Name:.(.*)', status)[1]} {process}"
+            found[name] = (fields["RssAnon"] + fields["RssShmem"], fields["RssFile"])
+    return found
 
 
 def programs_started(command, env=None):

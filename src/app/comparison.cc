@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <vector>
 
 #include "base/interrupt.h"
 #include "base/json_number.h"
 #include "base/scratch_folder.h"
 #include "lower/lower.h"
-#include "verify/choices.h"
+#include "verify/further.h"
 
 namespace crossload::app {
 namespace fs = std::filesystem;
@@ -16,21 +18,13 @@ using nlohmann::json;
 
 namespace {
 
-// Float32 runs that say how large PyTorch's own noise is; kChoices: the thorough ones, and values around discrete
-// choices.
-enum class Effort { kUsual, kThorough, kChoices };
-
-json ask_for(const ConvertRequest& request, const TracedModel& traced, const fs::path& out, Effort effort,
-             PythonSide& python, const Progress& progress) {
+json reference_request(const ConvertRequest& request, const TracedModel& traced, const fs::path& out) {
   json ask = request.model.to_json();
   ask["do"] = "reference";
   ask["model"] = or_null(traced.files.path.string());
   ask["trace"] = or_null(traced.trace->folder.string());
-  ask["stages"] = request.stages && effort == Effort::kUsual;
-  ask["thorough"] = effort != Effort::kUsual;
-  ask["choices"] = effort == Effort::kChoices;
   ask["out"] = out.string();
-  return python.ask(ask, progress);
+  return ask;
 }
 
 verify::Reference reference_in(const fs::path& folder, const json& answer) {
@@ -58,33 +52,51 @@ verify::Explanation explain(const ConvertRequest& request, const TracedModel& tr
   return explanation_in(python.ask(ask, progress));
 }
 
-verify::Result compare_once(const ConvertRequest& request, const TracedModel& traced,
-                            const verify::Reference& reference, const fs::path& saved_model,
-                            const runtime::Runtime& runtime, PythonSide& python, const Progress& progress,
-                            const WantedStages& wanted) {
-  verify::Request ask;
-  ask.saved_model = saved_model;
-  ask.program = &traced.program;
-  ask.reference = reference;
-  ask.limit = request.max_error;
-  ask.strict = request.strict;
-  ask.wanted_stages = wanted;
-  if (reference.stages) {
-    ask.explain = [&](const verify::Suspect& suspect) {
-      throw_if_interrupted();
-      return explain(request, traced, *reference.stages, suspect, python, progress);
-    };
+/// Asks PyTorch for more of some cases, and remembers what it has of each.
+class FurtherValues {
+ public:
+  FurtherValues(const ConvertRequest& request, const TracedModel& traced, const fs::path& reference, const json& answer,
+                PythonSide& python, const Progress& progress)
+      : request_(request), traced_(traced), python_(python), progress_(progress) {
+    is_whole_ = answer.value("effort", "usual") != "least";
+    for (const json& item : answer.at("cases")) {
+      if (!item.at("file").is_string()) continue;
+      known_[item.value("label", "")] = {{"file", (reference / item.at("file").get<std::string>()).string()},
+                                         {"runs", item.at("runs")},
+                                         {"truth", item.at("truth")}};
+    }
   }
-  if (traced.trace->meta.contains("modules")) {
-    for (const auto& [path, module] : traced.trace->meta["modules"].items())
-      ask.module_classes[path] = module.value("class", "");
+
+  bool add_to(const std::vector<verify::OpenCase*>& cases, verify::Effort effort) {
+    if (effort == verify::Effort::kUsual && is_whole_) return false;
+    json ask = reference_request(request_, traced_, folders_.emplace_back().path());
+    ask["effort"] = effort == verify::Effort::kMore ? "more" : effort == verify::Effort::kMost ? "most" : "usual";
+    ask["choices"] = effort == verify::Effort::kChoices;
+    json& earlier = ask["earlier"] = json::object();
+    for (const verify::OpenCase* one : cases) earlier[one->of.label] = known_.at(one->of.label);
+    const json answer = python_.ask(ask, progress_);
+    for (const json& item : answer.at("cases")) {
+      const verify::Case more = case_in(folders_.back().path(), item);
+      const auto found = std::ranges::find(cases, more.label, [](const auto* one) { return one->of.label; });
+      if (found == cases.end() || more.file.empty()) continue;
+      json& known = known_.at(more.label);
+      for (const json& run : item.at("runs")) known["runs"].push_back(run);
+      if (item.at("truth").is_string()) known["truth"] = item["truth"];
+      (*found)->further.push_back(more.file);
+      if (more.choices) (*found)->of.choices = more.choices;
+    }
+    return true;
   }
-  ask.progress = [&](const std::string& text, double fraction) {
-    throw_if_interrupted();
-    progress("verify", text, fraction);
-  };
-  return verify::verify(ask, runtime);
-}
+
+ private:
+  const ConvertRequest& request_;
+  const TracedModel& traced_;
+  PythonSide& python_;
+  const Progress& progress_;
+  bool is_whole_ = true;
+  std::map<std::string, json> known_;  // by label: file, runs, truth
+  std::vector<ScratchFolder> folders_;
+};
 
 // TensorFlow draws other random numbers than PyTorch, and both draw new ones in every run.
 void tell_of_random_numbers(const program::Program& program, verify::Result& result) {
@@ -94,15 +106,6 @@ void tell_of_random_numbers(const program::Program& program, verify::Result& res
         "the model draws random numbers ({}, {} x), others in every run; what depends on them cannot be equal", target,
         count));
   }
-}
-
-// Whether outputs are over the limit by so little that a further float32 run of PyTorch might be as far from the truth.
-bool may_be_noise(const verify::Result& result) {
-  constexpr double kMostTimes = 32;
-  if (result.verdict != verify::Verdict::kMismatch) return false;
-  return std::all_of(result.outputs.begin(), result.outputs.end(), [&](const verify::OutputResult& output) {
-    return output.verdict != verify::Verdict::kMismatch || output.tf_truth <= kMostTimes * output.noise;
-  });
 }
 
 }  // namespace
@@ -148,42 +151,42 @@ verify::Case case_in(const fs::path& folder, const json& item) {
 
 json ask_reference(const ConvertRequest& request, const TracedModel& traced, const fs::path& out, PythonSide& python,
                    const Progress& progress) {
-  return ask_for(request, traced, out, Effort::kUsual, python, progress);
+  json ask = reference_request(request, traced, out);
+  ask["stages"] = request.stages;
+  return python.ask(ask, progress);
 }
 
 verify::Result compare(const ConvertRequest& request, const TracedModel& traced, const fs::path& reference,
                        const json& answer, const fs::path& saved_model, const runtime::Runtime& runtime,
                        PythonSide& python, const Progress& progress, const WantedStages& wanted) {
-  verify::Result result =
-      compare_once(request, traced, reference_in(reference, answer), saved_model, runtime, python, progress, wanted);
-  tell_of_random_numbers(traced.program, result);
-  const auto again = [&](Effort effort) {
-    const ScratchFolder scratch;
-    const json more = ask_for(request, traced, scratch.path(), effort, python, progress);
-    verify::Result closer =
-        compare_once(request, traced, reference_in(scratch.path(), more), saved_model, runtime, python, progress, {});
-    closer.stages = result.stages;
-    closer.spread = result.spread;
-    closer.wanted = result.wanted;
-    // Those about differences are the same, and those about stages come only the first time; those about choices are
-    // new.
-    std::vector<std::string> notes = result.notes;
-    for (std::string& note : closer.notes) {
-      const bool is_new = std::find(notes.begin(), notes.end(), note) == notes.end();
-      if (effort == Effort::kChoices && is_new) notes.push_back(std::move(note));
-    }
-    closer.notes = std::move(notes);
-    // What was taken for a fault and is noise has no cause.
-    if (closer.verdict == verify::Verdict::kMismatch) closer.diagnosis = result.diagnosis;
-    return closer;
+  verify::Request ask;
+  ask.saved_model = saved_model;
+  ask.program = &traced.program;
+  ask.reference = reference_in(reference, answer);
+  ask.limit = request.max_error;
+  ask.strict = request.strict;
+  ask.wanted_stages = wanted;
+  FurtherValues more(request, traced, reference, answer, python, progress);
+  const verify::Further further = [&](verify::Effort effort, const std::vector<verify::OpenCase*>& cases) {
+    throw_if_interrupted();
+    return more.add_to(cases, effort);
   };
-  if (may_be_noise(result)) result = again(Effort::kThorough);
-  if (result.verdict == verify::Verdict::kMismatch && !request.strict && verify::has_choices(traced.program)) {
-    verify::Result given = again(Effort::kChoices);
-    if (given.verdict != verify::Verdict::kMismatch) return given;
-    result.choices = std::move(given.choices);
-    result.notes = std::move(given.notes);
+  if (ask.reference.stages) {
+    ask.explain = [&](const verify::Suspect& suspect) {
+      throw_if_interrupted();
+      return explain(request, traced, *ask.reference.stages, suspect, python, progress);
+    };
   }
+  if (traced.trace->meta.contains("modules")) {
+    for (const auto& [path, module] : traced.trace->meta["modules"].items())
+      ask.module_classes[path] = module.value("class", "");
+  }
+  ask.progress = [&](const std::string& text, double fraction) {
+    throw_if_interrupted();
+    progress("verify", text, fraction);
+  };
+  verify::Result result = verify::verify(ask, runtime, further);
+  tell_of_random_numbers(traced.program, result);
   return result;
 }
 

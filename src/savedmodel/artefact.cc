@@ -372,6 +372,32 @@ Flow Artefact::flow(const std::string& name) const {
   return result;
 }
 
+std::vector<Restored> Artefact::restored() const {
+  const tf::GraphDef& graph = meta_.graph_def();
+  std::map<std::string, const tf::NodeDef*> nodes;
+  for (const tf::NodeDef& node : graph.node()) nodes[node.name()] = &node;
+  const auto find = [&](const std::string& name) -> const tf::NodeDef* {
+    const auto found = nodes.find(name);
+    return found == nodes.end() ? nullptr : found->second;
+  };
+  const tf::NodeDef* all = find(restore());
+  std::vector<Restored> result;
+  if (all == nullptr) return result;
+  for (const std::string& input : all->input()) {
+    const tf::NodeDef* assign = find(parse_graph_input(input).name);
+    if (assign == nullptr || assign->op() != "AssignVariableOp" || assign->input_size() < 2) return {};
+    const GraphInput value = parse_graph_input(assign->input(1));
+    const tf::NodeDef* read = find(value.name);
+    if (read == nullptr || read->op() != "RestoreV2" || read->input_size() < 2 || value.output < 0) return {};
+    const tf::NodeDef* names = find(parse_graph_input(read->input(1)).name);
+    if (names == nullptr || names->op() != "Const" || !names->attr().contains("value")) return {};
+    const tf::TensorProto& keys = names->attr().at("value").tensor();
+    if (value.output >= keys.string_val_size()) return {};
+    result.push_back({fmt::format("{}:{}", value.name, value.output), keys.string_val(value.output)});
+  }
+  return result;
+}
+
 std::string tensor_name(const Flow& flow, const Edge& edge) {
   return fmt::format("{}:{}", flow.nodes[static_cast<std::size_t>(edge.node)].def.name(), edge.output);
 }

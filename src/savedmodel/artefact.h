@@ -5,9 +5,11 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/dtype.h"
+#include "base/tensor.h"
 #include "savedmodel/saved_model.pb.h"
 
 namespace crossload::savedmodel {
@@ -57,8 +59,16 @@ struct Flow {
   std::map<std::string, Port> inputs;   // placeholders
   std::map<std::string, Edge> outputs;  // by the signature's names
   std::string restore;                  // the operation that fills the variables; empty when there are none
-  int body_begin = 0;                   // nodes from here on are the function's, those before it the main graph's
-  tf::FunctionDefLibrary library;       // functions that nodes call: branches and loop bodies
+  /// Tensors to feed when `restore` is run, see verify/variables.h; without any it reads the variables' file.
+  std::vector<std::pair<std::string, Tensor>> variables = {};
+  int body_begin = 0;              // nodes from here on are the function's, those before it the main graph's
+  tf::FunctionDefLibrary library;  // functions that nodes call: branches and loop bodies
+};
+
+/// What the restore operation gives a variable: a tensor of the graph, and its key in the variables' file.
+struct Restored {
+  std::string tensor;
+  std::string key;
 };
 
 class Artefact {
@@ -71,6 +81,12 @@ class Artefact {
   bool has_signature(const std::string& name) const;
   /// Throws `kBadInput` when the graph is not of the form that crossload writes.
   Flow flow(const std::string& signature) const;
+
+  const std::filesystem::path& folder() const { return folder_; }
+  /// The operation that fills the variables; empty when there are none.
+  std::string restore() const { return meta_.saver_def().restore_op_name(); }
+  /// All that it reads from the file; nothing where it is not of the form that crossload and TensorFlow write.
+  std::vector<Restored> restored() const;
 
  private:
   std::filesystem::path folder_;

@@ -311,7 +311,9 @@ TEST_CASE("tensors of many blocks are written whole and with the right checksum"
   CHECK(last == size);
   const auto index = read_index(temp.path / "v.index");
   const std::string data = read_bytes(temp.path / "v.data-00000-of-00001");
-  CHECK(data.size() == size);
+  CHECK(data.size() >= size);
+  CHECK(data.size() < size + all.size() * kBundleAlignment);
+  const TensorBundle read(temp.path / "v");
   for (std::size_t i = 0; i < all.size(); ++i) {
     CAPTURE(i);
     tf::BundleEntryProto entry;
@@ -320,7 +322,31 @@ TEST_CASE("tensors of many blocks are written whole and with the right checksum"
     const Tensor expected = all[i].second.empty() ? all[i].first : transposed(all[i].first, all[i].second);
     CHECK(bytes == std::string_view(reinterpret_cast<const char*>(expected.bytes().data()), expected.bytes().size()));
     CHECK(entry.crc32c() == mask_crc32c(crc32c(expected.bytes())));
+    CHECK(entry.offset() % static_cast<int64_t>(kBundleAlignment) == 0);
+    CHECK(have_same_value(read.tensor(fmt::format("t{}", i)), expected));
   }
+}
+
+TEST_CASE("bad: a bundle that is damaged") {
+  TempFolder temp;
+  write_tensor_bundle(temp.path / "v", {{"t", counting_floats({5, 3}), {}}, {"u", counting_floats({2}), {}}},
+                      {{"text", "words"}}, nullptr);
+  const fs::path data = temp.path / "v.data-00000-of-00001", index = temp.path / "v.index";
+  const auto refused = [&](const char* key) {
+    return message_of(ErrorKind::kBadInput, [&] { (void)TensorBundle(temp.path / "v").tensor(key); });
+  };
+  CHECK(refused("w").ends_with("has no tensor `w`"));
+  CHECK(refused("").ends_with("has no tensor ``"));
+  CHECK(refused("text").find("`text` is of type 7") != std::string::npos);
+  fs::resize_file(data, 67);
+  CHECK(refused("u").ends_with("`u` [2] lies at 64 to 72 of 67 bytes; 8 are needed"));
+  CHECK(TensorBundle(temp.path / "v").tensor("t").dims() == Dims{5, 3});
+  fs::remove(data);
+  CHECK(refused("t").find("v.data-00000-of-00001") != std::string::npos);
+  fs::resize_file(index, fs::file_size(index) / 2);
+  CHECK(refused("t").find("v.index: is no readable index of weights") != std::string::npos);
+  fs::remove(index);
+  CHECK(refused("t").find("v.index: cannot be read") != std::string::npos);
 }
 
 TEST_CASE("progress may stop the writing") {

@@ -1,4 +1,5 @@
-// <prefix>.data-00000-of-00001: the tensors' bytes without gaps, little-endian, row-major. A string is
+// <prefix>.data-00000-of-00001: the tensors' bytes, little-endian, row-major, each tensor at a
+//   multiple of 64; then strings without gaps. A string is
 //   varint32   its length
 //   fixed32    masked crc32c of the length as fixed32
 //   bytes
@@ -9,14 +10,14 @@
 #include "savedmodel/tensor_bundle.h"
 
 #include <leveldb/env.h>
+#include <leveldb/iterator.h>
+#include <leveldb/table.h>
 #include <leveldb/table_builder.h>
-
-#include <map>
-#include <memory>
 
 #include "base/crc32c.h"
 #include "base/error.h"
 #include "base/output_file.h"
+#include "graph/tf_dtypes.h"
 #include "savedmodel/messages.h"
 #include "savedmodel/tensor_bundle.pb.h"
 
@@ -77,8 +78,9 @@ std::size_t write_tensor_bundle(const fs::path& prefix, std::vector<BundleTensor
                                 const std::vector<BundleString>& strings, const WriteProgress& progress) {
   std::vector<tf::BundleEntryProto> described;
   std::vector<PlacedTensor> placed;
-  std::size_t end = 0;
+  std::size_t end = 0, bytes = 0;
   for (BundleTensor& tensor : tensors) {
+    end += (kBundleAlignment - end % kBundleAlignment) % kBundleAlignment;
     const StridedTensor stored = StridedTensor(tensor.source).permuted(tensor.perm);
     const auto size = static_cast<std::size_t>(stored.count()) * size_of(stored.dtype());
     tf::BundleEntryProto& entry = described.emplace_back();
@@ -88,14 +90,15 @@ std::size_t write_tensor_bundle(const fs::path& prefix, std::vector<BundleTensor
     entry.set_size(static_cast<int64_t>(size));
     placed.push_back({end, stored.dtype(), stored.count(), [stored] { return stored; }});
     end += size;
+    bytes += size;
     tensor.source = Tensor();
   }
 
   std::map<std::string, std::string> entries;
   std::string string_bytes;
   for (const BundleString& string : strings) {
-    auto [entry, bytes] = encode_string(string.value, end + string_bytes.size());
-    string_bytes += bytes;
+    auto [entry, stored] = encode_string(string.value, end + string_bytes.size());
+    string_bytes += stored;
     entries[string.key] = entry.SerializeAsString();
   }
 
@@ -114,7 +117,63 @@ std::size_t write_tensor_bundle(const fs::path& prefix, std::vector<BundleTensor
   header.mutable_version()->set_producer(1);
   entries[""] = header.SerializeAsString();
   write_index(prefix.string() + ".index", entries);
-  return end;
+  return bytes;
+}
+
+TensorBundle::TensorBundle(const fs::path& prefix) : index_(prefix.string() + ".index") {
+  const auto check = [&](const leveldb::Status& status) {
+    if (!status.ok()) bad_input("{}: is no readable index of weights: {}", index_.string(), status.ToString());
+  };
+  std::error_code missing;
+  const auto size = fs::file_size(index_, missing);
+  if (missing) bad_input("{}: cannot be read: {}; check the path", index_.string(), missing.message());
+  leveldb::RandomAccessFile* opened = nullptr;
+  check(leveldb::Env::Default()->NewRandomAccessFile(index_.string(), &opened));
+  const std::unique_ptr<leveldb::RandomAccessFile> file(opened);
+  leveldb::Table* found = nullptr;
+  check(leveldb::Table::Open({}, opened, size, &found));
+  const std::unique_ptr<leveldb::Table> table(found);
+  leveldb::ReadOptions options;
+  options.verify_checksums = true;
+  const std::unique_ptr<leveldb::Iterator> entry(table->NewIterator(options));
+  for (entry->SeekToFirst(); entry->Valid(); entry->Next()) {
+    entries_.emplace(entry->key().ToString(), entry->value().ToString());
+  }
+  check(entry->status());
+  tf::BundleHeaderProto header;
+  constexpr int kMostShards = 99999;  // five digits
+  if (const auto first = entries_.find(""); first == entries_.end() || !header.ParseFromString(first->second) ||
+                                            header.endianness() != tf::BundleHeaderProto::LITTLE ||
+                                            header.num_shards() < 1 || header.num_shards() > kMostShards) {
+    bad_input("{}: has no header of a little-endian bundle", index_.string());
+  }
+  for (int i = 0; i < header.num_shards(); ++i) {
+    shards_.push_back(MappedFile::open(fmt::format("{}.data-{:05}-of-{:05}", prefix.string(), i, header.num_shards())));
+  }
+}
+
+Tensor TensorBundle::tensor(const std::string& key) const {
+  const auto found = entries_.find(key);
+  tf::BundleEntryProto entry;
+  if (key.empty() || found == entries_.end() || !entry.ParseFromString(found->second)) {
+    bad_input("{}: has no tensor `{}`", index_.string(), key);
+  }
+  const auto dtype = graph::dtype_from_tf_number(entry.dtype());
+  if (!dtype || entry.slices_size() > 0) {
+    bad_input("{}: `{}` is of type {}, {} slices; whole tensors of numbers are read", index_.string(), key,
+              static_cast<int>(entry.dtype()), entry.slices_size());
+  }
+  Dims dims;
+  for (const auto& dim : entry.shape().dim()) dims.push_back(dim.size());
+  const auto size = static_cast<uint64_t>(element_count(dims)) * size_of(*dtype);
+  const auto shard = static_cast<std::size_t>(entry.shard_id());
+  const std::size_t there = entry.shard_id() >= 0 && shard < shards_.size() ? shards_[shard]->bytes().size() : 0;
+  const auto offset = static_cast<uint64_t>(entry.offset());
+  if (entry.offset() < 0 || static_cast<uint64_t>(entry.size()) != size || offset > there || size > there - offset) {
+    bad_input("{}: `{}` {} lies at {} to {} of {} bytes; {} are needed", index_.string(), key, to_string(dims),
+              entry.offset(), entry.offset() + entry.size(), there, size);
+  }
+  return {*dtype, std::move(dims), shards_[shard]->bytes().subspan(offset, size), shards_[shard]};
 }
 
 }  // namespace crossload::savedmodel

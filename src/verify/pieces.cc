@@ -120,7 +120,7 @@ runtime::Session unfused_session(const runtime::Runtime& runtime, const Flow& fl
   runtime::SessionOptions options;
   options.may_fuse = false;
   runtime::Session session = runtime.import_graph(graph, options);
-  if (!flow.restore.empty()) session.run({}, {}, {flow.restore});
+  if (!flow.restore.empty()) session.run(flow.variables, {}, {flow.restore});
   return session;
 }
 

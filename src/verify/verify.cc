@@ -8,10 +8,12 @@
 #include "savedmodel/artefact.h"
 #include "verify/choices.h"
 #include "verify/diagnosis/diagnose.h"
+#include "verify/further.h"
 #include "verify/outputs.h"
 #include "verify/picture.h"
 #include "verify/pytorch_values.h"
 #include "verify/stages.h"
+#include "verify/variables.h"
 
 namespace crossload::verify {
 namespace {
@@ -22,10 +24,16 @@ using savedmodel::Signature;
 
 constexpr double kOutputsShare = 0.4;  // of the progress shown, when stages follow
 
+bool is_mismatch(const OutputResult& output) { return output.verdict == Verdict::kMismatch; }
+
 class Verification {
  public:
-  Verification(const Request& request, const runtime::Runtime& runtime)
-      : request_(request), runtime_(runtime), artefact_(request.saved_model) {}
+  Verification(const Request& request, const runtime::Runtime& runtime, const Further& further)
+      : request_(request),
+        runtime_(runtime),
+        further_(further),
+        artefact_(request.saved_model),
+        variables_(artefact_, runtime) {}
 
   Result run() {
     result_.limit = request_.limit;
@@ -50,19 +58,56 @@ class Verification {
     return names;
   }
 
+  Flow flow_of(const Case& one) const {
+    Flow flow = artefact_.flow(signatures_for(one).front());
+    flow.variables = variables_.fed();
+    return flow;
+  }
+
+  /// What came out of one case.
+  struct Outcome {
+    std::vector<std::vector<OutputResult>> outputs;  // of each signature
+    std::vector<ShapeResult> shapes;                 // the same
+    std::vector<std::string> notes;
+    std::vector<ChoiceResult> choices;
+    std::string choices_note;
+    std::optional<ErrorPicture> picture;
+
+    bool is_mismatch() const {
+      return std::ranges::any_of(outputs,
+                                 [](const auto& one) { return std::ranges::any_of(one, verify::is_mismatch); });
+    }
+  };
+
   void compare_all_cases() {
     const double share = request_.reference.stages ? kOutputsShare : 1;
     tell("loading the SavedModel", 0);
-    const runtime::Session session = runtime_.load_saved_model(request_.saved_model);
+    const runtime::Session session = variables_.load();
     // The traced case first: its shapes are those of the report.
-    std::vector<const Case*> cases;
-    for (const Case& one : request_.reference.cases) cases.push_back(&one);
-    std::ranges::stable_sort(cases, [](const Case* a, const Case* b) { return a->traced > b->traced; });
+    std::vector<OpenCase> cases;
+    for (const Case& one : request_.reference.cases) cases.push_back({one});
+    std::ranges::stable_sort(cases, [](const OpenCase& a, const OpenCase& b) { return a.of.traced > b.of.traced; });
+    std::vector<Outcome> outcomes;
     for (std::size_t i = 0; i < cases.size(); ++i) {
-      tell("comparing outputs, " + cases[i]->label,
+      tell("comparing outputs, " + cases[i].of.label,
            share * (0.2 + 0.8 * static_cast<double>(i) / static_cast<double>(cases.size())));
-      compare_case(session, *cases[i]);
+      outcomes.push_back(compare_case(session, cases[i]));
     }
+    for (const Effort effort : {Effort::kUsual, Effort::kMore, Effort::kMost, Effort::kChoices}) {
+      std::vector<OpenCase*> open;
+      std::vector<std::size_t> places;
+      for (std::size_t i = 0; i < cases.size(); ++i) {
+        if (!outcomes[i].is_mismatch()) continue;
+        open.push_back(&cases[i]);
+        places.push_back(i);
+      }
+      if (open.empty() || !further_ || !is_worth(effort, outcomes) || !further_(effort, open)) continue;
+      for (const std::size_t i : places) {
+        tell("comparing outputs, " + cases[i].of.label, share);
+        outcomes[i] = compare_case(session, cases[i]);
+      }
+    }
+    for (Outcome& outcome : outcomes) collect(std::move(outcome));
     settle_verdict(result_, request_.strict);
     if (result_.verdict == Verdict::kVerified) result_.pictures.clear();  // there is nothing to see
     if (!choices_note_.empty() && result_.verdict == Verdict::kWithinNoise) {
@@ -71,19 +116,48 @@ class Verification {
     }
   }
 
-  void compare_case(const runtime::Session& session, const Case& one) {
+  /// Whether more of PyTorch's values might make a mismatch `within-noise`.
+  bool is_worth(Effort effort, const std::vector<Outcome>& outcomes) const {
+    if (effort == Effort::kUsual) return true;
+    if (effort == Effort::kChoices) return !request_.strict && has_choices(*request_.program);
+    // Outputs over the limit by so little that a further float32 run of PyTorch might be as far from the truth.
+    constexpr double kMostTimes = 32;
+    for (const Outcome& outcome : outcomes) {
+      for (const auto& outputs : outcome.outputs) {
+        for (const OutputResult& output : outputs) {
+          if (is_mismatch(output) && !(output.tf_truth <= kMostTimes * output.noise)) return false;
+        }
+      }
+    }
+    return true;
+  }
+
+  void collect(Outcome outcome) {
+    for (const auto& outputs : outcome.outputs) merge(result_.outputs, outputs);
+    for (ShapeResult& shape : outcome.shapes) result_.shapes.push_back(std::move(shape));
+    for (std::string& note : outcome.notes) result_.notes.push_back(std::move(note));
+    for (ChoiceResult& choice : outcome.choices) result_.choices.push_back(std::move(choice));
+    if (outcome.picture) result_.pictures.push_back(std::move(*outcome.picture));
+    if (outcome.choices_note.empty()) return;
+    choices_note_ = outcome.choices_note;
+    if (result_.choices.size() > 1) choices_note_ += fmt::format("; {} choices in all", result_.choices.size());
+  }
+
+  Outcome compare_case(const runtime::Session& session, const OpenCase& all) const {
+    const Case& one = all.of;
+    Outcome outcome;
     if (one.skipped) {
-      ShapeResult& shape = result_.shapes.emplace_back();
+      ShapeResult& shape = outcome.shapes.emplace_back();
       shape.label = one.label;
       shape.traced = one.traced;
       shape.max_error = shape.padded_error = kUnknown;
       shape.skipped = one.skipped;
-      return;
+      return outcome;
     }
-    const CaseValues pytorch = read_case(one.file);
+    const CaseValues pytorch = read_case(all);
     std::vector<std::string> of_masks;
     const Masks masks = masks_of(*request_.program, pytorch, of_masks);
-    for (const std::string& note : of_masks) result_.notes.push_back(fmt::format("{}: {}", one.label, note));
+    for (const std::string& note : of_masks) outcome.notes.push_back(fmt::format("{}: {}", one.label, note));
     std::optional<GivenChoices> given;
     for (const std::string& name : signatures_for(one)) {
       const Signature signature = artefact_.signature(name);
@@ -114,32 +188,28 @@ class Verification {
       std::vector<std::string> differences;
       std::vector<OutputResult> outputs = compare_outputs(*request_.program, pytorch, masks, tf, differences);
       if (has_run) notes = std::move(differences);
-      if (has_run && one.traced) show_worst(pytorch, masks, tf, outputs);
+      if (has_run && one.traced) show_worst(pytorch, masks, tf, outputs, outcome.picture);
       for (OutputResult& output : outputs) output.verdict = judge(output, request_.limit);
       if (has_run && one.choices && std::ranges::any_of(outputs, is_mismatch)) {
-        if (!given) given = given_choices(one, pytorch, masks);
-        judge_given_choices(*given, outputs);
+        if (!given) given = given_choices(one, pytorch, masks, outcome);
+        judge_given_choices(*given, outputs, outcome);
       }
       for (const OutputResult& output : outputs) {
         shape.max_error = std::max(shape.max_error, output.max_error);
         shape.padded_error = std::max(shape.padded_error, output.padded_error);
       }
-      merge(result_.outputs, outputs);
-      result_.shapes.push_back(std::move(shape));
-      for (const std::string& note : notes) result_.notes.push_back(fmt::format("{} ({}): {}", one.label, name, note));
+      outcome.outputs.push_back(std::move(outputs));
+      outcome.shapes.push_back(std::move(shape));
+      for (const std::string& note : notes) outcome.notes.push_back(fmt::format("{} ({}): {}", one.label, name, note));
     }
+    return outcome;
   }
 
   void show_worst(const CaseValues& pytorch, const Masks& masks, const std::map<std::string, Tensor>& tf,
-                  const std::vector<OutputResult>& outputs) {
+                  const std::vector<OutputResult>& outputs, std::optional<ErrorPicture>& worst) const {
     auto picture = picture_of_worst(*request_.program, pytorch, masks, tf, outputs);
-    if (!picture) return;
     // Of the two signatures the worse.
-    if (result_.pictures.empty()) {
-      result_.pictures.push_back(std::move(*picture));
-    } else if (picture->max_error > result_.pictures.front().max_error) {
-      result_.pictures.front() = std::move(*picture);
-    }
+    if (picture && (!worst || picture->max_error > worst->max_error)) worst = std::move(picture);
   }
 
   /// A picture of the first stage over its limit: the value of it that is furthest off.
@@ -166,24 +236,22 @@ class Verification {
     result_.pictures.push_back(std::move(*worst));
   }
 
-  static bool is_mismatch(const OutputResult& output) { return output.verdict == Verdict::kMismatch; }
-
   /// What TensorFlow computes once it is given PyTorch's choices.
-  GivenChoices given_choices(const Case& one, const CaseValues& pytorch, const Masks& masks) {
+  GivenChoices given_choices(const Case& one, const CaseValues& pytorch, const Masks& masks, Outcome& outcome) const {
     GivenChoices given;
     try {
-      const Flow flow = artefact_.flow(signatures_for(one).front());
+      const Flow flow = flow_of(one);
       given = compare_given_choices({*request_.program, *one.choices, pytorch, masks, request_.limit, one.label}, flow,
                                     runtime_);
     } catch (const Error& error) {
       // The outputs are judged already; TensorFlow's refusal of a changed graph does not change that.
       if (error.kind() != ErrorKind::kInternal) throw;
-      result_.notes.push_back(fmt::format("{}: choices were not compared: {}", one.label, error.what()));
+      outcome.notes.push_back(fmt::format("{}: choices were not compared: {}", one.label, error.what()));
     }
-    result_.choices.insert(result_.choices.end(), given.choices.begin(), given.choices.end());
+    outcome.choices = given.choices;
     for (const ChoiceResult& choice : given.choices) {
       if (choice.is_tie) continue;
-      result_.notes.push_back(fmt::format(
+      outcome.notes.push_back(fmt::format(
           "{}: `{}` ({}) falls otherwise: scores {:.9g} and {:.9g} in PyTorch, a margin of {:.1e} where noise is "
           "{:.1e}",
           one.label, choice.node, choice.op, choice.pt_scores[0], choice.pt_scores[1], choice.margin, choice.noise));
@@ -192,7 +260,7 @@ class Verification {
   }
 
   /// Outputs over the limit are within noise where they are once the choices are the same, and these were ties.
-  void judge_given_choices(const GivenChoices& given, std::vector<OutputResult>& outputs) {
+  void judge_given_choices(const GivenChoices& given, std::vector<OutputResult>& outputs, Outcome& outcome) const {
     if (!given.is_settled || given.choices.empty()) return;
     double largest = 0;
     for (const OutputResult& output : given.outputs) {
@@ -204,11 +272,10 @@ class Verification {
       if (is_mismatch(output)) output.verdict = Verdict::kWithinNoise;
     }
     const ChoiceResult& first = given.choices.front();
-    choices_note_ = fmt::format(
+    outcome.choices_note = fmt::format(
         "equal given the same choices (max |pt - tf| is then {:.1e}): `{}` ({}) falls otherwise, between scores {:.9g} "
         "and {:.9g}, a margin of {:.1e} where noise is {:.1e}",
         largest, first.node, first.op, first.pt_scores[0], first.pt_scores[1], first.margin, first.noise);
-    if (result_.choices.size() > 1) choices_note_ += fmt::format("; {} choices in all", result_.choices.size());
   }
 
   void compare_stages() {
@@ -221,7 +288,7 @@ class Verification {
     const std::string text = "comparing stages";
     tell(text, kOutputsShare);
     const CaseValues pytorch = read_case(traced->file);
-    const Flow flow = artefact_.flow(signatures_for(*traced).front());
+    const Flow flow = flow_of(*traced);
     std::vector<std::string> told;  // with the outputs already
     const Masks masks = masks_of(*request_.program, pytorch, told);
     StageRequest request{*request_.program, request_.module_classes, *request_.reference.stages, pytorch.inputs, masks,
@@ -263,13 +330,19 @@ class Verification {
 
   const Request& request_;
   const runtime::Runtime& runtime_;
+  const Further& further_;
   const Artefact artefact_;
+  const Variables variables_;
   Result result_;
   std::string choices_note_;
 };
 
 }  // namespace
 
-Result verify(const Request& request, const runtime::Runtime& runtime) { return Verification(request, runtime).run(); }
+Result verify(const Request& request, const runtime::Runtime& runtime) { return verify(request, runtime, {}); }
+
+Result verify(const Request& request, const runtime::Runtime& runtime, const Further& further) {
+  return Verification(request, runtime, further).run();
+}
 
 }  // namespace crossload::verify

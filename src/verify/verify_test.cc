@@ -17,8 +17,10 @@
 #include "support/temp_folder.h"
 #include "support/tensorflow_package.h"
 #include "support/tensors.h"
+#include "verify/further.h"
 #include "verify/outputs.h"
 #include "verify/stages.h"
+#include "verify/variables.h"
 
 namespace crossload::verify {
 namespace {
@@ -264,6 +266,80 @@ TEST_CASE("stages: a run for each value gives what one run for all gives") {
     CHECK(one_by_one[i].accumulated == whole.stages[i].accumulated);
     CHECK(one_by_one[i].isolated == whole.stages[i].isolated);
   }
+}
+
+TEST_CASE("verify: further runs are asked for where an output is over the limit, until it is not") {
+  const TempFolder folder;
+  std::vector<std::pair<Effort, std::vector<std::string>>> asked;
+  const auto compared = [&](float bias, double truth, bool strict) {
+    asked.clear();
+    Result result;
+    run({"Relu", bias}, [&](Request& r) {
+      r.strict = strict;
+      r.reference.stages.reset();
+      write_safetensors(r.reference.cases[0].file,
+                        {{"input/x", floats({1, 2}, {2, 3})}, {"run/0/y", floats({2, 1}, {21, 31})}});
+      write_safetensors(r.reference.cases[1].file,
+                        {{"input/x", floats({1, 2}, {-2, -3})}, {"run/0/y", floats({2, 1}, {bias, bias})}});
+      const auto further = [&](Effort effort, const std::vector<OpenCase*>& cases) {
+        std::vector<std::string> labels;
+        for (const OpenCase* one : cases) labels.push_back(one->of.label);
+        asked.emplace_back(effort, labels);
+        const fs::path file = folder.path / fmt::format("{}.safetensors", asked.size());
+        if (effort == Effort::kUsual) {
+          write_safetensors(file, {{"truth/y", doubles({2, 1}, {truth, 31})}});
+        } else {
+          write_safetensors(file, {{"run/0/y", floats({2, 1}, {20.5f, 31.5f})}});
+        }
+        for (OpenCase* one : cases) one->further.push_back(file);
+        return true;
+      };
+      result = verify(r, *runtime::Runtime::load(tensorflow_package()), further);
+    });
+    return result;
+  };
+  const std::vector<std::string> traced = {"as traced"};
+  using Asked = std::vector<std::pair<Effort, std::vector<std::string>>>;
+  // PyTorch is 0.0625 from the truth and TensorFlow 0.25 or more; another run of PyTorch 0.5.
+  const Result noise = compared(1.25f, 21.0625, false);
+  CHECK(asked == Asked{{Effort::kUsual, traced}, {Effort::kMore, traced}});
+  CHECK(noise.verdict == Verdict::kWithinNoise);
+  CHECK(noise.outputs[0].noise == 0.5625);
+  CHECK(noise.max_error == 0.25);
+  // Twice the noise is not enough.
+  CHECK(compared(3, 21.0625, false).verdict == Verdict::kMismatch);
+  CHECK(asked == Asked{{Effort::kUsual, traced}, {Effort::kMore, traced}, {Effort::kMost, traced}});
+  // No run could be as far off.
+  CHECK(compared(1.25f, 21.001953125, false).verdict == Verdict::kMismatch);
+  CHECK(asked == Asked{{Effort::kUsual, traced}});
+}
+
+TEST_CASE("variables: TensorFlow computes with the mapped file") {
+  const TempFolder folder;
+  savedmodel::write(make_graph({}), Weights(), folder.path / "1", {}, [](std::size_t) {});
+  const auto runtime = runtime::Runtime::load(tensorflow_package());
+  const Artefact artefact(folder.path / "1");
+  const Variables variables(artefact, *runtime);
+  REQUIRE(variables.fed().size() == 1);
+  CHECK(variables.fed()[0].first == "save/RestoreV2:0");
+  const Tensor& fed = variables.fed()[0].second;
+  CHECK(have_same_value(fed, floats({2, 2}, {10, 0, 0, 10})));
+  const runtime::Session session = variables.load();
+  const auto port = artefact.signature("serving_default").outputs.at("y").tensor;
+  const std::string input = artefact.signature("serving_default").inputs.at("x").tensor;
+  const auto values = session.run({{input, floats({1, 2}, {2, 3})}}, {port});
+  CHECK(have_same_value(values.at(port), floats({2, 1}, {21, 31})));
+}
+
+TEST_CASE("variables: a file that TensorFlow refuses") {
+  const TempFolder folder;
+  savedmodel::write(make_graph({}), Weights(), folder.path / "1", {}, [](std::size_t) {});
+  std::fstream(folder.path / "1/variables/variables.data-00000-of-00001",
+               std::ios::in | std::ios::out | std::ios::binary)
+      .write("\1", 1);
+  const auto runtime = runtime::Runtime::load(tensorflow_package());
+  const Artefact artefact(folder.path / "1");
+  CHECK_THROWS_WITH_AS(Variables(artefact, *runtime), doctest::Contains("hecksum does not match"), Error);
 }
 
 TEST_CASE("verify: no case, no verdict") {

@@ -31,7 +31,7 @@ def test_fresh_worker_equals_eager_model(traced, tmp_path, ask):
     model = transformers.BertForSequenceClassification.from_pretrained(folder).eval()
     for case in done["cases"]:
         assert case["skipped"] is None and case["truth"] == "exported program"
-        kinds = ["eager model", "eager attention", "exported program", "other kernels"]
+        kinds = ["eager model", "exported program", "eager attention", "other kernels"]
         assert case["runs"] == kinds
         values = load_file(tmp_path / "r" / case["file"])
         inputs = {n.removeprefix("input/"): v for n, v in values.items() if n.startswith("input/")}
@@ -50,11 +50,70 @@ def test_fresh_worker_equals_eager_model(traced, tmp_path, ask):
 
 def test_thorough_runs_differ_in_rounding_only(traced, tmp_path, ask):
     folder, trace = traced
-    done = ask(do="reference", model=folder, trace=trace, out=tmp_path / "r", thorough=True)
+    done = ask(do="reference", model=folder, trace=trace, out=tmp_path / "r", effort="most")
     assert done["cases"][0]["runs"][4:] == ["sums in sequence", *["sums in another order"] * 10]
     values = load_file(tmp_path / "r" / done["cases"][0]["file"])
     distances = [float((values[f"run/{k}/logits"] - values["truth/logits"]).abs().max()) for k in range(15)]
     assert all(0 < d < 1e-5 for d in distances) and len(set(distances[4:])) > 1
+
+
+def test_a_large_model_is_run_for_its_noise_only_where_that_is_asked_for(traced, tmp_path, ask, monkeypatch):
+    from crossload.reference import request
+
+    folder, trace = traced
+    monkeypatch.setattr(request, "MANY_WEIGHTS", 1000)
+    session = Session()
+    first = ask(session, do="reference", model=folder, trace=trace, out=tmp_path / "r")
+    assert first["effort"] == "least"
+    for case in first["cases"]:
+        assert case["runs"] == ["eager model", "exported program"]
+        assert case["truth"] == ("exported program" if case["traced"] else None)
+    traced_case, other = first["cases"][0], first["cases"][2]
+    earlier = {c["label"]: {**c, "file": str(tmp_path / "r" / c["file"])} for c in (traced_case, other)}
+    more = ask(session, do="reference", model=folder, trace=trace, out=tmp_path / "m", effort="usual", earlier=earlier)
+    assert [c["label"] for c in more["cases"]] == [traced_case["label"], other["label"]]
+    assert [c["runs"] for c in more["cases"]] == [["eager attention", "other kernels"]] * 2
+    assert [c["truth"] for c in more["cases"]] == [None, "exported program"]
+    values = load_file(tmp_path / "m" / more["cases"][1]["file"])
+    assert set(values) == {"run/0/logits", "run/1/logits", "truth/logits"}
+    exact = values["truth/logits"]
+    of_first = load_file(tmp_path / "r" / other["file"])["run/0/logits"]
+    assert 0 < float((of_first - exact).abs().max()) < 1e-5
+    earlier[other["label"]]["runs"] = [*other["runs"], *more["cases"][1]["runs"]]
+    most = ask(session, do="reference", model=folder, trace=trace, out=tmp_path / "n", effort="more", earlier=earlier)
+    assert [c["runs"] for c in most["cases"]] == [
+        ["eager attention", "other kernels", "sums in sequence"],
+        ["sums in sequence"],
+    ]
+
+
+def test_a_model_is_widened_module_by_module(tiny):
+    import copy
+
+    import transformers
+    from crossload.model.wide import widened
+
+    folder = tiny("bert", "BertForSequenceClassification")
+    model = transformers.BertForSequenceClassification.from_pretrained(folder).eval()
+    before = {name: (id(p), p.dtype) for name, p in model.named_parameters()}
+    ids = torch.tensor([[5, 7, 9], [8, 3, 4]])
+    at_once = []
+    layers = model.bert.encoder.layer
+    layers[1].register_forward_pre_hook(
+        lambda *_: at_once.append({p.dtype for layer in layers for p in layer.parameters()})
+    )
+    with torch.no_grad():
+        expected = copy.deepcopy(model).double()(ids).logits
+        at_once.clear()
+        with widened(model) as wide:
+            found = wide(ids).logits
+    assert found.dtype == torch.float64 and torch.equal(found, expected)
+    assert at_once == [{torch.float32}]  # between two modules nothing is wide
+    assert {name: (id(p), p.dtype) for name, p in model.named_parameters()} == before
+    with torch.no_grad(), pytest.raises(IndexError), widened(model) as wide:
+        wide(torch.tensor([[10**6]]))
+    assert {name: (id(p), p.dtype) for name, p in model.named_parameters()} == before
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules() if m is not layers[1])
 
 
 @pytest.mark.parametrize("shape", [(6, 11), (6, 11, 9)])

@@ -38,7 +38,7 @@ def reference_files(folder, model_type, head, seed):
         (folder / name).mkdir()
     handle({"do": "trace", "model": str(model), "out": str(folder / "trace")}, quiet, session)
     asked = {"do": "reference", "model": str(model), "trace": str(folder / "trace"), "out": str(folder / "out")}
-    answer = handle({**asked, "thorough": True}, quiet, session)
+    answer = handle({**asked, "effort": "most"}, quiet, session)
     return [(folder / "out" / c["file"], c["runs"]) for c in answer["cases"] if c["file"]]
 
 

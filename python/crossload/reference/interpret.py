@@ -94,9 +94,10 @@ def product_in_sequence(a, b, most_additions=200_000_000):
     count = a.shape[-1]
     size = max(1, a.shape[-2] * b.shape[-1] * max(math.prod(a.shape[:-2]), math.prod(b.shape[:-2])))
     part = max(1, -(-count // max(64, most_additions // size)))
+    b = b.contiguous()  # of a weight, a row of b is a column, of which each element lies in another line of the cache
     total = a[..., :part] @ b[..., :part, :]
     for begin in range(part, count, part):
-        total = total + a[..., begin : begin + part] @ b[..., begin : begin + part, :]
+        total += a[..., begin : begin + part] @ b[..., begin : begin + part, :]
     return total
 
 

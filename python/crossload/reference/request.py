@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import time
+from collections import Counter
 from pathlib import Path
 
 from ..errors import WorkerError, first_line
@@ -11,6 +12,7 @@ from ..inputs.samples import from_metadata, read_npz
 from ..model.flags import attention, flags_set
 from ..model.loading import load
 from ..model.state import state_kept
+from ..model.wide import widened
 from ..program.archive import SUFFIX, file_identity, open_program
 from ..program.containers import name_caches
 from ..program.guards import guards_of
@@ -32,13 +34,19 @@ from .interpret import (
 SEED = 20
 THOROUGH_ADDITIONS = 4_000_000_000  # of one product, in float32 runs that are asked for when others are not enough
 SHUFFLED_RUNS = 10
+MANY_WEIGHTS = 100_000_000  # from here on what only noise needs is computed where outputs are over the limit
+# What PyTorch computes beside the run that decides and that of the program. "least": the float64 run of the traced case;
+# "usual": that of every case, other kernels, eager attention; "more": sums in sequence; "most": sums in other orders.
+EFFORTS = ("least", "usual", "more", "most")
 
 
 def reference(request, progress, session):
     """Write reference values of the traced program into the folder `out`.
 
+    `effort` (see EFFORTS) is "usual", for models of MANY_WEIGHTS "least", unless the request has one. With `earlier`,
+    {label: {"file", "runs", "truth"}}, only those cases are computed, and of them only what they lack.
     Returns {"cases": [{"file","inputs","traced","label","runs","truth","skipped"}], "dropped": [{"inputs", "label",
-    "reason"}], "stages", "seconds"}. A shape at which PyTorch's own eager model fails is listed with `file` null and the
+    "reason"}], "stages", "effort", "seconds"}. A shape at which PyTorch's own eager model fails is listed with `file` null and the
     reason in `skipped`; one that breaks a guard of the program in `dropped`.
     """
     out = Path(request["out"])
@@ -46,12 +54,19 @@ def reference(request, progress, session):
         raise WorkerError("bad-input", f"{out}: no such folder; create it first")
     start = time.time()
     traced = traced_model(request, progress, session)
-    weights = sum(v.numel() for v in traced.state.values())
+    weights = traced.weight_count()
+    effort = request.get("effort") or ("usual" if weights < MANY_WEIGHTS else "least")
+    if effort not in EFFORTS:
+        raise WorkerError("bad-input", f"request: `effort` is `{effort}`; one of {', '.join(EFFORTS)} is expected")
+    earlier = request.get("earlier")
     cases, dropped = make_cases(traced.program, traced.sample, traced.text_limit(), traced.guards, weights)
     results = []
     for number, case in enumerate(cases):
+        if earlier is not None and case.label not in earlier:
+            continue
         progress("reference", f"running PyTorch at {case.label}", number / (len(cases) + 1))
-        results.append(_write_case(traced, case, out / f"case_{number}.safetensors"))
+        known = (earlier or {}).get(case.label)
+        results.append(_write_case(traced, case, out / f"case_{number}.safetensors", effort, known))
         if request.get("choices") and results[-1]["file"]:
             results[-1]["choices"] = f"choices_{number}.safetensors"
             _write_stages(traced, case, out / results[-1]["choices"], only_choices=True)
@@ -64,7 +79,13 @@ def reference(request, progress, session):
         {"inputs": d.inputs, "label": d.label, "reason": f"breaks the program's guard `{d.guard.strip()}`"}
         for d in dropped
     ]
-    return {"cases": results, "dropped": dropped, "stages": stages, "seconds": round(time.time() - start, 3)}
+    return {
+        "cases": results,
+        "dropped": dropped,
+        "stages": stages,
+        "effort": effort,
+        "seconds": round(time.time() - start, 3),
+    }
 
 
 class TracedModel:
@@ -76,6 +97,10 @@ class TracedModel:
         self.double = double_graph(program.graph_module)
         self.names = output_names(program)
         self.makes_choices = any(is_choice(n, n.meta.get("val")) for n in program.graph_module.graph.nodes)
+
+    def weight_count(self):
+        """How many numbers the weights are, tied ones once."""
+        return sum({id(v): v.numel() for v in self.state.values() if hasattr(v, "numel")}.values())
 
     def text_limit(self):
         config = getattr(getattr(self.loaded, "model", None), "config", None)
@@ -165,73 +190,121 @@ def _archived_model(path, request):
     return TracedModel(program, program.state_dict, {**sample, **given}, None, request, guards_of(program, path))
 
 
-def _write_case(traced, case, path):
+def _write_case(traced, case, path, effort, earlier=None):
+    """The file of one case. earlier: {"file", "runs", "truth"} of the same case; what it has is left out.
+
+    Outputs may be large, so each is written and let go before the next is computed.
+    """
     entry = {
         "file": path.name, "inputs": {n: list(v.shape) for n, v in case.inputs.items()}, "traced": case.traced,
         "label": case.label, "runs": [], "truth": None, "skipped": None,
     }  # fmt: skip
-    of_program = None
-    if not case.traced and traced.loaded:
-        try:
-            of_program = traced.run(case.inputs)
-        except Exception as error:  # noqa: BLE001 (whatever it fails with, it is no program for this shape)
-            return {**entry, "file": None, "skipped": f"the exported program fails here: {first_line(error)}"}
+    names = [f"input/{n}" for n in case.inputs] + [f"truth/{n}" for n in traced.names]
+    names += [f"run/{k}/{n}" for k in range(6 + SHUFFLED_RUNS) for n in traced.names]
     try:
-        first = traced.eager(case.inputs) if traced.loaded else traced.run(case.inputs)
+        with TensorFile(path, names) as file:
+            if earlier is None:
+                for name, value in case.inputs.items():
+                    file.write(f"input/{name}", value)
+                shapes = _write_first(traced, case, file, entry)
+            else:
+                shapes = _shapes_of_first(earlier["file"])
+            done = Counter(earlier["runs"] if earlier else entry["runs"])
+            for kind, attempt in _further_runs(traced, effort):
+                if done[kind]:
+                    done[kind] -= 1
+                    continue
+                with contextlib.suppress(Exception):
+                    values = attempt(traced, case)
+                    if values is not None and _shapes(values) == shapes:
+                        _write_run(file, entry, kind, values)
+                values = None
+            if not (earlier or {}).get("truth") and (effort != "least" or case.traced):
+                entry["truth"], values = _truth(traced, case)
+                for name, value in values.items():
+                    file.write(f"truth/{name}", value)
+    except _FailsHere as failure:
+        return {**entry, "file": None, "runs": [], "skipped": str(failure)}
+    return entry
+
+
+class _FailsHere(Exception):
+    """A shape at which PyTorch gives nothing to compare with."""
+
+
+def _write_first(traced, case, file, entry):
+    """The run that decides, and that of the exported program, without which there is no conversion to compare; returns
+    the shapes of the outputs."""
+    import torch
+
+    kinds = entry["runs"]
+    of_program = None
+    if traced.loaded:
+        try:
+            values = traced.run(case.inputs)
+            of_program = _shapes(values)
+            for name, value in values.items():
+                file.write(f"run/1/{name}", value)
+        except Exception as error:
+            if not case.traced:
+                raise _FailsHere(f"the exported program fails here: {first_line(error)}") from error
+        values = None
+    try:
+        values = traced.eager(case.inputs) if traced.loaded else traced.run(case.inputs)
     except Exception as error:
         if case.traced:
             raise WorkerError(
                 "bad-input",
                 f"PyTorch: the model fails on its own sample ({first_line(error)}); give other --inputs",
             ) from error
-        return {**entry, "file": None, "skipped": f"PyTorch itself fails here: {first_line(error)}"}
-    names = [f"input/{n}" for n in case.inputs] + [f"truth/{n}" for n in first]
-    names += [f"run/{k}/{n}" for k in range(5 + SHUFFLED_RUNS) for n in first]
-    with TensorFile(path, names) as file:
-        for name, value in case.inputs.items():
-            file.write(f"input/{name}", value)
-        for kind, values in _runs(traced, case, first, of_program):
-            for name, value in values.items():
-                file.write(f"run/{len(entry['runs'])}/{name}", value)
-            entry["runs"].append(kind)
-        kind, values = _truth(traced, case)
-        entry["truth"] = kind
-        for name, value in values.items():
-            file.write(f"truth/{name}", value)
-    return entry
+        raise _FailsHere(f"PyTorch itself fails here: {first_line(error)}") from error
+    shapes = _shapes(values)
+    _write_run(file, entry, "eager model" if traced.loaded else "exported program", values)
+    if of_program == shapes:
+        kinds.append("exported program")
+    else:
+        for name in of_program or ():
+            file.drop(f"run/1/{name}")
+    torch.manual_seed(SEED)
+    return shapes
 
 
-def _runs(traced, case, first, of_program):
-    """(kind, outputs) of each float32 run; runs other than the first that fail or differ in shape are left out.
+def _write_run(file, entry, kind, values):
+    for name, value in values.items():
+        file.write(f"run/{len(entry['runs'])}/{name}", value)
+    entry["runs"].append(kind)
 
-    of_program: outputs of the exported program, where it ran already.
-    """
-    import torch
 
-    yield "eager model" if traced.loaded else "exported program", first
+def _shapes(values):
+    return {name: list(value.shape) for name, value in values.items()}
 
-    def same_shapes(values):
-        return {n: v.shape for n, v in values.items()} == {n: v.shape for n, v in first.items()}
 
-    attempts = []
+def _shapes_of_first(path):
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        names = [name for name in file.keys() if name.startswith("run/0/")]
+        return {name.removeprefix("run/0/"): list(file.get_slice(name).get_shape()) for name in names}
+
+
+def _further_runs(traced, effort):
+    """(kind, function of the model and a case) of the float32 runs beside the first; those that fail or differ in shape
+    are left out. See EFFORTS."""
+    found = []
+    if traced.loaded and effort != "least":
+        found.append(("eager attention", _eager_attention))
     if traced.loaded:
-        attempts = [
-            ("eager attention", _eager_attention),
-            ("exported program", lambda s, c: of_program or s.run(c.inputs)),
-        ]
-    attempts.append(("other kernels", _on_other_kernels))
-    if traced.request.get("thorough"):
+        found.append(("exported program", lambda s, c: s.run(c.inputs)))
+    if effort != "least":
+        found.append(("other kernels", _on_other_kernels))
+    if effort in ("more", "most"):
         one_by_one = functools.partial(product_in_sequence, most_additions=THOROUGH_ADDITIONS)
-        attempts.append(("sums in sequence", lambda s, c: s.run(c.inputs, product=one_by_one)))
+        found.append(("sums in sequence", lambda s, c: s.run(c.inputs, product=one_by_one)))
+    if effort == "most":
         for seed in range(SHUFFLED_RUNS):
             shuffled = functools.partial(shuffled_product, seed=seed)
-            attempts.append(("sums in another order", lambda s, c, p=shuffled: s.run(c.inputs, product=p)))
-    for kind, attempt in attempts:
-        with contextlib.suppress(Exception):
-            values = attempt(traced, case)
-            if values is not None and same_shapes(values):
-                yield kind, values
-    torch.manual_seed(SEED)
+            found.append(("sums in another order", lambda s, c, p=shuffled: s.run(c.inputs, product=p)))
+    return found
 
 
 def _eager_attention(traced, case):
@@ -263,17 +336,16 @@ def _truth(traced, case):
     """("exported program" | "eager model" | None, outputs): the float64 run; None when neither can be computed."""
     import copy
 
-    try:
+    with contextlib.suppress(Exception):  # a program may not hold at every shape; the eager model is next
         return "exported program", traced.run(case.inputs, double=True)
-    except Exception:  # noqa: BLE001 (a program may not hold at every shape; the eager model is next)
-        if not traced.loaded:
-            return None, {}
-    try:
-        model = copy.deepcopy(traced.loaded.model).double()
-        with double_default():
-            return "eager model", traced.eager({n: to_double(v) for n, v in case.inputs.items()}, model)
-    except Exception:  # noqa: BLE001 (then there is no truth here, which the result says)
+    if not traced.loaded:
         return None, {}
+    wide_inputs = {n: to_double(v) for n, v in case.inputs.items()}
+    with contextlib.suppress(Exception), widened(traced.loaded.model) as model, double_default():
+        return "eager model", traced.eager(wide_inputs, model)
+    with contextlib.suppress(Exception), double_default():
+        return "eager model", traced.eager(wide_inputs, copy.deepcopy(traced.loaded.model).double())
+    return None, {}  # there is no truth here, which the result says
 
 
 def _write_stages(traced, case, path, only_choices=False):
@@ -292,10 +364,13 @@ def _write_stages(traced, case, path, only_choices=False):
     inputs = {spec.arg.name for spec in program.graph_signature.input_specs if spec.kind.name == "USER_INPUT"}
     torch.manual_seed(SEED)
     values = arguments(program, traced.state, case.inputs)
+    # The time of all products together stays within bounds, too.
+    share = min(1.0, MANY_WEIGHTS / max(1, traced.weight_count()))
+    in_sequence = functools.partial(product_in_sequence, most_additions=int(200_000_000 * share))
     single, wide = Run(program.graph_module, values), Run(traced.double, values, double=True)
     others = [
         (Run(program.graph_module, values), True),
-        (Run(program.graph_module, values, product=product_in_sequence), False),
+        (Run(program.graph_module, values, product=in_sequence), False),
     ]
     wanted = set(single.nodes) if not only_choices else _around_choices(program)
     names = [f"{kind}/{name}" for kind in ("value", "offset", "noise") for name in single.nodes if name in wanted]

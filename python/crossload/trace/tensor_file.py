@@ -49,6 +49,10 @@ class TensorFile:
         self._entries[name] = {"dtype": code, "shape": list(tensor.shape), "data_offsets": offsets}
         self._end += count
 
+    def drop(self, name):
+        """Forget a tensor that was written; its bytes stay."""
+        del self._entries[name]
+
     def __exit__(self, kind, *rest):
         import os
 

@@ -1,0 +1,40 @@
+"""A model that computes in float64, with few of its weights in float64 at a time."""
+
+import contextlib
+
+
+@contextlib.contextmanager
+def widened(model):
+    """The model while each of its modules has its own floating-point parameters and buffers in float64 as long as it runs.
+
+    Memory follows the module with the most weights. What reads the weights of a module that it does not call, or keeps
+    them elsewhere as recurrent layers do, meets them in their own dtype: PyTorch widens them where it adds or multiplies,
+    and refuses in most other operations.
+    """
+    import torch
+
+    narrow, handles = [], []
+
+    def widen(module, *_):
+        before = []
+        for values in (module._parameters, module._buffers):
+            for name, value in values.items():
+                if value is not None and value.is_floating_point() and value.dtype != torch.float64:
+                    before.append((values, name, value))
+                    values[name] = value.detach().to(torch.float64)
+        narrow.append(before)
+
+    def put_back(*_):
+        for values, name, value in narrow.pop():
+            values[name] = value
+
+    for module in model.modules():
+        handles.append(module.register_forward_pre_hook(widen))
+        handles.append(module.register_forward_hook(put_back, always_call=True))
+    try:
+        yield model
+    finally:
+        while narrow:
+            put_back()
+        for handle in handles:
+            handle.remove()
