@@ -162,7 +162,9 @@ std::vector<Node> Translator::import_statements(const std::string& source) const
     else
       from[origin.first].insert(origin.second == as ? as : origin.second + " as " + as);
   }
-  if (!is_for_keras_) {
+  if (is_for_keras_) {
+    if (has_word(text, "dataclass")) from["dataclasses"].insert("dataclass");
+  } else {
     for (const auto& [word, module] : import_rules()) {
       if (has_word(text, word)) from[module].insert(word);
     }
