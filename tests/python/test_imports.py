@@ -19,7 +19,7 @@ LAYERS = {
     "trace": {"errors", "model", "program", "inputs"},
     "reference": {"errors", "session", "model", "program", "inputs", "trace"},
     "pt_to_tf": {"errors", "model"},
-    "port": {"errors", "json_numbers"},
+    "port": {"errors", "json_numbers", "model"},
     "against": {"errors", "session", "model", "program", "inputs", "trace", "reference"},
     "gradients": {"errors", "model", "trace", "reference", "against"},
     "plain_hdf5": {"errors"},

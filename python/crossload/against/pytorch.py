@@ -11,6 +11,7 @@ from ..inputs.samples import sample_inputs
 from ..model.flags import attention, flags_set
 from ..model.loading import load
 from ..model.state import state_kept
+from ..model.wide import double_default
 from ..session import Loaded, require_transformers
 from ..trace.tensor_file import TensorFile
 from .environment import use_keras_of_transformers
@@ -250,8 +251,6 @@ def run_case(model, wide, case, request, path):
 
 def in_double(wide, case, request):
     """The result in float64; None where the model fails in it (masks made of float32's lowest number, for one)."""
-    from ..reference.interpret import double_default
-
     try:
         with double_default():
             return call(wide, case.inputs, request, double=True)

@@ -10,7 +10,7 @@ from ..against.pytorch import SEED, eager_attention
 from ..against.weights import own_variables, parameter_key, short_name
 from ..errors import WorkerError, first_line, last_lines
 from ..model.flags import flags_set
-from ..reference.interpret import double_default
+from ..model.wide import double_default
 from ..trace.tensor_file import TensorFile
 from .pytorch import attempted, names_in_file, of_model, parameters_of, write_gradients
 from .request import MORE_RUNS

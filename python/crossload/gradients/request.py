@@ -9,7 +9,8 @@ from pathlib import Path
 from ..against.noise import more_ways, ways
 from ..errors import WorkerError, first_line, last_lines
 from ..model.flags import attention
-from ..reference.interpret import arguments, double_default, to_double
+from ..model.wide import double_default, to_double
+from ..reference.interpret import arguments
 from ..reference.request import traced_model
 from ..trace.tensor_file import TensorFile
 from .pytorch import attempted, gradients, identity, names_in_file, of_model, parameters_of, write_gradients

@@ -1,6 +1,32 @@
-"""A model that computes in float64, with few of its weights in float64 at a time."""
+"""PyTorch in float64: its default dtype, tensors, and a model with few of its weights in float64 at a time."""
 
 import contextlib
+import threading
+
+_default_dtype = threading.RLock()
+
+
+@contextlib.contextmanager
+def double_default():
+    """float64 as PyTorch's default dtype."""
+    import torch
+
+    with _default_dtype:
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float64)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(before)
+
+
+def to_double(value):
+    """A tensor with float dtypes widened to float64, complex64 to complex128; others as they are."""
+    import torch
+
+    if value.is_complex():
+        return value.to(torch.complex128)
+    return value.to(torch.float64) if value.is_floating_point() else value
 
 
 @contextlib.contextmanager

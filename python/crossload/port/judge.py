@@ -4,7 +4,6 @@
 with one JSON line: rows of differences, and the names of weights that were missing or unexpected.
 """
 
-import contextlib
 import copy
 import json
 import os
@@ -14,6 +13,7 @@ import tempfile
 
 from ..errors import WorkerError
 from ..json_numbers import with_json_numbers
+from ..model.wide import double_default, to_double
 from .heads import configuration_changes, head_inputs, labels_for, task_of
 from .observe import SHRUNK, main_inputs
 
@@ -272,8 +272,8 @@ def true_gradients(pt_model, variables, feed):
     """The same gradients as PyTorch computes them in float64."""
     wide = copy.deepcopy(pt_model).double()
     wide.zero_grad()
-    with default_float64():
-        wide(**widened(feed)).loss.backward()
+    with double_default():
+        wide(**all_to_double(feed)).loss.backward()
     return [pytorch_gradient(wide, variable)[1] for variable in variables]
 
 
@@ -327,27 +327,15 @@ def noise(pt_model, inputs, flags, name, found_pt, found_tf):
     import torch
 
     wide = copy.deepcopy(pt_model).double()
-    with torch.no_grad(), default_float64():
-        truth = leaves(wide(**widened(inputs), **flags)[name])
+    # Masks that a model makes of its own are float64 as well; their lowest number fits into nothing else.
+    with torch.no_grad(), double_default():
+        truth = leaves(wide(**all_to_double(inputs), **flags)[name])
     mask = inputs.get("attention_mask")
     return tuple(max(distance(t, x, mask) for t, x in zip(truth, found, strict=True)) for found in (found_pt, found_tf))
 
 
-@contextlib.contextmanager
-def default_float64():
-    """Masks that a model makes of its own are float64 as well; their lowest number fits into nothing else."""
-    import torch
-
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
-
-
-def widened(inputs):
-    return {name: value.double() if value.is_floating_point() else value for name, value in inputs.items()}
+def all_to_double(inputs):
+    return {name: to_double(value) for name, value in inputs.items()}
 
 
 def in_graph(label, pt_model, tf_model, inputs):

@@ -2,11 +2,9 @@
 
 import contextlib
 import functools
-import threading
 
+from ..model.wide import double_default, to_double
 from ..program.signature import user_inputs
-
-_default_dtype = threading.RLock()
 
 
 class Run:
@@ -164,20 +162,6 @@ def _interpreter_with():
     return InterpreterWith
 
 
-@contextlib.contextmanager
-def double_default():
-    """float64 as PyTorch's default dtype."""
-    import torch
-
-    with _default_dtype:
-        before = torch.get_default_dtype()
-        torch.set_default_dtype(torch.float64)
-        try:
-            yield
-        finally:
-            torch.set_default_dtype(before)
-
-
 def arguments(program, state, inputs):
     """{placeholder name: value} of a program: weights from `state` (FQN -> tensor; the program's own where absent),
     constants, and `inputs` (input name -> tensor)."""
@@ -192,15 +176,6 @@ def arguments(program, state, inputs):
             value = next(found[spec.target] for found in sources if found.get(spec.target) is not None)
         values[spec.arg.name] = value
     return values
-
-
-def to_double(value):
-    """A tensor with float dtypes widened to float64, complex64 to complex128; others as they are."""
-    import torch
-
-    if value.is_complex():
-        return value.to(torch.complex128)
-    return value.to(torch.float64) if value.is_floating_point() else value
 
 
 def double_graph(module):

@@ -12,7 +12,7 @@ from ..inputs.samples import from_metadata, read_npz
 from ..model.flags import attention, flags_set
 from ..model.loading import load
 from ..model.state import state_kept
-from ..model.wide import widened
+from ..model.wide import double_default, to_double, widened
 from ..program.archive import SUFFIX, file_identity, open_program
 from ..program.containers import name_caches
 from ..program.guards import guards_of
@@ -24,11 +24,9 @@ from .choices import imposed, is_choice
 from .interpret import (
     Run,
     arguments,
-    double_default,
     double_graph,
     product_in_sequence,
     shuffled_product,
-    to_double,
 )
 
 SEED = 20

@@ -1,6 +1,7 @@
 """A part of an exported program, run on PyTorch's recorded values with changes of its nodes and weights."""
 
-from ..interpret import arguments, double_default, product_in_sequence, to_double
+from ...model.wide import double_default, to_double
+from ..interpret import arguments, product_in_sequence
 
 LEAST_NOISE = 4e-7  # of float32, relative to the largest value: a product of its own rounding
 
