@@ -70,18 +70,14 @@ def compare(request):
         except Exception as error:
             if name == request["base"]:
                 raise
-            found = [
-                {
-                    "case": "",
-                    "name": "a call",
-                    "shape": [],
-                    "error": None,
-                    "reason": f"does not run: {reason_of(error)}",
-                }
-            ]
+            found = [row_of_failure(error)]
         rows += [{"class": name, **row} for row in found]
     versions = {"transformers": transformers.__version__, "tensorflow": tf.__version__, "torch": torch.__version__}
     return {"rows": rows, "missing": sorted(set(missing)), "unexpected": sorted(set(unexpected)), "versions": versions}
+
+
+def row_of_failure(error):
+    return {"case": "", "name": "a call", "shape": [], "error": None, "reason": f"does not run: {reason_of(error)}"}
 
 
 def imported(path):
@@ -116,7 +112,7 @@ def compare_class(module, name, request, limit, missing, unexpected):
             again = tf_class.from_pretrained(saved)
             inputs = inputs_for(pt_model, *SHAPES[0])
             rows += differences(label + ", saved and loaded", pt_model, again, inputs, limit)
-            rows.append(in_graph(label, pt_model, tf_model, inputs))
+            rows.append(in_graph(label, pt_model, inputs, lambda feed, model=tf_model: model(feed)[0], served_dtype))
             if name in request.get("generating", []):
                 rows += generated(label, pt_model, tf_model)
     return rows
@@ -208,17 +204,19 @@ def differences(label, pt_model, tf_model, inputs, max_error):
     with torch.no_grad():
         expected = pt_model(**inputs, **flags)
     found = tf_model({name: value.numpy() for name, value in inputs.items()}, **flags)
-    rows = []
-    for name in expected:
-        a, b = leaves(expected[name]), leaves(found.get(name))
-        row = {"case": label, "name": name, "shape": list(inputs[pt_model.main_input_name].shape), "error": None}
-        if len(a) == len(b) and a and all(tuple(x.shape) == tuple(y.shape) for x, y in zip(a, b, strict=True)):
-            errors = [distance(x, y, inputs.get("attention_mask")) for x, y in zip(a, b, strict=True)]
-            row["error"] = None if None in errors else max(errors)
-            if is_inner(name) and row["error"] is not None and row["error"] > max_error:
-                row["noise"], row["tf_truth"] = noise(pt_model, inputs, flags, name, a, b)
-        rows.append(row)
-    return rows
+    return [output_row(label, name, pt_model, expected, found, inputs, flags, max_error) for name in expected]
+
+
+def output_row(label, name, pt_model, expected, found, inputs, flags, max_error):
+    """The row of one output; with the noise floor where it may excuse the difference."""
+    a, b = leaves(expected[name]), leaves(found.get(name))
+    row = {"case": label, "name": name, "shape": list(inputs[pt_model.main_input_name].shape), "error": None}
+    if len(a) == len(b) and a and all(tuple(x.shape) == tuple(y.shape) for x, y in zip(a, b, strict=True)):
+        errors = [distance(x, y, inputs.get("attention_mask")) for x, y in zip(a, b, strict=True)]
+        row["error"] = None if None in errors else max(errors)
+        if is_inner(name) and row["error"] is not None and row["error"] > max_error:
+            row["noise"], row["tf_truth"] = noise(pt_model, inputs, flags, name, a, b)
+    return row
 
 
 def losses(label, pt_model, tf_model, inputs, max_error):
@@ -338,22 +336,27 @@ def all_to_double(inputs):
     return {name: to_double(value) for name, value in inputs.items()}
 
 
-def in_graph(label, pt_model, tf_model, inputs):
-    """The first output, computed by a function whose batch and length are not known beforehand."""
+def in_graph(label, pt_model, inputs, first, dtype_of):
+    """The first output, computed by a function whose batch and length are not known beforehand. first: the model's first
+    output for a dictionary of inputs; dtype_of: TensorFlow's dtype for a PyTorch tensor."""
     import tensorflow as tf
     import torch
 
     specs = {}
     for name, value in inputs.items():
-        dtype = tf.float32 if value.is_floating_point() else tf.int32
         free = [None, *value.shape[1:]] if value.dim() == 4 else [None] * value.dim()
-        specs[name] = tf.TensorSpec(free, dtype, name=name)
-    function = tf.function(lambda feed: tf_model(feed)[0]).get_concrete_function(specs)
+        specs[name] = tf.TensorSpec(free, dtype_of(value), name=name)
+    function = tf.function(first).get_concrete_function(specs)
     found = function({name: tf.cast(value.numpy(), specs[name].dtype) for name, value in inputs.items()})
     with torch.no_grad():
         expected = pt_model(**inputs)[0].numpy()
     error = distance(expected, found.numpy(), inputs.get("attention_mask")) if expected.shape == found.shape else None
     return {"case": label + ", as a graph of any size", "name": "0", "shape": list(expected.shape), "error": error}
+
+
+def served_dtype(value):
+    """Ids and masks are int32, as the classes of Transformers 4 are served."""
+    return "float32" if value.is_floating_point() else "int32"
 
 
 def leaves(value):
@@ -379,5 +382,9 @@ def distance(a, b, mask):
     return float(np.abs(a.astype(np.float64) - b.astype(np.float64)).max(initial=0.0))
 
 
+def answer(result):
+    print(json.dumps(with_json_numbers(result)), flush=True)
+
+
 if __name__ == "__main__":
-    print(json.dumps(with_json_numbers(compare(json.load(sys.stdin)))), flush=True)
+    answer(compare(json.load(sys.stdin)))

@@ -12,15 +12,18 @@ import tempfile
 
 from .judge import (
     SHAPES,
+    answer,
     distance,
+    distances,
     imported,
     in_fresh_process,
+    in_graph,
     inputs_for,
     is_inner,
     labels_for,
     leaves,
-    noise,
-    reason_of,
+    output_row,
+    row_of_failure,
     subjects,
 )
 
@@ -53,8 +56,7 @@ def compare(request):
                 reason = str(error).partition(": ")[2]
                 notes.append(f"{name}: not compared; in what Transformers {transformers.__version__} saves {reason}")
                 continue
-            row = {"case": "", "name": "a call", "shape": [], "error": None}
-            found = [{**row, "reason": f"does not run: {reason_of(error)}"}]
+            found = [row_of_failure(error)]
         rows += [{"class": name, **row} for row in found]
     versions = {"transformers": transformers.__version__, "tensorflow": tf.__version__, "torch": torch.__version__}
     versions["keras"] = keras.__version__
@@ -78,7 +80,7 @@ def compare_class(module, name, request, unexpected):
                 rows += differences(label, pt_model, model, inputs, request)
                 rows += losses(label, pt_model, model, module, inputs, path)
             inputs = inputs_for(pt_model, *SHAPES[0])
-            rows.append(in_graph(label, pt_model, model, inputs))
+            rows.append(in_graph(label, pt_model, inputs, lambda feed, model=model: first_of(model(feed)), own_dtype))
             if number == 0:
                 rows.append(saved_and_loaded(label, pt_model, model, inputs, request, path))
     return rows
@@ -99,21 +101,12 @@ def differences(label, pt_model, model, inputs, request):
     expected = expected_of(pt_model, inputs, FLAGS)
     flags = {name: True for name in FLAGS if takes(model, name)}
     found = model({name: value.numpy() for name, value in inputs.items()}, **flags)
-    rows = []
-    for name in expected:
-        if name == "past_key_values" or (is_inner(name) and name not in found):
-            continue
-        a, b = leaves(expected[name]), leaves(found.get(name))
-        if not a and not b:
-            continue
-        row = {"case": label, "name": name, "shape": list(inputs[pt_model.main_input_name].shape), "error": None}
-        if len(a) == len(b) and a and all(tuple(x.shape) == tuple(y.shape) for x, y in zip(a, b, strict=True)):
-            errors = [distance(x, y, inputs.get("attention_mask")) for x, y in zip(a, b, strict=True)]
-            row["error"] = None if None in errors else max(errors)
-            if is_inner(name) and row["error"] is not None and row["error"] > request["max_error"]:
-                row["noise"], row["tf_truth"] = noise(pt_model, inputs, FLAGS, name, a, b)
-        rows.append(row)
-    return rows
+    names = [name for name in expected if name != "past_key_values" and (name in found or not is_inner(name))]
+    return [
+        output_row(label, name, pt_model, expected, found, inputs, FLAGS, request["max_error"])
+        for name in names
+        if leaves(expected[name]) or leaves(found.get(name))
+    ]
 
 
 def takes(model, name):
@@ -142,14 +135,14 @@ def losses(label, pt_model, model, module, inputs, folder):
         expected.backward()
         wanted = gradients_as_weights(pt_model, type(model), os.path.join(folder, "gradients"))
         gradients = tape.gradient(found, [variable.value for variable in trained])
-        worst, where = 0.0, ""
-        for variable, value, gradient in zip(trained, wanted, gradients, strict=True):
-            gradient = np.zeros(variable.shape, "float32") if gradient is None else tf.convert_to_tensor(gradient)
-            error = distance(value, np.asarray(gradient), None)
-            worst, where = (
-                (None, variable.path) if error is None or worst is None else max((worst, where), (error, variable.path))
-            )
-        rows.append({"case": label, "name": f"gradient{kind}, of {where}", "shape": shape, "error": worst})
+        found_values = [
+            np.zeros(variable.shape, "float32") if gradient is None else np.asarray(tf.convert_to_tensor(gradient))
+            for variable, gradient in zip(trained, gradients, strict=True)
+        ]
+        errors = distances(wanted, found_values)
+        worst = errors.index(None) if None in errors else errors.index(max(errors))
+        name = f"gradient{kind}, of {trained[worst].path}"
+        rows.append({"case": label, "name": name, "shape": shape, "error": errors[worst]})
     return rows
 
 
@@ -170,19 +163,8 @@ def gradients_as_weights(pt_model, keras_class, folder):
     return [variable.numpy() for _, variable in weights_by_name(carried) if variable.trainable]
 
 
-def in_graph(label, pt_model, model, inputs):
-    """The first output, computed by a function whose batch and length are not known beforehand."""
-    import tensorflow as tf
-
-    specs = {}
-    for name, value in inputs.items():
-        free = [None, *value.shape[1:]] if value.dim() == 4 else [None] * value.dim()
-        specs[name] = tf.TensorSpec(free, tf.as_dtype(value.numpy().dtype), name=name)
-    function = tf.function(lambda feed: first_of(model(feed)), input_signature=[specs])
-    found = function({name: tf.constant(value.numpy()) for name, value in inputs.items()}).numpy()
-    expected = expected_of(pt_model, inputs, {})[0].numpy()
-    error = distance(expected, found, inputs.get("attention_mask")) if expected.shape == found.shape else None
-    return {"case": label + ", as a graph of any size", "name": "0", "shape": list(expected.shape), "error": error}
+def own_dtype(value):
+    return str(value.dtype).removeprefix("torch.")
 
 
 def first_of(outputs):
@@ -230,4 +212,4 @@ if __name__ == "__main__":
     if "loaded" in question:
         load(question)
     else:
-        print(json.dumps(compare(question)), flush=True)
+        answer(compare(question))

@@ -4,6 +4,7 @@ import ast
 import builtins
 import importlib
 import inspect
+import itertools
 from pathlib import Path
 
 from .source import Reader
@@ -45,14 +46,10 @@ def with_double_quotes(made):
 
 def configuration_source(cls):
     """The configuration class, and those that it is derived from, with what needs nothing of Transformers."""
-    texts = []
-    for part in cls.__mro__:
-        if part.__name__ == "PretrainedConfig":
-            break
-        if part.__module__.endswith(f"configuration_{part.__module__.rsplit('.configuration_', 1)[-1]}"):
-            texts.append(part)
-    names = {part.__name__ for part in texts} | {"PretrainedConfig", "math"}
-    return "\n\n\n".join(ast.unparse(without_transformers(part, names)) for part in reversed(texts)) + "\n"
+    parts = list(itertools.takewhile(lambda part: part.__name__ != "PretrainedConfig", cls.__mro__))
+    parts = [part for part in reversed(parts) if ".configuration_" in part.__module__]
+    names = {part.__name__ for part in parts} | {"PretrainedConfig", "math"}
+    return "\n\n\n".join(ast.unparse(without_transformers(part, names)) for part in parts) + "\n"
 
 
 def without_transformers(cls, known):
@@ -67,9 +64,7 @@ def without_transformers(cls, known):
         if isinstance(member, ast.Assign) and ast.unparse(member.targets[0]) in KEPT_IN_CONFIGURATIONS:
             members.append(member)
         elif isinstance(member, ast.FunctionDef) and (member.name == "__init__" or is_property(member)):
-            arguments = member.args
-            every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-            for argument in [*every, *filter(None, (arguments.vararg, arguments.kwarg))]:
+            for argument in arguments_of(member):
                 argument.annotation = None
             member.returns = None
             if statements := resolved(member.body, known | names_stored(member)):
@@ -83,11 +78,15 @@ def is_property(function):
     return any(ast.unparse(d) == "property" or ast.unparse(d).endswith(".setter") for d in function.decorator_list)
 
 
+def arguments_of(function):
+    given = function.args
+    return [*given.posonlyargs, *given.args, *given.kwonlyargs, *filter(None, (given.vararg, given.kwarg))]
+
+
 def names_stored(function):
-    arguments = function.args
-    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-    names = {a.arg for a in [*every, *filter(None, (arguments.vararg, arguments.kwarg))]}
-    return names | {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return {argument.arg for argument in arguments_of(function)} | {
+        n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    }
 
 
 def resolved(statements, known):
