@@ -7,6 +7,7 @@
 
 #include "app/tf_judge.h"
 #include "base/error.h"
+#include "base/json_number.h"
 #include "base/output_file.h"
 #include "base/scratch_folder.h"
 #include "port/translate.h"
@@ -57,8 +58,7 @@ json verdict_of(const json& judged, double limit) {
       worst = std::max(worst, error);
       if (error <= limit) continue;
       // Two float32 runs that are each as close to the truth as PyTorch's lie within twice its distance.
-      const bool is_noise =
-          row.contains("noise") && row.at("tf_truth").get<double>() <= 2 * row.at("noise").get<double>();
+      const bool is_noise = row.contains("noise") && number_in(row.at("tf_truth")) <= 2 * number_in(row.at("noise"));
       (is_noise ? is_excused : is_over) = true;
     }
   }

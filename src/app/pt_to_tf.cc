@@ -270,7 +270,7 @@ json upload(const PtToTfRequest& request, const fs::path& folder, const std::vec
   return answer;
 }
 
-json outputs_json_number(const Judgement& judgement, double limit) {
+json outputs_in_json(const Judgement& judgement, double limit) {
   json list = json::array();
   for (const JudgedOutput& output : judgement.outputs) {
     list.push_back({{"name", output.name},
@@ -374,7 +374,7 @@ json pt_to_tf(const PtToTfRequest& request, const PythonEnvironment& environment
                  {"max_error", json_number(figures.max())},
                  {"figures", figures.to_json()},
                  {"padded_error", json_number(figures.padded)},
-                 {"outputs", outputs_json_number(judgement, request.max_error)},
+                 {"outputs", outputs_in_json(judgement, request.max_error)},
                  {"weights", weights},
                  {"local_dir", (keeps ? made : local_dir).string()},
                  {"files", files},

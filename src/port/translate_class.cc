@@ -47,6 +47,7 @@ void Translator::pretrained_class(const Node& s, std::vector<Node>& body) {
       made[2].children.push_back(member);
     }
   }
+  // What Transformers' own classes ask for when they are saved or built.
   if (source_.value("has_two_sizes", false) && !is_for_keras_) {
     made[2].children.push_back(make("Source",
                                     R"(@property
@@ -59,7 +60,7 @@ def input_signature(self):
         )
     })"));
   }
-  if (source_.value("has_any_size", false) && source_.value("main_input", "") == "pixel_values") {
+  if (source_.value("has_any_size", false) && source_.value("main_input", "") == "pixel_values" && !is_for_keras_) {
     made[2].children.push_back(make("Source",
                                     R"(@property
 def input_signature(self):
@@ -123,7 +124,7 @@ Node Translator::layer_class(const Node& s, const std::string& tf_class, const C
       members.push_back(kept_member);
     }
   }
-  if (!leaf_class_.kind.empty()) made[1].children = {leaf_class_};
+  if (!leaf_class_.kind.empty()) made[1].children.back() = leaf_class_;
   if (!leaf_build_.empty()) {
     if (!built_.empty() || !weights_.empty())
       problem(s, fmt::format("a class derived from `nn.{}` with layers of its own has no rule", facts.leaf));

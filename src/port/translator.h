@@ -191,8 +191,8 @@ class Translator {
 
   // written_file.cc
   void finish(std::vector<Node>& body);
-  // Where helpers go: before the first class and what is said of it.
-  static long first_class(const std::vector<Node>& body);
+  // Where helpers go: before the first class, function or constant, and what is said of it.
+  static long first_definition(const std::vector<Node>& body, bool may_be_constant);
   // An output class of Transformers that has no TensorFlow twin.
   Node output_class(const std::string& output) const;
   static bool has_word(const std::string& text, std::string_view word);

@@ -47,7 +47,7 @@ void Translator::finish(std::vector<Node>& body) {
   }
   std::vector<Node> outputs;
   for (const std::string& one : missing_outputs_) outputs.push_back(output_class(one));
-  body.insert(body.begin() + first_class(body), outputs.begin(), outputs.end());
+  body.insert(body.begin() + first_definition(body, false), outputs.begin(), outputs.end());
   drop_unused(body);
   // With what the helpers use themselves.
   const std::vector<std::pair<std::string, Node>> offered = brought_along();
@@ -66,15 +66,7 @@ void Translator::finish(std::vector<Node>& body) {
   for (const auto& [word, definition] : offered) {
     if (used.contains(word)) brought.push_back(definition);
   }
-  const auto place_of_brought = [&] {
-    if (!is_for_keras_) return first_class(body);
-    size_t first = 0;
-    while (first < body.size() && !body[first].is("Assign") && !body[first].is("Class") && !body[first].is("Def"))
-      ++first;
-    while (first > 0 && (body[first - 1].is("Comment") || body[first - 1].is("Space"))) --first;
-    return static_cast<long>(first);
-  };
-  body.insert(body.begin() + place_of_brought(), brought.begin(), brought.end());
+  body.insert(body.begin() + first_definition(body, is_for_keras_), brought.begin(), brought.end());
   std::vector<Node> imports = import_statements(print_module(make("Block", "", body)));
   // After the licence and the file's own text.
   size_t place = 0;
@@ -100,9 +92,12 @@ std::vector<std::pair<std::string, Node>> Translator::brought_along() const {
   return all;
 }
 
-long Translator::first_class(const std::vector<Node>& body) {
+long Translator::first_definition(const std::vector<Node>& body, bool may_be_constant) {
+  const auto is_definition = [&](const Node& n) {
+    return n.is("Class") || n.is("Def") || (may_be_constant && n.is("Assign"));
+  };
   size_t first = 0;
-  while (first < body.size() && !body[first].is("Class") && !body[first].is("Def")) ++first;
+  while (first < body.size() && !is_definition(body[first])) ++first;
   while (first > 0 && (body[first - 1].is("Comment") || body[first - 1].is("Space"))) --first;
   return static_cast<long>(first);
 }
@@ -153,25 +148,23 @@ std::vector<Node> Translator::import_statements(const std::string& source) const
   const std::string text = without_prose(source);
   std::map<std::string, std::set<std::string>> from;
   std::set<std::string> plain;
+  const auto is_left_out = [&](const std::string& module) {
+    return is_for_keras_ && module.starts_with("transformers.");
+  };
   for (const auto& [as, origin] : imports_) {
-    if (!has_word(text, as) || is_torch_origin(origin.first)) continue;
-    if (is_for_keras_ && origin.first.starts_with("transformers.")) continue;
+    if (!has_word(text, as) || is_torch_origin(origin.first) || is_left_out(origin.first)) continue;
     const bool is_renamed = origin.first != as && !origin.first.starts_with(as + ".");
     if (origin.second.empty())
       plain.insert(is_renamed ? origin.first + " as " + as : origin.first);
     else
       from[origin.first].insert(origin.second == as ? as : origin.second + " as " + as);
   }
-  if (is_for_keras_) {
-    if (has_word(text, "dataclass")) from["dataclasses"].insert("dataclass");
-  } else {
-    for (const auto& [word, module] : import_rules()) {
-      if (has_word(text, word)) from[module].insert(word);
-    }
-    for (const auto& [output, facts] : source_.at("tf_outputs").items()) {
-      if (facts.at("exists").get<bool>() && has_word(text, "TF" + output))
-        from["transformers.modeling_tf_outputs"].insert("TF" + output);
-    }
+  std::map<std::string, std::string> origins = import_rules();
+  for (const auto& [output, facts] : source_.at("tf_outputs").items()) {
+    if (facts.at("exists").get<bool>()) origins["TF" + output] = "transformers.modeling_tf_outputs";
+  }
+  for (const auto& [word, module] : origins) {
+    if (!is_left_out(module) && has_word(text, word)) from[module].insert(word);
   }
   for (const char* module : {"dataclasses", "functools", "inspect", "json", "logging", "math", "os", "random", "re"}) {
     if (has_word(text, module) && !(imports_.contains(module) && !is_for_keras_)) plain.insert(module);
