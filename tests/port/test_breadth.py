@@ -38,6 +38,18 @@ VERIFIED = {
     "qwen2_moe": {**GROUPED, "num_experts": 4, "moe_intermediate_size": 16, "shared_expert_intermediate_size": 24},
     "vit_msn": PICTURES,
 }
+ENCODER_AND_DECODER = {
+    "d_model": 32,
+    "num_hidden_layers": 2,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 4,
+    "decoder_attention_heads": 4,
+    "encoder_ffn_dim": 37,
+    "decoder_ffn_dim": 41,
+    "max_position_embeddings": 64,
+    "vocab_size": 99,
+}
 # Configurations with other names for their sizes.
 WITH_OWN_SIZES = {
     "glpn": {
@@ -46,30 +58,8 @@ WITH_OWN_SIZES = {
         "num_attention_heads": [1, 2, 2, 3],
         "decoder_hidden_size": 16,
     },
-    "m2m_100": {
-        "d_model": 32,
-        "num_hidden_layers": 2,
-        "encoder_layers": 2,
-        "decoder_layers": 2,
-        "encoder_attention_heads": 4,
-        "decoder_attention_heads": 4,
-        "encoder_ffn_dim": 37,
-        "decoder_ffn_dim": 41,
-        "max_position_embeddings": 64,
-        "vocab_size": 99,
-    },
-    "plbart": {
-        "d_model": 32,
-        "num_hidden_layers": 2,
-        "encoder_layers": 2,
-        "decoder_layers": 2,
-        "encoder_attention_heads": 4,
-        "decoder_attention_heads": 4,
-        "encoder_ffn_dim": 37,
-        "decoder_ffn_dim": 41,
-        "max_position_embeddings": 64,
-        "vocab_size": 99,
-    },
+    "m2m_100": ENCODER_AND_DECODER,
+    "plbart": ENCODER_AND_DECODER,
     "poolformer": {"hidden_sizes": [16, 32, 32, 48], "depths": [1, 2, 1, 1]},
     "squeezebert": {
         "vocab_size": 99,

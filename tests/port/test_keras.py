@@ -7,9 +7,7 @@ import sys
 
 import pytest
 
-keras = pytest.importorskip("keras")
-if keras.__version__.startswith("2"):
-    pytest.skip("Keras 2", allow_module_level=True)
+pytest.importorskip("keras", minversion="3.0")
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 

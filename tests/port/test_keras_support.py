@@ -9,11 +9,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pytest
 
-keras = pytest.importorskip("keras")
+keras = pytest.importorskip("keras", minversion="3.0")
 tf = pytest.importorskip("tensorflow")
 torch = pytest.importorskip("torch")
-if keras.__version__.startswith("2"):
-    pytest.skip("Keras 2", allow_module_level=True)
 
 from crossload.port import keras_support as support
 from crossload.port.keras_home import configuration_source
