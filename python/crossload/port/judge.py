@@ -346,7 +346,7 @@ def in_graph(label, pt_model, inputs, first, dtype_of):
     for name, value in inputs.items():
         free = [None, *value.shape[1:]] if value.dim() == 4 else [None] * value.dim()
         specs[name] = tf.TensorSpec(free, dtype_of(value), name=name)
-    function = tf.function(first).get_concrete_function(specs)
+    function = tf.function(lambda feed: first(feed)).get_concrete_function(specs)
     found = function({name: tf.cast(value.numpy(), specs[name].dtype) for name, value in inputs.items()})
     with torch.no_grad():
         expected = pt_model(**inputs)[0].numpy()
